@@ -1,0 +1,1 @@
+//! Kafka messaging in the manner of axum.

@@ -1,0 +1,1 @@
+//! Conformance helpers: a broker under test, real or embedded.

@@ -1,0 +1,2 @@
+//! Automation for this repository.
+fn main() {}
