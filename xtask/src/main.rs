@@ -1,2 +1,37 @@
-//! Automation for this repository.
-fn main() {}
+//! Automation for this repository: `cargo xtask <command>`.
+//!
+//! Owns the command line of the automation and nothing else; each command lives in its own module.
+
+mod kafka;
+mod workspace;
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+/// Automation for this repository.
+#[derive(Parser)]
+#[command(name = "cargo xtask", version, max_term_width = 100)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run a real Apache Kafka from Maven's jars, for tests: no Docker, no installation
+    #[command(subcommand)]
+    Kafka(kafka::KafkaCommand),
+}
+
+fn main() -> ExitCode {
+    let result = match Arguments::parse().command {
+        Command::Kafka(command) => kafka::run(command),
+    };
+    match result {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

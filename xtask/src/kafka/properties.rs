@@ -1,0 +1,87 @@
+//! `server.properties` for one node: a broker and a controller on loopback.
+//!
+//! Knows Kafka's property names and no process.
+
+use std::fmt::Write;
+use std::path::Path;
+
+/// One node of a cluster.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct NodeAddress {
+    pub(super) id: u16,
+    pub(super) broker_port: u16,
+    pub(super) controller_port: u16,
+}
+
+/// The text of `server.properties` for `node` in the cluster `all`; `extra` lines come last and win.
+pub(super) fn server_properties(
+    version: &str,
+    node: NodeAddress,
+    all: &[NodeAddress],
+    data_dir: &Path,
+    extra: &[String],
+) -> String {
+    let voters = all
+        .iter()
+        .map(|peer| format!("{}@127.0.0.1:{}", peer.id, peer.controller_port))
+        .collect::<Vec<_>>()
+        .join(",");
+    let replicas = all.len().min(3);
+    let insync = if replicas >= 3 { 2 } else { 1 };
+    let mut text = String::new();
+    let mut set = |name: &str, value: &dyn std::fmt::Display| {
+        writeln!(text, "{name}={value}").expect("invariant: writing to a String succeeds");
+    };
+    set("process.roles", &"broker,controller");
+    set("node.id", &node.id);
+    set("controller.quorum.voters", &voters);
+    set("controller.listener.names", &"CONTROLLER");
+    set(
+        "listeners",
+        &format!(
+            "PLAINTEXT://127.0.0.1:{},CONTROLLER://127.0.0.1:{}",
+            node.broker_port, node.controller_port
+        ),
+    );
+    set(
+        "advertised.listeners",
+        &format!("PLAINTEXT://127.0.0.1:{}", node.broker_port),
+    );
+    set(
+        "listener.security.protocol.map",
+        &"CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT",
+    );
+    set("inter.broker.listener.name", &"PLAINTEXT");
+    set("log.dirs", &data_dir.display());
+    set("num.partitions", &1);
+    set("auto.create.topics.enable", &true);
+    set("default.replication.factor", &replicas);
+    set("min.insync.replicas", &insync);
+    for topic in ["offsets.topic", "transaction.state.log"] {
+        set(&format!("{topic}.replication.factor"), &replicas);
+        set(&format!("{topic}.num.partitions"), &4);
+    }
+    set("transaction.state.log.min.isr", &insync);
+    set("group.initial.rebalance.delay.ms", &0);
+    // Tests use short sessions so that a dead member is noticed while they wait.
+    set("group.min.session.timeout.ms", &1000);
+    set("log.cleaner.dedupe.buffer.size", &4_194_304);
+    if version.starts_with("3.") {
+        set("group.coordinator.rebalance.protocols", &"classic,consumer");
+    } else {
+        set(
+            "share.coordinator.state.topic.replication.factor",
+            &replicas,
+        );
+        set("share.coordinator.state.topic.min.isr", &insync);
+        set("share.coordinator.state.topic.num.partitions", &4);
+    }
+    for line in extra {
+        text.push_str(line);
+        text.push('\n');
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests;
