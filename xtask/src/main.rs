@@ -3,6 +3,7 @@
 //! Owns the command line of the automation and nothing else; each command lives in its own module.
 
 mod kafka;
+mod tidy;
 mod workspace;
 
 use clap::{Parser, Subcommand};
@@ -21,11 +22,14 @@ enum Command {
     /// Run a real Apache Kafka from Maven's jars, for tests: no Docker, no installation
     #[command(subcommand)]
     Kafka(kafka::KafkaCommand),
+    /// Check what the style asks for and a command can check; report file and function sizes
+    Tidy,
 }
 
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Kafka(command) => kafka::run(command),
+        Command::Tidy => tidy::run().map(|()| ExitCode::SUCCESS),
     };
     match result {
         Ok(code) => code,
