@@ -1,1 +1,27 @@
 //! A pure-Rust Kafka client.
+//!
+//! One [`Client`] owns the connections to a cluster and what is known about it; producers, consumers
+//! and [`Admin`] are built on it and share it. The crate needs a tokio runtime, and knows nothing of
+//! applications, handlers or brokers: it speaks Kafka's protocol over TCP.
+
+pub mod admin;
+mod backoff;
+mod client;
+mod clock;
+pub mod config;
+pub mod consumer;
+mod error;
+pub mod group;
+mod metadata;
+mod net;
+pub mod partitioner;
+pub mod producer;
+mod topology;
+mod wire;
+
+pub use admin::Admin;
+pub use client::Client;
+pub use config::ClientConfig;
+pub use error::Error;
+pub use topology::{NodeId, TopicPartition};
+pub use wire::{ErrorClass, ErrorCode};

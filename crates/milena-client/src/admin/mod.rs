@@ -1,0 +1,3 @@
+//! Looking after topics, groups and the cluster.
+/// Admin.
+pub struct Admin;

@@ -1,0 +1,1 @@
+//! The consumer: batches and records in the order of their partitions.

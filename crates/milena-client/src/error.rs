@@ -1,0 +1,176 @@
+//! What can go wrong in the client, in one enum with context, and what to do about it: retry, or not.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::wire::{ErrorClass, ErrorCode};
+
+use crate::topology::{NodeId, TopicPartition};
+
+/// Why a call on a client failed. Cheap to clone: one failure often answers many callers.
+///
+/// [`Error::class`] says whether trying again can help; the text says what to look at.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A setting is not usable; nothing was sent.
+    #[error("{field} = {value:?}: {expected}")]
+    Config {
+        /// Kafka's name of the setting, such as `bootstrap.servers`.
+        field: String,
+        /// The value as given. Secrets never get here.
+        value: String,
+        /// What is allowed instead.
+        expected: String,
+    },
+    /// No TCP connection, or no Kafka on the other side of it.
+    #[error("cannot connect to {address}: {source}")]
+    Connect {
+        /// `host:port` as configured or as the cluster advertises it.
+        address: String,
+        /// What the operating system, the name service or the handshake said.
+        source: Arc<io::Error>,
+    },
+    /// The connection ended while the request was waiting. The broker may or may not have acted on it.
+    #[error("connection to {address} lost: {reason}")]
+    Disconnected {
+        /// `host:port` of the broker.
+        address: String,
+        /// How it ended.
+        reason: String,
+    },
+    /// No answer in time. The broker may or may not have acted on the request.
+    #[error("{what} timed out after {after:?}")]
+    Timeout {
+        /// What was waited for.
+        what: String,
+        /// For how long.
+        after: Duration,
+    },
+    /// The other side sent something that is not Kafka's protocol, or that this client cannot read.
+    #[error("protocol error: {context}")]
+    Protocol {
+        /// What did not fit, and where.
+        context: String,
+    },
+    /// The broker has no version of a request in common with this client.
+    #[error("{address} does not support {api} in a version this client can use")]
+    Unsupported {
+        /// `host:port` of the broker.
+        address: String,
+        /// The request's name.
+        api: String,
+    },
+    /// The broker answered with an error code.
+    #[error("{context}: {} ({})", code.name(), code.message())]
+    Broker {
+        /// Kafka's error code.
+        code: ErrorCode,
+        /// What was asked of which broker.
+        context: String,
+    },
+    /// The topic does not exist (or not yet), and was not created.
+    #[error("unknown topic {topic:?}: create it, or allow its automatic creation")]
+    UnknownTopic {
+        /// The topic's name.
+        topic: Arc<str>,
+    },
+    /// The node is not among the cluster's known brokers.
+    #[error("broker {node} is not known to the cluster")]
+    UnknownBroker {
+        /// The node that was asked for.
+        node: NodeId,
+    },
+    /// More requests are queued on one connection than it is allowed to hold.
+    #[error("too many requests are waiting for {address}")]
+    Overloaded {
+        /// `host:port` of the broker.
+        address: String,
+    },
+    /// A partition has neither a committed offset nor a policy for where to start.
+    #[error(
+        "no committed offset for {partition} and auto.offset.reset is none: seek or commit first"
+    )]
+    NoOffset {
+        /// The partition.
+        partition: TopicPartition,
+    },
+    /// The consumer is out of its group: fenced, timed out or evicted. Its partitions are gone.
+    #[error("membership of group {group_id:?} lost: {reason}")]
+    MembershipLost {
+        /// The group.
+        group_id: String,
+        /// What took it.
+        reason: String,
+    },
+    /// The call does not fit what was done before, such as `subscribe` after `assign`.
+    #[error("{what}")]
+    InvalidState {
+        /// What does not fit, and what to do instead.
+        what: String,
+    },
+    /// The client, producer or consumer was closed.
+    #[error("closed")]
+    Closed,
+}
+
+impl Error {
+    /// Whether a later attempt can succeed: [`ErrorClass::Retriable`] yes, [`ErrorClass::NonRetriable`]
+    /// not with this request, [`ErrorClass::Terminal`] not with this client instance.
+    pub fn class(&self) -> ErrorClass {
+        match self {
+            Self::Connect { .. }
+            | Self::Disconnected { .. }
+            | Self::Timeout { .. }
+            | Self::UnknownBroker { .. }
+            | Self::Overloaded { .. }
+            | Self::UnknownTopic { .. } => ErrorClass::Retriable,
+            Self::Broker { code, .. } => code.class(),
+            Self::Closed | Self::MembershipLost { .. } => ErrorClass::Terminal,
+            Self::Config { .. }
+            | Self::Protocol { .. }
+            | Self::Unsupported { .. }
+            | Self::NoOffset { .. }
+            | Self::InvalidState { .. } => ErrorClass::NonRetriable,
+        }
+    }
+
+    /// Whether trying the same again can succeed.
+    pub fn is_retriable(&self) -> bool {
+        matches!(self.class(), ErrorClass::Retriable)
+    }
+
+    /// The broker's error code, if this is one.
+    pub fn code(&self) -> Option<ErrorCode> {
+        match self {
+            Self::Broker { code, .. } => Some(*code),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn broker(code: impl Into<ErrorCode>, context: impl Into<String>) -> Self {
+        Self::Broker {
+            code: code.into(),
+            context: context.into(),
+        }
+    }
+
+    pub(crate) fn protocol(context: impl Into<String>) -> Self {
+        Self::Protocol {
+            context: context.into(),
+        }
+    }
+
+    pub(crate) fn config(
+        field: impl Into<String>,
+        value: impl Into<String>,
+        expected: impl Into<String>,
+    ) -> Self {
+        Self::Config {
+            field: field.into(),
+            value: value.into(),
+            expected: expected.into(),
+        }
+    }
+}

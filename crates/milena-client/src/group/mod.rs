@@ -1,0 +1,1 @@
+//! Group membership: who consumes which partition.
