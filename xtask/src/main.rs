@@ -3,11 +3,15 @@
 //! Owns the command line of the automation and nothing else; each command lives in its own module.
 
 mod kafka;
+mod lint;
+mod steps;
+mod test;
 mod tidy;
 mod workspace;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
+use steps::Steps;
 
 /// Automation for this repository.
 #[derive(Parser)]
@@ -24,11 +28,17 @@ enum Command {
     Kafka(kafka::KafkaCommand),
     /// Check what the style asks for and a command can check; report file and function sizes
     Tidy,
+    /// Run every test: on the embedded broker, then the conformance suite on Apache Kafka
+    Test,
+    /// Check formatting, clippy, tidy, documentation and each feature, then run every test
+    Ci,
 }
 
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Kafka(command) => kafka::run(command),
+        Command::Test => Ok(run_steps(&[test::run])),
+        Command::Ci => Ok(run_steps(&[lint::run, test::run])),
         Command::Tidy => tidy::run().map(|()| ExitCode::SUCCESS),
     };
     match result {
@@ -38,4 +48,12 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn run_steps(parts: &[fn(&mut Steps)]) -> ExitCode {
+    let mut steps = Steps::from_environment();
+    for part in parts {
+        part(&mut steps);
+    }
+    steps.finish()
 }

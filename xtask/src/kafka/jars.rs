@@ -10,6 +10,18 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+/// Why Apache Kafka cannot run here, as a sentence for the user; `None` when it can.
+pub(crate) fn why_unavailable(version: &str) -> Option<String> {
+    if let Err(error) = require_java() {
+        return Some(error.to_string());
+    }
+    let cached = version_dir(version).is_ok_and(|dir| dir.is_dir());
+    match require_maven() {
+        Err(error) if !cached => Some(error.to_string()),
+        _ => None,
+    }
+}
+
 /// The folder with the jars of `version`, downloaded when it is not there yet.
 pub(super) fn ensure_jars(version: &str) -> Result<PathBuf> {
     ensure!(

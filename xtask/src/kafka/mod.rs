@@ -10,6 +10,7 @@ mod process;
 mod properties;
 
 pub(crate) use cluster::{Cluster, ClusterOptions};
+pub(crate) use jars::why_unavailable;
 
 use anyhow::{Result, bail};
 use clap::{Args, Subcommand};

@@ -1,0 +1,251 @@
+//! `cargo xtask test`: everything that runs tests, on the embedded broker and on Apache Kafka.
+//!
+//! Owns which test runs where and what it needs. Test binaries are built once and run from here, so
+//! that the same conformance binary meets each broker.
+
+use crate::kafka::{self, Cluster, ClusterOptions};
+use crate::lint::cargo;
+use crate::steps::{Outcome, Steps, run_command, run_tests};
+use anyhow::{Context, Result, bail, ensure};
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// The clusters that the conformance suite runs on: version and number of nodes.
+const CLUSTERS: [(&str, u16); 3] = [("3.9.2", 1), ("4.3.1", 1), ("4.3.1", 3)];
+/// The package with the suites that meet other programs and brokers.
+const SIM: &str = "milena-sim";
+/// Tells the conformance suite which brokers to use instead of the embedded one.
+const BROKERS_VARIABLE: &str = "MILENA_TEST_BROKERS";
+/// Tells suites where the `milena` program is.
+const PROGRAM_VARIABLE: &str = "MILENA_BIN";
+/// Tells the interoperability suite which Python has the `confluent_kafka` package.
+const PYTHON_VARIABLE: &str = "MILENA_PYTHON";
+
+/// A test runner that cargo built.
+#[derive(Clone, Debug)]
+struct TestBinary {
+    package: String,
+    target: String,
+    is_integration: bool,
+    executable: PathBuf,
+    package_dir: PathBuf,
+}
+
+#[derive(Deserialize)]
+struct Message {
+    reason: String,
+    #[serde(default)]
+    package_id: String,
+    manifest_path: Option<PathBuf>,
+    target: Option<Target>,
+    profile: Option<Profile>,
+    executable: Option<PathBuf>,
+}
+
+#[derive(Deserialize)]
+struct Target {
+    name: String,
+    kind: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct Profile {
+    test: bool,
+}
+
+pub(crate) fn run(steps: &mut Steps) {
+    let mut built = None;
+    steps.run("build the tests", || {
+        let binaries = build()?;
+        let detail = format!("{} test binaries", binaries.len());
+        built = Some(binaries);
+        Ok(Outcome::Passed(detail))
+    });
+    let Some(binaries) = built else {
+        return;
+    };
+    let suite = |name: &str| {
+        let mut all = binaries.iter();
+        all.find(|binary| binary.package == SIM && binary.is_integration && binary.target == name)
+            .with_context(|| format!("{SIM} has no suite {name}"))
+    };
+    let own = |binary: &&TestBinary| !binary.is_integration;
+    steps.run("unit tests", || run_all(binaries.iter().filter(own)));
+    steps.run("integration tests", || {
+        run_all(
+            binaries
+                .iter()
+                .filter(|b| b.is_integration && b.package != SIM),
+        )
+    });
+    steps.run("documentation tests", || {
+        let count = run_tests(&mut cargo(&["test", "--workspace", "--doc"]))?;
+        Ok(passed(count))
+    });
+    steps.run("conformance, embedded broker", || {
+        run_all([suite("conformance")?])
+    });
+    steps.run("crash: kill -9 under load", || run_all([suite("crash")?]));
+    steps.run("interoperability: kcat", || kcat(suite("interop")?));
+    steps.run("interoperability: confluent-kafka for Python", || {
+        python(suite("interop")?)
+    });
+    for (version, nodes) in CLUSTERS {
+        let name = format!("conformance, Apache Kafka {version}, {nodes} node(s)");
+        steps.run(&name, || {
+            conformance_on_kafka(suite("conformance")?, version, nodes)
+        });
+    }
+}
+
+fn build() -> Result<Vec<TestBinary>> {
+    let mut command = cargo(&[
+        "test",
+        "--workspace",
+        "--no-run",
+        "--message-format=json-render-diagnostics",
+    ]);
+    let output = command
+        .stdin(Stdio::null())
+        .stderr(Stdio::inherit())
+        .output()
+        .context("cannot run cargo test")?;
+    ensure!(output.status.success(), "the tests do not build");
+    run_command(&mut cargo(&["build", "--workspace", "--bins"]))?;
+    parse_messages(&String::from_utf8_lossy(&output.stdout))
+}
+
+fn parse_messages(messages: &str) -> Result<Vec<TestBinary>> {
+    let mut binaries = BTreeMap::new();
+    for line in messages.lines().filter(|line| line.starts_with('{')) {
+        let message: Message = serde_json::from_str(line).context("cannot read what cargo says")?;
+        let (Some(target), Some(profile), Some(executable), Some(manifest)) = (
+            message.target,
+            message.profile,
+            message.executable,
+            message.manifest_path,
+        ) else {
+            continue;
+        };
+        if message.reason != "compiler-artifact" || !profile.test {
+            continue;
+        }
+        let package_dir = manifest.parent().unwrap_or(Path::new("")).to_path_buf();
+        let binary = TestBinary {
+            package: package_name(&message.package_id, &package_dir),
+            target: target.name,
+            is_integration: target.kind.iter().any(|kind| kind == "test"),
+            executable,
+            package_dir,
+        };
+        binaries.insert(binary.executable.clone(), binary);
+    }
+    let mut binaries: Vec<TestBinary> = binaries.into_values().collect();
+    binaries
+        .sort_by(|one, other| (&one.package, &one.target).cmp(&(&other.package, &other.target)));
+    Ok(binaries)
+}
+
+/// The name in `path+file:///dir#name@1.0.0`, or the folder's in `path+file:///dir/name#1.0.0`.
+fn package_name(id: &str, dir: &Path) -> String {
+    let name = id
+        .rsplit_once('#')
+        .and_then(|(_, fragment)| fragment.split_once('@'))
+        .map(|(name, _)| name.to_owned());
+    name.unwrap_or_else(|| {
+        let folder = dir.file_name().unwrap_or_default();
+        folder.to_string_lossy().into_owned()
+    })
+}
+
+impl TestBinary {
+    fn command(&self) -> Command {
+        let mut command = Command::new(&self.executable);
+        command
+            .current_dir(&self.package_dir)
+            .env("CARGO_MANIFEST_DIR", &self.package_dir)
+            .env(PROGRAM_VARIABLE, self.program());
+        command
+    }
+
+    /// `target/debug/milena`, next to the `deps` folder that holds the test runner.
+    fn program(&self) -> PathBuf {
+        let profile_dir = self.executable.ancestors().nth(2);
+        profile_dir.unwrap_or(Path::new("")).join("milena")
+    }
+}
+
+fn run_all<'a>(binaries: impl IntoIterator<Item = &'a TestBinary>) -> Result<Outcome> {
+    let mut count = 0;
+    let mut failed = Vec::new();
+    for binary in binaries {
+        let name = format!("{} {}", binary.package, binary.target);
+        eprintln!("--> {name}");
+        match run_tests(&mut binary.command()) {
+            Ok(passed) => count += passed,
+            Err(error) => failed.push(format!("{name}: {error:#}")),
+        }
+    }
+    if failed.is_empty() {
+        Ok(passed(count))
+    } else {
+        bail!("{}", failed.join("; "))
+    }
+}
+
+fn passed(count: usize) -> Outcome {
+    Outcome::Passed(format!("{count} tests"))
+}
+
+fn kcat(suite: &TestBinary) -> Result<Outcome> {
+    if !runs("kcat", &["-V"]) {
+        let reason = "kcat was not found on PATH, on Debian: apt-get install kcat";
+        return Ok(Outcome::Skipped(reason.to_owned()));
+    }
+    let count = run_tests(suite.command().args(["--skip", "python"]))?;
+    Ok(passed(count))
+}
+
+fn python(suite: &TestBinary) -> Result<Outcome> {
+    let python = std::env::var(PYTHON_VARIABLE).unwrap_or_else(|_| "python3".to_owned());
+    if !runs(&python, &["-c", "import confluent_kafka"]) {
+        return Ok(Outcome::Skipped(format!(
+            "{python} has no package confluent_kafka: pip install confluent-kafka, \
+             or name another Python in {PYTHON_VARIABLE}"
+        )));
+    }
+    let count = run_tests(suite.command().arg("python").env(PYTHON_VARIABLE, python))?;
+    Ok(passed(count))
+}
+
+fn runs(program: &str, arguments: &[&str]) -> bool {
+    let mut command = Command::new(program);
+    command
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    command.status().is_ok_and(|status| status.success())
+}
+
+fn conformance_on_kafka(suite: &TestBinary, version: &str, nodes: u16) -> Result<Outcome> {
+    if let Some(reason) = kafka::why_unavailable(version) {
+        return Ok(Outcome::Skipped(reason));
+    }
+    let mut cluster = Cluster::start(&ClusterOptions {
+        version: version.to_owned(),
+        nodes,
+        port: 0,
+        properties: Vec::new(),
+    })?;
+    let result = run_tests(suite.command().env(BROKERS_VARIABLE, cluster.bootstrap()));
+    cluster.stop()?;
+    let count =
+        result.with_context(|| format!("the broker's logs are in {}", cluster.dir().display()))?;
+    Ok(passed(count))
+}
+
+#[cfg(test)]
+mod tests;
