@@ -1,1 +1,7 @@
-//! Conformance helpers: a broker under test, real or embedded.
+//! What the suites in `tests/` stand on: brokers to test against and the history checker.
+//!
+//! Sits on top of all crates; nothing depends on it. Holds no test of its own but those of the
+//! checker.
+
+pub mod history;
+pub mod program;
