@@ -2,6 +2,7 @@
 //!
 //! Owns the command line of the automation and nothing else; each command lives in its own module.
 
+mod bench;
 mod kafka;
 mod lint;
 mod steps;
@@ -32,6 +33,8 @@ enum Command {
     Test,
     /// Check formatting, clippy, tidy, documentation and each feature, then run every test
     Ci,
+    /// Measure CPU per message against rdkafka, on our broker and on one that only acknowledges
+    Bench(bench::BenchArguments),
 }
 
 fn main() -> ExitCode {
@@ -39,6 +42,7 @@ fn main() -> ExitCode {
         Command::Kafka(command) => kafka::run(command),
         Command::Test => Ok(run_steps(&[test::run])),
         Command::Ci => Ok(run_steps(&[lint::run, test::run])),
+        Command::Bench(arguments) => bench::run(&arguments).map(|()| ExitCode::SUCCESS),
         Command::Tidy => tidy::run().map(|()| ExitCode::SUCCESS),
     };
     match result {

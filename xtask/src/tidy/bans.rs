@@ -41,7 +41,9 @@ impl Scan<'_> {
 
     fn check_text(&mut self) {
         let file = self.file;
-        if file.module_doc().all(str::is_empty) {
+        // A tests.rs is told by the module it tests.
+        let is_tests_file = file.path.ends_with("tests.rs");
+        if !is_tests_file && file.module_doc().all(str::is_empty) {
             self.report(
                 1,
                 "open the module with `//!`: what it owns and what it must not know",

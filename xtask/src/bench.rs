@@ -1,0 +1,49 @@
+//! `cargo xtask bench`: builds the benchmark workspace and runs it.
+//!
+//! Knows only how to call it: what is measured lives in `bench/`, a workspace of its own so that
+//! the C library of its peer is never part of ours.
+
+use crate::lint::cargo;
+use crate::steps::run_command;
+use anyhow::{Context, Result};
+use clap::Args;
+use std::path::PathBuf;
+
+#[derive(Args)]
+pub(crate) struct BenchArguments {
+    /// Also write the rows to this file, as JSON
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Fewer messages and one round: shows that it works, not how fast
+    #[arg(long)]
+    quick: bool,
+    /// Only rows whose work, broker or client contains this word; may be repeated
+    #[arg(long, value_name = "WORD")]
+    only: Vec<String>,
+}
+
+pub(crate) fn run(arguments: &BenchArguments) -> Result<()> {
+    let mut command = cargo(&[
+        "run",
+        "--release",
+        "--quiet",
+        "--manifest-path",
+        "bench/Cargo.toml",
+        "--",
+        "run",
+    ]);
+    if let Some(json) = &arguments.json {
+        // The path is meant from where the user stands, the command runs in the root.
+        let json =
+            std::path::absolute(json).with_context(|| format!("{} is no path", json.display()))?;
+        command.arg("--json").arg(json);
+    }
+    if arguments.quick {
+        command.arg("--quick");
+    }
+    for word in &arguments.only {
+        command.args(["--only", word]);
+    }
+    run_command(&mut command)?;
+    Ok(())
+}
