@@ -1,56 +1,43 @@
-//! The shared heart of every producer, consumer and admin.
+//! The shared heart of every producer, consumer and admin: one set of connections, one picture of the
+//! cluster.
 
-use std::sync::Arc;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use tokio::task::AbortHandle;
+use tokio::time::Instant;
 
 use crate::config::ClientConfig;
 use crate::error::Error;
-use crate::metadata::Metadata;
-use crate::net::Connection;
+use crate::lane::Lane;
+use crate::metadata::{Metadata, keep_fresh};
+use crate::net::{Connection, Pool};
 use crate::topology::NodeId;
 use crate::wire::Request;
 
-/// A client of one cluster. Cheap to clone; all clones share connections and metadata.
+/// A client of one cluster. Cheap to clone; all clones share connections and metadata. When the last
+/// one is gone, and every producer and consumer made from it, so are its tasks and connections.
+///
+/// ```no_run
+/// # use milena_client::{Client, ClientConfig, Error};
+/// # async fn example() -> Result<(), Error> {
+/// let client = Client::new(ClientConfig::new("localhost:9092"))?;
+/// client.check_connection().await?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct Client {
     inner: Arc<Inner>,
 }
 
 struct Inner {
-    config: ClientConfig,
-    metadata: Metadata,
-}
-
-/// What a coordinator is responsible for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum CoordinatorType {
-    /// A consumer group.
-    Group,
-    /// A transactional id.
-    Transaction,
-}
-
-/// A set of connections of its own, for requests that keep a broker waiting: a broker answers the
-/// requests of one connection one after the other, so a long poll or a join holds up all behind it.
-/// Dropping it closes its connections.
-#[derive(Clone)]
-pub(crate) struct Lane {
-    client: Client,
-}
-
-impl Lane {
-    /// A connection of this lane to `node`.
-    pub(crate) async fn connection(&self, node: NodeId) -> Result<Connection, Error> {
-        self.client.connection(node).await
-    }
-
-    /// Sends a request on this lane.
-    pub(crate) async fn call<R: Request>(
-        &self,
-        node: NodeId,
-        request: &R,
-    ) -> Result<R::Response, Error> {
-        self.client.call(node, request).await
-    }
+    config: Arc<ClientConfig>,
+    metadata: Arc<Metadata>,
+    shared: Lane,
+    /// The connections of all lanes that are still there.
+    pools: Mutex<Vec<Weak<Pool>>>,
+    refresher: AbortHandle,
 }
 
 impl Client {
@@ -58,19 +45,56 @@ impl Client {
     /// within a tokio runtime.
     ///
     /// # Errors
-    /// [`Error::Config`] if the configuration is not valid.
+    /// [`Error::Config`] if a setting does not fit.
     pub fn new(config: ClientConfig) -> Result<Self, Error> {
-        let _ = config;
-        Err(Error::Closed)
+        config.validate()?;
+        let bootstrap = config
+            .bootstrap_addresses()?
+            .into_iter()
+            .map(Arc::new)
+            .collect();
+        let config = Arc::new(config);
+        let metadata = Arc::new(Metadata::new(&config));
+        let shared = Lane::new(Arc::clone(&config), bootstrap, Arc::clone(&metadata));
+        let refreshing = keep_fresh(Arc::clone(&metadata), shared.clone(), Arc::clone(&config));
+        let refresher = tokio::spawn(refreshing).abort_handle();
+        let pools = Mutex::new(vec![Arc::downgrade(shared.pool())]);
+        Ok(Self {
+            inner: Arc::new(Inner {
+                config,
+                metadata,
+                shared,
+                pools,
+                refresher,
+            }),
+        })
     }
 
     /// Asks the cluster for its metadata once, to see that it can be reached.
+    ///
+    /// # Errors
+    /// Why no broker answered: [`Error::Connect`] as soon as every address has been tried once.
     pub async fn check_connection(&self) -> Result<(), Error> {
-        Err(Error::Closed)
+        let deadline = Instant::now() + self.inner.config.request_timeout;
+        self.any_connection().await?;
+        self.inner.metadata.refreshed(deadline).await.map(drop)
     }
 
-    /// Closes all connections and ends all tasks; calls after that fail with [`Error::Closed`].
-    pub async fn close(&self) {}
+    /// Closes all connections and ends all tasks, also for clones, producers and consumers of this
+    /// client; calls after that fail with [`Error::Closed`]. Close those first.
+    pub async fn close(&self) {
+        self.inner.refresher.abort();
+        self.inner.metadata.close();
+        let pools = self
+            .inner
+            .pools
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        for pool in pools.iter().filter_map(Weak::upgrade) {
+            pool.close();
+        }
+    }
 
     pub(crate) fn config(&self) -> &ClientConfig {
         &self.inner.config
@@ -80,22 +104,27 @@ impl Client {
         &self.inner.metadata
     }
 
-    /// A set of connections of its own; see [`Lane`].
+    /// A set of connections of its own, for requests that a broker does not answer at once.
     pub(crate) fn lane(&self) -> Lane {
-        Lane {
-            client: self.clone(),
-        }
+        let lane = self.inner.shared.sibling();
+        let mut pools = self
+            .inner
+            .pools
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        pools.retain(|pool| pool.strong_count() > 0);
+        pools.push(Arc::downgrade(lane.pool()));
+        lane
     }
 
-    /// The shared connection to `node`, dialled if it is not up.
+    /// The shared connection to `node`; see [`Lane::connection`].
     pub(crate) async fn connection(&self, node: NodeId) -> Result<Connection, Error> {
-        let _ = node;
-        Err(Error::Closed)
+        self.inner.shared.connection(node).await
     }
 
-    /// A shared connection to any broker.
+    /// A shared connection to any broker; see [`Lane::any_connection`].
     pub(crate) async fn any_connection(&self) -> Result<Connection, Error> {
-        Err(Error::Closed)
+        self.inner.shared.any_connection().await
     }
 
     /// Sends a request to `node` in the highest common version and waits up to `request.timeout.ms`.
@@ -104,17 +133,22 @@ impl Client {
         node: NodeId,
         request: &R,
     ) -> Result<R::Response, Error> {
-        let _ = (node, request);
-        Err(Error::Closed)
+        self.inner.shared.call(node, request).await
     }
+}
 
-    /// The node that coordinates `key`, asked for anew; retried up to `request.timeout.ms`.
-    pub(crate) async fn coordinator(
-        &self,
-        key: &str,
-        kind: CoordinatorType,
-    ) -> Result<NodeId, Error> {
-        let _ = (key, kind);
-        Err(Error::Closed)
+impl fmt::Debug for Client {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let servers = &self.inner.config.bootstrap_servers;
+        formatter
+            .debug_struct("Client")
+            .field("bootstrap_servers", servers)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.refresher.abort();
     }
 }

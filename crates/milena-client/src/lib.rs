@@ -10,12 +10,15 @@ mod client;
 mod clock;
 pub mod config;
 pub mod consumer;
+mod coordinator;
 mod error;
 pub mod group;
+mod lane;
 mod metadata;
 mod net;
 pub mod partitioner;
 pub mod producer;
+mod retry;
 mod topology;
 mod wire;
 

@@ -1,7 +1,7 @@
 //! The seam to the wire format: error codes and message types.
 
-pub use kafka_protocol::messages::ApiKey;
-pub use kafka_protocol::protocol::Request;
+pub use kafka_protocol::messages::{self, ApiKey};
+pub use kafka_protocol::protocol::{Decodable, Encodable, Message, Request, StrBytes};
 
 /// Whether trying again can help.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,32 +16,63 @@ pub enum ErrorClass {
 
 /// One of Kafka's error codes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ErrorCode(i16);
+#[allow(missing_docs)]
+pub enum ErrorCode {
+    None,
+    UnknownTopicOrPartition,
+    LeaderNotAvailable,
+    CoordinatorNotAvailable,
+    UnsupportedVersion,
+    InvalidTopicException,
+    TopicAuthorizationFailed,
+    Unknown(i16),
+}
 
 impl From<i16> for ErrorCode {
     fn from(code: i16) -> Self {
-        Self(code)
+        match code {
+            0 => Self::None,
+            3 => Self::UnknownTopicOrPartition,
+            5 => Self::LeaderNotAvailable,
+            15 => Self::CoordinatorNotAvailable,
+            17 => Self::InvalidTopicException,
+            29 => Self::TopicAuthorizationFailed,
+            35 => Self::UnsupportedVersion,
+            other => Self::Unknown(other),
+        }
     }
 }
 
+#[allow(missing_docs)]
 impl ErrorCode {
-    /// The number on the wire.
     pub fn code(self) -> i16 {
-        self.0
+        match self {
+            Self::None => 0,
+            Self::UnknownTopicOrPartition => 3,
+            Self::LeaderNotAvailable => 5,
+            Self::CoordinatorNotAvailable => 15,
+            Self::InvalidTopicException => 17,
+            Self::TopicAuthorizationFailed => 29,
+            Self::UnsupportedVersion => 35,
+            Self::Unknown(other) => other,
+        }
     }
-    /// Kafka's name.
     pub fn name(self) -> String {
-        format!("{}", self.0)
+        format!("{:?}", self)
     }
-    /// What it means.
     pub fn message(self) -> String {
-        format!("{:?}", kafka_protocol::ResponseError::try_from_code(self.0))
+        format!(
+            "{:?}",
+            kafka_protocol::ResponseError::try_from_code(self.code())
+        )
     }
-    /// Whether trying again can help.
     pub fn class(self) -> ErrorClass {
-        match kafka_protocol::ResponseError::try_from_code(self.0) {
+        match kafka_protocol::ResponseError::try_from_code(self.code()) {
             Some(error) if error.is_retriable() => ErrorClass::Retriable,
             _ => ErrorClass::NonRetriable,
         }
+    }
+    pub fn is_retriable(self) -> bool {
+        self.class() == ErrorClass::Retriable
     }
 }

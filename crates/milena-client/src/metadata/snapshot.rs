@@ -10,7 +10,7 @@ use crate::topology::NodeId;
 use crate::wire::ErrorCode;
 
 /// The cluster as of one metadata response, merged with what was known before.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct ClusterSnapshot {
     /// Counts up with every change of anything below; 0 before the first response.
     pub(crate) version: u64,
@@ -30,6 +30,13 @@ impl ClusterSnapshot {
     /// The topic, if it is known.
     pub(crate) fn topic(&self, name: &str) -> Option<&Arc<TopicMetadata>> {
         self.topics.get(name)
+    }
+
+    /// The topic, if it is known and the last answer did not deny it.
+    pub(super) fn present_topic(&self, name: &str) -> Option<Arc<TopicMetadata>> {
+        self.topic(name)
+            .filter(|_| !self.absent.contains_key(name))
+            .cloned()
     }
 
     /// The leader of a partition, if the partition is known and has one.

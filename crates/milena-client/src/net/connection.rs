@@ -1,66 +1,202 @@
-//! One TCP connection to a broker.
+//! One TCP connection to a broker: a handle for many callers, a task that writes what they queue, and
+//! a task that reads the answers. Dropping the last handle ends both.
 
+use std::collections::VecDeque;
+use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::{Notify, oneshot};
+use tokio::task::AbortHandle;
+use tokio::time::Instant;
 
+use super::frames::FrameReader;
+use super::pipeline::{NewRequest, Pipeline, Refusal};
+use super::versions::ApiVersions;
+use super::{reader, writer};
 use crate::error::Error;
-use crate::wire::{ApiKey, Request};
+use crate::wire::{ApiKey, Decodable, Encodable, Message, Request};
 
-/// A handle to one connection.
-#[derive(Debug, Clone)]
-pub(crate) struct Connection;
+/// A handle to one connection. Clones share it; it closes when the last one is dropped.
+#[derive(Clone)]
+pub(crate) struct Connection {
+    link: Arc<Link>,
+    _closer: Arc<Closer>,
+}
 
-/// The answer to a request, on its way.
-#[derive(Debug)]
+/// The answer to a request, on its way: the response's body without its header.
 #[must_use]
-pub(crate) struct ResponseFuture;
+pub(crate) struct ResponseFuture {
+    state: ResponseState,
+    /// Keeps the connection open until the answer is there.
+    _closer: Option<Arc<Closer>>,
+}
 
-impl Future for ResponseFuture {
-    type Output = Result<Bytes, Error>;
-    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Self::Output> {
-        Poll::Ready(Err(Error::Closed))
-    }
+enum ResponseState {
+    Refused(Option<Error>),
+    Waiting(oneshot::Receiver<Result<Bytes, Error>>),
+}
+
+/// What a connection is allowed to do.
+#[derive(Debug, Clone)]
+pub(super) struct Limits {
+    pub(super) idle_max: Duration,
+    pub(super) frame_bytes_max: usize,
+}
+
+/// What handles and tasks of a connection share.
+pub(super) struct Link {
+    pub(super) address: Arc<str>,
+    pub(super) limits: Limits,
+    client_id: Arc<str>,
+    versions: OnceLock<ApiVersions>,
+    state: Mutex<State>,
+    pub(super) writer_wake: Notify,
+    pub(super) reader_wake: Notify,
+    tasks: OnceLock<[AbortHandle; 2]>,
+}
+
+type Waiter = oneshot::Sender<Result<Bytes, Error>>;
+
+pub(super) struct State {
+    pub(super) pipeline: Pipeline<Waiter>,
+    /// When the reader will look at deadlines next.
+    pub(super) armed_until: Instant,
+    closed: Option<Closed>,
+}
+
+/// How a connection ended.
+#[derive(Debug, Clone)]
+struct Closed {
+    error: Error,
+    at: Instant,
+}
+
+/// Closes the connection when the last handle is gone.
+struct Closer {
+    link: Arc<Link>,
 }
 
 impl Connection {
+    /// Starts the tasks of a connection over `stream`'s halves. Versions are not known yet.
+    pub(super) fn start<R, W>(
+        address: Arc<str>,
+        client_id: Arc<str>,
+        limits: Limits,
+        read: R,
+        write: W,
+    ) -> Self
+    where
+        R: AsyncRead + Send + Unpin + 'static,
+        W: AsyncWrite + Send + Unpin + 'static,
+    {
+        let now = Instant::now();
+        let frames = FrameReader::new(read, limits.frame_bytes_max);
+        let state = State {
+            pipeline: Pipeline::new(now),
+            armed_until: now + limits.idle_max,
+            closed: None,
+        };
+        let link = Arc::new(Link {
+            address,
+            limits,
+            client_id,
+            versions: OnceLock::new(),
+            state: Mutex::new(state),
+            writer_wake: Notify::new(),
+            reader_wake: Notify::new(),
+            tasks: OnceLock::new(),
+        });
+        let tasks = [
+            tokio::spawn(reader::run(Arc::clone(&link), frames)).abort_handle(),
+            tokio::spawn(writer::run(Arc::clone(&link), write)).abort_handle(),
+        ];
+        // A task that ended before this line has closed the link already; `close` is then a no-op and
+        // the other task must be ended here.
+        if link.tasks.set(tasks).is_ok() && link.lock().closed.is_some() {
+            link.abort_tasks();
+        }
+        let closer = Arc::new(Closer {
+            link: Arc::clone(&link),
+        });
+        Self {
+            link,
+            _closer: closer,
+        }
+    }
+
+    /// Remembers what the handshake found out; later calls change nothing.
+    pub(super) fn set_versions(&self, versions: ApiVersions) {
+        let _ = self.link.versions.set(versions);
+    }
+
+    /// `host:port` of the broker.
+    pub(crate) fn address(&self) -> &str {
+        &self.link.address
+    }
+
     /// The highest version of `api` that both sides know.
     pub(crate) fn version_of(&self, api: ApiKey) -> Option<i16> {
-        let _ = api;
-        None
+        let ours = api.valid_versions();
+        self.version_within(api, ours.min, ours.max)
     }
 
-    /// As [`Connection::version_of`], but within what the caller can write and read.
+    /// The highest version of `api` that the broker knows and that lies within `min` and `max`, which
+    /// the caller can write and read.
     pub(crate) fn version_within(&self, api: ApiKey, min: i16, max: i16) -> Option<i16> {
-        let _ = (api, min, max);
-        None
+        self.link.versions.get()?.highest_within(api, min, max)
     }
 
-    /// Queues a request when called, not when awaited: call order is wire order. `chunks` is its body,
-    /// written as they are.
+    /// Queues a request when called, not when awaited: call order is wire order. `body` is written
+    /// after the header, piece by piece, without being copied.
+    ///
+    /// A request without an answer after `timeout` closes the connection, and with it all requests
+    /// behind it: what arrives later could no longer be told apart.
     pub(crate) fn request(
         &self,
         api: ApiKey,
         version: i16,
-        chunks: Vec<Bytes>,
+        body: Vec<Bytes>,
         timeout: Duration,
     ) -> ResponseFuture {
-        let _ = (api, version, chunks, timeout);
-        ResponseFuture
+        let (waiter, receiver) = oneshot::channel();
+        let client_id = &self.link.client_id;
+        let answer = Some((waiter, timeout));
+        match self.link.enqueue(NewRequest {
+            api,
+            version,
+            client_id,
+            body,
+            answer,
+        }) {
+            Ok(()) => ResponseFuture {
+                state: ResponseState::Waiting(receiver),
+                _closer: Some(Arc::clone(&self._closer)),
+            },
+            Err(error) => ResponseFuture::refused(error),
+        }
     }
 
-    /// Queues a request that gets no answer (produce with acks=0).
+    /// Queues a request that the broker does not answer (produce with acks=0).
     pub(crate) fn send_no_response(
         &self,
         api: ApiKey,
         version: i16,
-        chunks: Vec<Bytes>,
+        body: Vec<Bytes>,
     ) -> Result<(), Error> {
-        let _ = (api, version, chunks);
-        Err(Error::Closed)
+        let client_id = &self.link.client_id;
+        self.link.enqueue(NewRequest {
+            api,
+            version,
+            client_id,
+            body,
+            answer: None,
+        })
     }
 
     /// Sends a message in the highest common version and waits for its response.
@@ -69,8 +205,8 @@ impl Connection {
         request: &R,
         timeout: Duration,
     ) -> Result<R::Response, Error> {
-        let _ = (request, timeout);
-        Err(Error::Closed)
+        let version = self.version_for::<R>()?;
+        self.call_at(request, version, timeout).await
     }
 
     /// As [`Connection::call`], in a version of the caller's choice.
@@ -80,12 +216,189 @@ impl Connection {
         version: i16,
         timeout: Duration,
     ) -> Result<R::Response, Error> {
-        let _ = (request, version, timeout);
-        Err(Error::Closed)
+        let api = ApiKey::try_from(R::KEY)
+            .map_err(|()| Error::protocol(format!("unknown api key {}", R::KEY)))?;
+        let mut body = BytesMut::new();
+        request.encode(&mut body, version).map_err(|error| {
+            Error::protocol(format!("cannot encode {api:?} request v{version}: {error}"))
+        })?;
+        let mut response = self
+            .request(api, version, vec![body.freeze()], timeout)
+            .await?;
+        R::Response::decode(&mut response, version).map_err(|error| {
+            let address = self.address();
+            Error::protocol(format!(
+                "cannot read {api:?} response v{version} of {address}: {error}"
+            ))
+        })
+    }
+
+    /// The highest version of `R` that both sides know.
+    fn version_for<R: Request>(&self) -> Result<i16, Error> {
+        let api = ApiKey::try_from(R::KEY)
+            .map_err(|()| Error::protocol(format!("unknown api key {}", R::KEY)))?;
+        self.version_within(api, R::VERSIONS.min, R::VERSIONS.max)
+            .ok_or_else(|| self.unsupported(&format!("{api:?}")))
+    }
+
+    /// The broker has no usable version of `api`.
+    pub(crate) fn unsupported(&self, api: &str) -> Error {
+        Error::Unsupported {
+            address: self.address().to_owned(),
+            api: api.to_owned(),
+        }
     }
 
     /// Whether requests can no longer be sent.
     pub(crate) fn is_closed(&self) -> bool {
-        true
+        self.link.lock().closed.is_some()
+    }
+
+    /// When the connection closed, if it did.
+    pub(super) fn closed_at(&self) -> Option<Instant> {
+        self.link.lock().closed.as_ref().map(|closed| closed.at)
+    }
+
+    /// How many requests are queued or unanswered.
+    pub(super) fn load(&self) -> usize {
+        self.link.lock().pipeline.load()
+    }
+
+    /// Fails all requests with `error` and ends the connection.
+    pub(super) fn close(&self, error: Error) {
+        self.link.close(error, None);
     }
 }
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Connection")
+            .field("address", &self.link.address)
+            .finish()
+    }
+}
+
+impl ResponseFuture {
+    fn refused(error: Error) -> Self {
+        Self {
+            state: ResponseState::Refused(Some(error)),
+            _closer: None,
+        }
+    }
+}
+
+impl Future for ResponseFuture {
+    type Output = Result<Bytes, Error>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        match &mut self.state {
+            ResponseState::Refused(error) => {
+                Poll::Ready(Err(error.take().unwrap_or(Error::Closed)))
+            }
+            ResponseState::Waiting(receiver) => {
+                Poll::Ready(ready!(Pin::new(receiver).poll(context)).unwrap_or(Err(Error::Closed)))
+            }
+        }
+    }
+}
+
+impl fmt::Debug for ResponseFuture {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("ResponseFuture")
+            .finish_non_exhaustive()
+    }
+}
+
+impl Link {
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn enqueue(&self, request: NewRequest<'_, Waiter>) -> Result<(), Error> {
+        let rearm = {
+            let mut state = self.lock();
+            if let Some(closed) = &state.closed {
+                return Err(closed.error.clone());
+            }
+            let deadline = state
+                .pipeline
+                .enqueue(request, Instant::now())
+                .map_err(|refusal| self.refuse(refusal))?;
+            deadline.is_some_and(|deadline| deadline < state.armed_until)
+        };
+        self.writer_wake.notify_one();
+        if rearm {
+            self.reader_wake.notify_one();
+        }
+        Ok(())
+    }
+
+    fn refuse(&self, refusal: Refusal) -> Error {
+        match refusal {
+            Refusal::Full => Error::Overloaded {
+                address: self.address.to_string(),
+            },
+            Refusal::TooLarge => Error::protocol("request is larger than a frame can be"),
+        }
+    }
+
+    /// Hands the next requests to the writer.
+    pub(super) fn take_writable(&self, chunks: &mut VecDeque<Bytes>, chunks_max: usize) {
+        self.lock().pipeline.take_writable(chunks, chunks_max);
+    }
+
+    /// The connection ended: the request at `guilty` fails with `error`, all others as disconnected
+    /// because of it. Only the first call counts.
+    pub(super) fn close(&self, error: Error, guilty: Option<usize>) {
+        let consequence = match &error {
+            Error::Closed | Error::Disconnected { .. } => error.clone(),
+            cause => self.disconnected(cause.to_string()),
+        };
+        let unanswered = {
+            let mut state = self.lock();
+            if state.closed.is_some() {
+                return;
+            }
+            state.closed = Some(Closed {
+                error: consequence.clone(),
+                at: Instant::now(),
+            });
+            state.pipeline.abandon()
+        };
+        tracing::debug!(event = "connection_closed", address = %self.address, reason = %error);
+        for (position, request) in unanswered.into_iter().enumerate() {
+            let own = if guilty == Some(position) {
+                &error
+            } else {
+                &consequence
+            };
+            // The caller may have stopped waiting.
+            let _ = request.waiter.send(Err(own.clone()));
+        }
+        self.abort_tasks();
+    }
+
+    pub(super) fn disconnected(&self, reason: impl Into<String>) -> Error {
+        Error::Disconnected {
+            address: self.address.to_string(),
+            reason: reason.into(),
+        }
+    }
+
+    fn abort_tasks(&self) {
+        for task in self.tasks.get().into_iter().flatten() {
+            task.abort();
+        }
+    }
+}
+
+impl Drop for Closer {
+    fn drop(&mut self) {
+        self.link.close(Error::Closed, None);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -2,5 +2,18 @@
 //! responses as bytes; knows nothing of topics, groups or records.
 
 mod connection;
+mod dial;
+#[cfg(test)]
+pub(crate) mod fake_broker;
+mod frames;
+mod handshake;
+mod header;
+mod pipeline;
+mod pool;
+mod reader;
+mod reconnect;
+mod versions;
+mod writer;
 
 pub(crate) use connection::{Connection, ResponseFuture};
+pub(crate) use pool::Pool;

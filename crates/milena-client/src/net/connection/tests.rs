@@ -1,0 +1,208 @@
+use super::*;
+use crate::config::{BrokerAddress, ClientConfig};
+use crate::net::dial::dial;
+use crate::net::fake_broker::{FakeBroker, FakeConnection};
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+fn config() -> ClientConfig {
+    ClientConfig::new("localhost:9092").receive_frame_bytes_max(1024 * 1024)
+}
+
+/// A connection that has shaken hands, and its other side.
+async fn connect(config: ClientConfig) -> (Connection, FakeConnection) {
+    let broker = FakeBroker::start().await;
+    let address = BrokerAddress::parse(&broker.address.to_string()).expect("an address");
+    let (connection, server) = tokio::join!(dial(&address, &config), broker.accept());
+    (connection.expect("the handshake succeeds"), server)
+}
+
+/// Sends a request whose response has a plain header.
+fn send(connection: &Connection, body: &'static [u8], timeout: Duration) -> ResponseFuture {
+    connection.request(ApiKey::Metadata, 8, vec![Bytes::from_static(body)], timeout)
+}
+
+#[tokio::test]
+async fn requests_go_out_in_call_order_and_answers_come_back() {
+    let (connection, mut server) = connect(config()).await;
+    let responses: Vec<ResponseFuture> = [&b"a"[..], b"bb", b"ccc"]
+        .map(|body| send(&connection, body, PATIENCE))
+        .into();
+    for expected in [&b"a"[..], b"bb", b"ccc"] {
+        let request = server.receive().await.expect("a request");
+        assert_eq!(request.body, expected);
+        assert_eq!(request.header.client_id.as_deref(), Some("milena"));
+        server
+            .respond(request.header.correlation_id, expected)
+            .await;
+    }
+    for (response, expected) in responses.into_iter().zip([&b"a"[..], b"bb", b"ccc"]) {
+        assert_eq!(response.await.expect("an answer"), expected);
+    }
+}
+
+#[tokio::test]
+async fn pieces_of_a_body_arrive_as_one() {
+    let (connection, mut server) = connect(config()).await;
+    let body = (0..200)
+        .map(|piece| Bytes::from(vec![piece as u8; 1000]))
+        .collect();
+    let response = connection.request(ApiKey::Metadata, 8, body, PATIENCE);
+    let request = server.receive().await.expect("a request");
+    assert_eq!(request.body.len(), 200_000);
+    assert_eq!(request.body[199_999], 199);
+    server.respond(request.header.correlation_id, &[]).await;
+    assert_eq!(response.await.expect("an answer").len(), 0);
+}
+
+#[tokio::test]
+async fn requests_without_answer_do_not_disturb_the_others() {
+    let (connection, mut server) = connect(config()).await;
+    connection
+        .send_no_response(
+            ApiKey::Produce,
+            3,
+            vec![Bytes::from_static(b"fire and forget")],
+        )
+        .expect("the connection is open");
+    let response = send(&connection, b"asked", PATIENCE);
+    assert_eq!(
+        server.receive().await.expect("a request").body,
+        &b"fire and forget"[..]
+    );
+    let request = server.receive().await.expect("a request");
+    server
+        .respond(request.header.correlation_id, b"answered")
+        .await;
+    assert_eq!(response.await.expect("an answer"), &b"answered"[..]);
+}
+
+#[tokio::test]
+async fn an_answer_to_another_request_closes_the_connection() {
+    let (connection, mut server) = connect(config()).await;
+    let first = send(&connection, b"first", PATIENCE);
+    let second = send(&connection, b"second", PATIENCE);
+    server.receive().await.expect("the first");
+    let request = server.receive().await.expect("the second");
+    server.respond(request.header.correlation_id, b"").await;
+    let error = first.await.expect_err("the wrong answer came");
+    assert!(matches!(error, Error::Protocol { .. }), "{error}");
+    let error = second.await.expect_err("the connection closed");
+    assert!(matches!(error, Error::Disconnected { .. }), "{error}");
+    assert!(error.is_retriable());
+    assert!(connection.is_closed());
+}
+
+#[tokio::test]
+async fn an_answer_that_nobody_asked_for_closes_the_connection() {
+    let (connection, mut server) = connect(config()).await;
+    server.respond(99, b"").await;
+    assert!(server.receive().await.is_none(), "the client closed");
+    let error = send(&connection, b"late", PATIENCE)
+        .await
+        .expect_err("it is closed");
+    assert!(error.to_string().contains("nobody asked for"), "{error}");
+}
+
+#[tokio::test]
+async fn pitfall_23_an_unanswered_request_does_not_wedge_the_connection() {
+    let (connection, mut server) = connect(config()).await;
+    let patient = send(&connection, b"patient", PATIENCE);
+    let impatient = send(&connection, b"impatient", Duration::from_millis(50));
+    let error = impatient.await.expect_err("there is no answer");
+    assert!(matches!(error, Error::Timeout { .. }), "{error}");
+    assert!(error.to_string().contains("Metadata request"), "{error}");
+    let error = patient.await.expect_err("the connection is given up");
+    assert!(matches!(error, Error::Disconnected { .. }), "{error}");
+    assert!(connection.is_closed());
+    while server.receive().await.is_some() {}
+}
+
+#[tokio::test]
+async fn pitfall_23_a_broker_that_does_not_read_does_not_wedge_the_writer() {
+    let (connection, _server) = connect(config()).await;
+    let megabyte = Bytes::from(vec![0; 1024 * 1024]);
+    let body = vec![megabyte; 64];
+    let response = connection.request(ApiKey::Metadata, 8, body, Duration::from_millis(100));
+    let error = response.await.expect_err("nobody reads");
+    assert!(matches!(error, Error::Timeout { .. }), "{error}");
+    assert!(connection.is_closed());
+}
+
+#[tokio::test]
+async fn a_timeout_after_answered_requests_still_fires() {
+    let (connection, mut server) = connect(config()).await;
+    for _ in 0..3 {
+        let response = send(&connection, b"asked", Duration::from_millis(200));
+        let request = server.receive().await.expect("a request");
+        server.respond(request.header.correlation_id, b"").await;
+        response.await.expect("an answer");
+    }
+    let error = send(&connection, b"asked", Duration::from_millis(50)).await;
+    assert!(matches!(error, Err(Error::Timeout { .. })), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_disconnect_in_the_middle_of_a_response_is_told() {
+    let (connection, mut server) = connect(config()).await;
+    let response = send(&connection, b"asked", PATIENCE);
+    server.receive().await.expect("a request");
+    server.send(&[0, 0, 0, 100, 0, 0]).await;
+    drop(server);
+    let error = response.await.expect_err("only half of it came");
+    assert!(
+        error.to_string().contains("in the middle of a response"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn a_frame_beyond_the_limit_is_told_with_the_setting_to_change() {
+    let (connection, mut server) = connect(config()).await;
+    let response = send(&connection, b"asked", PATIENCE);
+    server.receive().await.expect("a request");
+    server.send(&(2 * 1024 * 1024i32).to_be_bytes()).await;
+    let error = response.await.expect_err("it is too large");
+    assert!(matches!(error, Error::Protocol { .. }), "{error}");
+    assert!(
+        error.to_string().contains("receive.message.max.bytes"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn an_idle_connection_is_closed() {
+    let config = config().connections_idle_max(Duration::from_millis(50));
+    let (connection, mut server) = connect(config).await;
+    assert!(server.receive().await.is_none(), "the client closed");
+    assert!(connection.is_closed());
+}
+
+#[tokio::test]
+async fn dropping_the_last_handle_closes_the_connection() {
+    let (connection, mut server) = connect(config()).await;
+    let response = send(&connection, b"asked", PATIENCE);
+    drop(connection);
+    let request = server
+        .receive()
+        .await
+        .expect("somebody waits, so it is still open");
+    server
+        .respond(request.header.correlation_id, b"answered")
+        .await;
+    assert_eq!(response.await.expect("an answer"), &b"answered"[..]);
+    assert!(server.receive().await.is_none(), "the client closed");
+}
+
+#[tokio::test]
+async fn more_requests_than_allowed_are_refused_at_once() {
+    let (connection, _server) = connect(config()).await;
+    let responses: Vec<ResponseFuture> = (0..super::super::pipeline::REQUESTS_MAX)
+        .map(|_| send(&connection, b"", PATIENCE))
+        .collect();
+    let error = send(&connection, b"", PATIENCE)
+        .await
+        .expect_err("it is full");
+    assert!(matches!(error, Error::Overloaded { .. }), "{error}");
+    drop(responses);
+}

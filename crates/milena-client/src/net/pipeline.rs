@@ -1,0 +1,224 @@
+//! Which requests of a connection wait to be written and which for their answer. A plain state
+//! machine: owns no socket, reads no clock, completes nothing itself.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::time::Instant;
+
+use super::header::{RequestHeader, ResponseHeader};
+use crate::wire::ApiKey;
+
+/// Requests of one connection that may be queued or unanswered; more are refused.
+pub(super) const REQUESTS_MAX: usize = 1024;
+/// Requests that may be written and unanswered; more stay queued.
+pub(super) const IN_FLIGHT_MAX: usize = 128;
+
+const _: () = assert!(IN_FLIGHT_MAX <= REQUESTS_MAX);
+
+/// The requests of one connection, in wire order. `W` is whoever waits for a response.
+#[derive(Debug)]
+pub(super) struct Pipeline<W> {
+    next_correlation_id: i32,
+    /// Not yet given to the writer.
+    queued: VecDeque<Queued>,
+    /// Written first, then queued; a response always belongs to the front.
+    unanswered: VecDeque<Unanswered<W>>,
+    /// How many of `unanswered` were given to the writer.
+    in_flight: usize,
+    last_activity: Instant,
+}
+
+#[derive(Debug)]
+struct Queued {
+    header: Bytes,
+    body: Vec<Bytes>,
+    is_answered: bool,
+}
+
+/// A request that waits for its answer.
+#[derive(Debug)]
+pub(super) struct Unanswered<W> {
+    pub(super) correlation_id: i32,
+    pub(super) api: ApiKey,
+    pub(super) response_header: ResponseHeader,
+    pub(super) deadline: Instant,
+    pub(super) timeout: Duration,
+    pub(super) waiter: W,
+}
+
+/// A request on its way in. Without a waiter it is one that the broker does not answer.
+#[derive(Debug)]
+pub(super) struct NewRequest<'a, W> {
+    pub(super) api: ApiKey,
+    pub(super) version: i16,
+    pub(super) client_id: &'a str,
+    pub(super) body: Vec<Bytes>,
+    pub(super) answer: Option<(W, Duration)>,
+}
+
+/// Why a request was not queued.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Refusal {
+    /// [`REQUESTS_MAX`] are there already.
+    Full,
+    /// The frame would be larger than its length field can say.
+    TooLarge,
+}
+
+/// A request that got no answer in time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Expired {
+    /// Its place among the unanswered.
+    pub(super) position: usize,
+    pub(super) api: ApiKey,
+    pub(super) timeout: Duration,
+}
+
+/// A response that does not belong to the request it must belong to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Mismatch {
+    pub(super) received: i32,
+    pub(super) expected: Option<i32>,
+}
+
+impl<W> Pipeline<W> {
+    /// Nothing queued as of `now`.
+    pub(super) fn new(now: Instant) -> Self {
+        Self {
+            next_correlation_id: 0,
+            queued: VecDeque::new(),
+            unanswered: VecDeque::new(),
+            in_flight: 0,
+            last_activity: now,
+        }
+    }
+
+    /// Queues a request behind all others; returns its deadline, if it has one.
+    pub(super) fn enqueue(
+        &mut self,
+        request: NewRequest<'_, W>,
+        now: Instant,
+    ) -> Result<Option<Instant>, Refusal> {
+        if self.queued.len().max(self.unanswered.len()) >= REQUESTS_MAX {
+            return Err(Refusal::Full);
+        }
+        let correlation_id = self.next_correlation_id;
+        let NewRequest {
+            api,
+            version,
+            client_id,
+            ..
+        } = request;
+        let header = RequestHeader {
+            api,
+            version,
+            correlation_id,
+            client_id,
+        };
+        let body_bytes = request.body.iter().map(Bytes::len).sum();
+        let Some(header) = header.encode(body_bytes) else {
+            return Err(Refusal::TooLarge);
+        };
+        self.next_correlation_id = correlation_id.checked_add(1).unwrap_or(0);
+        self.last_activity = now;
+        let is_answered = request.answer.is_some();
+        self.queued.push_back(Queued {
+            header,
+            body: request.body,
+            is_answered,
+        });
+        let Some((waiter, timeout)) = request.answer else {
+            return Ok(None);
+        };
+        let deadline = now + timeout;
+        let response_header = ResponseHeader::of(api, version);
+        let entry = Unanswered {
+            correlation_id,
+            api,
+            response_header,
+            deadline,
+            timeout,
+            waiter,
+        };
+        self.unanswered.push_back(entry);
+        Ok(Some(deadline))
+    }
+
+    /// Moves whole requests to `chunks`, as many as may be in flight, until there are `chunks_max` or
+    /// more to write.
+    pub(super) fn take_writable(&mut self, chunks: &mut VecDeque<Bytes>, chunks_max: usize) {
+        while chunks.len() < chunks_max && self.in_flight < IN_FLIGHT_MAX {
+            let Some(request) = self.queued.pop_front() else {
+                return;
+            };
+            self.in_flight += usize::from(request.is_answered);
+            chunks.push_back(request.header);
+            chunks.extend(request.body.into_iter().filter(|chunk| !chunk.is_empty()));
+        }
+    }
+
+    /// Takes the request that a response with this correlation id answers.
+    pub(super) fn accept(
+        &mut self,
+        received: i32,
+        now: Instant,
+    ) -> Result<Unanswered<W>, Mismatch> {
+        let expected = self.unanswered.front().filter(|_| self.in_flight > 0);
+        let expected = expected.map(|entry| entry.correlation_id);
+        if expected != Some(received) {
+            return Err(Mismatch { received, expected });
+        }
+        self.in_flight -= 1;
+        self.last_activity = now;
+        self.unanswered
+            .pop_front()
+            .ok_or(Mismatch { received, expected })
+    }
+
+    /// Whether requests wait to be written.
+    pub(super) fn has_queued(&self) -> bool {
+        !self.queued.is_empty()
+    }
+
+    /// How many requests are queued or unanswered.
+    pub(super) fn load(&self) -> usize {
+        self.queued.len().max(self.unanswered.len())
+    }
+
+    /// When to look next: at the earliest deadline, or when the connection has been idle too long.
+    pub(super) fn next_deadline(&self, idle_max: Duration) -> Instant {
+        let earliest = self.unanswered.iter().map(|entry| entry.deadline).min();
+        earliest.unwrap_or(self.last_activity + idle_max)
+    }
+
+    /// A request whose deadline has passed.
+    pub(super) fn expired(&self, now: Instant) -> Option<Expired> {
+        let position = self
+            .unanswered
+            .iter()
+            .position(|entry| entry.deadline <= now)?;
+        let entry = self.unanswered.get(position)?;
+        Some(Expired {
+            position,
+            api: entry.api,
+            timeout: entry.timeout,
+        })
+    }
+
+    /// Whether nothing has happened for `idle_max`.
+    pub(super) fn is_idle(&self, now: Instant, idle_max: Duration) -> bool {
+        self.load() == 0 && now.duration_since(self.last_activity) >= idle_max
+    }
+
+    /// Gives up all requests; returns those that somebody waits for, in wire order.
+    pub(super) fn abandon(&mut self) -> VecDeque<Unanswered<W>> {
+        self.queued.clear();
+        self.in_flight = 0;
+        std::mem::take(&mut self.unanswered)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,182 @@
+use super::*;
+
+struct Fixture {
+    pipeline: Pipeline<u32>,
+    now: Instant,
+}
+
+impl Fixture {
+    fn new() -> Self {
+        let now = Instant::now();
+        Self {
+            pipeline: Pipeline::new(now),
+            now,
+        }
+    }
+
+    fn enqueue(
+        &mut self,
+        waiter: Option<u32>,
+        timeout_ms: u64,
+    ) -> Result<Option<Instant>, Refusal> {
+        let request = NewRequest {
+            api: ApiKey::Metadata,
+            version: 9,
+            client_id: "me",
+            body: vec![Bytes::from_static(b"body")],
+            answer: waiter.map(|waiter| (waiter, Duration::from_millis(timeout_ms))),
+        };
+        self.pipeline.enqueue(request, self.now)
+    }
+
+    fn write_all(&mut self) -> usize {
+        let mut chunks = VecDeque::new();
+        self.pipeline.take_writable(&mut chunks, usize::MAX);
+        chunks.len()
+    }
+}
+
+#[test]
+fn answers_are_matched_in_order() {
+    let mut fixture = Fixture::new();
+    for waiter in 0..3 {
+        fixture.enqueue(Some(waiter), 1000).expect("there is room");
+    }
+    assert_eq!(fixture.write_all(), 6);
+    for waiter in 0..3 {
+        let accepted = fixture
+            .pipeline
+            .accept(waiter as i32, fixture.now)
+            .expect("in order");
+        assert_eq!(accepted.waiter, waiter);
+    }
+}
+
+#[test]
+fn answers_out_of_order_are_refused() {
+    let mut fixture = Fixture::new();
+    fixture.enqueue(Some(0), 1000).expect("there is room");
+    fixture.enqueue(Some(1), 1000).expect("there is room");
+    fixture.write_all();
+    let mismatch = fixture
+        .pipeline
+        .accept(1, fixture.now)
+        .expect_err("0 comes first");
+    assert_eq!(
+        mismatch,
+        Mismatch {
+            received: 1,
+            expected: Some(0)
+        }
+    );
+}
+
+#[test]
+fn an_answer_before_its_request_was_written_is_refused() {
+    let mut fixture = Fixture::new();
+    fixture.enqueue(Some(0), 1000).expect("there is room");
+    let mismatch = fixture
+        .pipeline
+        .accept(0, fixture.now)
+        .expect_err("nothing was written");
+    assert_eq!(
+        mismatch,
+        Mismatch {
+            received: 0,
+            expected: None
+        }
+    );
+}
+
+#[test]
+fn requests_without_answer_are_written_and_forgotten() {
+    let mut fixture = Fixture::new();
+    assert_eq!(fixture.enqueue(None, 0), Ok(None));
+    fixture.enqueue(Some(9), 1000).expect("there is room");
+    assert_eq!(fixture.write_all(), 4);
+    let accepted = fixture
+        .pipeline
+        .accept(1, fixture.now)
+        .expect("the id of the second");
+    assert_eq!(accepted.waiter, 9);
+    assert_eq!(fixture.pipeline.load(), 0);
+}
+
+#[test]
+fn in_flight_and_queue_are_bounded() {
+    let mut fixture = Fixture::new();
+    for waiter in 0..REQUESTS_MAX as u32 {
+        fixture.enqueue(Some(waiter), 1000).expect("there is room");
+    }
+    assert_eq!(fixture.enqueue(Some(0), 1000), Err(Refusal::Full));
+    assert_eq!(fixture.write_all(), 2 * IN_FLIGHT_MAX);
+    assert_eq!(fixture.write_all(), 0);
+    fixture.pipeline.accept(0, fixture.now).expect("in order");
+    assert_eq!(fixture.write_all(), 2);
+    fixture.enqueue(Some(0), 1000).expect("one was answered");
+}
+
+#[test]
+fn the_earliest_deadline_counts() {
+    let mut fixture = Fixture::new();
+    let idle_max = Duration::from_secs(60);
+    assert_eq!(
+        fixture.pipeline.next_deadline(idle_max),
+        fixture.now + idle_max
+    );
+    fixture.enqueue(Some(0), 500).expect("there is room");
+    fixture.enqueue(Some(1), 100).expect("there is room");
+    let early = fixture.now + Duration::from_millis(100);
+    assert_eq!(fixture.pipeline.next_deadline(idle_max), early);
+    assert_eq!(fixture.pipeline.expired(fixture.now), None);
+    assert_eq!(
+        fixture
+            .pipeline
+            .expired(early)
+            .map(|expired| expired.position),
+        Some(1)
+    );
+}
+
+#[test]
+fn idle_means_nothing_to_do_for_long() {
+    let mut fixture = Fixture::new();
+    let idle_max = Duration::from_secs(60);
+    let later = fixture.now + idle_max;
+    assert!(fixture.pipeline.is_idle(later, idle_max));
+    fixture.enqueue(Some(0), 1_000_000).expect("there is room");
+    assert!(!fixture.pipeline.is_idle(later, idle_max));
+    fixture.write_all();
+    fixture.pipeline.accept(0, later).expect("in order");
+    assert!(!fixture.pipeline.is_idle(later, idle_max));
+}
+
+#[test]
+fn correlation_ids_wrap_to_zero() {
+    let mut fixture = Fixture::new();
+    fixture.pipeline.next_correlation_id = i32::MAX;
+    fixture.enqueue(Some(0), 1000).expect("there is room");
+    fixture.enqueue(Some(1), 1000).expect("there is room");
+    fixture.write_all();
+    fixture
+        .pipeline
+        .accept(i32::MAX, fixture.now)
+        .expect("in order");
+    fixture.pipeline.accept(0, fixture.now).expect("in order");
+}
+
+#[test]
+fn abandoning_returns_who_waits() {
+    let mut fixture = Fixture::new();
+    fixture.enqueue(Some(0), 1000).expect("there is room");
+    fixture.write_all();
+    fixture.enqueue(Some(1), 1000).expect("there is room");
+    let waiters: Vec<u32> = fixture
+        .pipeline
+        .abandon()
+        .into_iter()
+        .map(|u| u.waiter)
+        .collect();
+    assert_eq!(waiters, [0, 1]);
+    assert!(!fixture.pipeline.has_queued());
+}

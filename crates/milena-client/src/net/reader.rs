@@ -1,0 +1,158 @@
+//! The task that reads a connection's answers, hands each to who waits for it, and ends the
+//! connection when one is overdue or the connection is not used. One timer for all requests.
+
+use std::pin::pin;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tokio::io::AsyncRead;
+use tokio::time::Instant;
+
+use super::connection::Link;
+use super::frames::{FrameError, FrameReader};
+use super::header::read_correlation_id;
+use crate::error::Error;
+
+/// Reads until the connection ends.
+pub(super) async fn run<R: AsyncRead + Unpin>(link: Arc<Link>, mut frames: FrameReader<R>) {
+    let ending = read(&link, &mut frames).await;
+    link.close(ending.error, ending.guilty);
+}
+
+/// Why a connection ends, and the position of the request that is to blame.
+struct Ending {
+    error: Error,
+    guilty: Option<usize>,
+}
+
+async fn read<R: AsyncRead + Unpin>(link: &Link, frames: &mut FrameReader<R>) -> Ending {
+    let mut timer = pin!(tokio::time::sleep_until(link.lock().armed_until));
+    loop {
+        loop {
+            match frames.take_frame() {
+                Ok(Some(frame)) => {
+                    if let Err(ending) = deliver(link, frame) {
+                        return ending;
+                    }
+                }
+                Ok(None) => break,
+                Err(error) => return frame_ending(link, error),
+            }
+        }
+        tokio::select! {
+            biased;
+            read = frames.read_more() => {
+                if let Err(error) = read {
+                    return frame_ending(link, error);
+                }
+            }
+            () = &mut timer => match rearm(link) {
+                Ok(until) => timer.as_mut().reset(until),
+                Err(ending) => return ending,
+            },
+            () = link.reader_wake.notified() => match rearm(link) {
+                Ok(until) => timer.as_mut().reset(until),
+                Err(ending) => return ending,
+            },
+        }
+    }
+}
+
+/// Hands a response to who waits for it.
+fn deliver(link: &Link, mut frame: Bytes) -> Result<(), Ending> {
+    let malformed = |what: &str| Ending {
+        error: Error::protocol(format!("{what} from {}", link.address)),
+        guilty: Some(0),
+    };
+    let correlation_id =
+        read_correlation_id(&mut frame).ok_or_else(|| malformed("response without a header"))?;
+    let (request, wake_writer) = {
+        let mut state = link.lock();
+        let request = state
+            .pipeline
+            .accept(correlation_id, Instant::now())
+            .map_err(|mismatch| {
+                malformed(&match mismatch.expected {
+                    Some(expected) => {
+                        format!("response {correlation_id} where {expected} was expected")
+                    }
+                    None => format!("response {correlation_id} that nobody asked for"),
+                })
+            })?;
+        (request, state.pipeline.has_queued())
+    };
+    if wake_writer {
+        link.writer_wake.notify_one();
+    }
+    let answer = match request.response_header.skip_rest(&mut frame) {
+        Some(()) => Ok(frame),
+        None => Err(Error::protocol(format!(
+            "malformed header of a {:?} response from {}",
+            request.api, link.address
+        ))),
+    };
+    // The caller may have stopped waiting.
+    let _ = request.waiter.send(answer);
+    Ok(())
+}
+
+/// Ends the connection if a request is overdue or nothing was asked for long; else says when to look
+/// again.
+fn rearm(link: &Link) -> Result<Instant, Ending> {
+    let now = Instant::now();
+    let mut state = link.lock();
+    if let Some(expired) = state.pipeline.expired(now) {
+        let what = format!("{:?} request to {}", expired.api, link.address);
+        let error = Error::Timeout {
+            what,
+            after: expired.timeout,
+        };
+        return Err(Ending {
+            error,
+            guilty: Some(expired.position),
+        });
+    }
+    if state.pipeline.is_idle(now, link.limits.idle_max) {
+        let error = link.disconnected("closed after being idle");
+        return Err(Ending {
+            error,
+            guilty: None,
+        });
+    }
+    state.armed_until = state.pipeline.next_deadline(link.limits.idle_max);
+    Ok(state.armed_until)
+}
+
+fn frame_ending(link: &Link, error: FrameError) -> Ending {
+    match error {
+        FrameError::Closed {
+            within_frame: false,
+        } => Ending {
+            error: link.disconnected("closed by the broker"),
+            guilty: None,
+        },
+        FrameError::Closed { within_frame: true } => {
+            let error = link.disconnected("closed by the broker in the middle of a response");
+            Ending {
+                error,
+                guilty: None,
+            }
+        }
+        FrameError::Io(error) => Ending {
+            error: link.disconnected(format!("read failed: {error}")),
+            guilty: None,
+        },
+        FrameError::Length(length) => {
+            let allowed = link.limits.frame_bytes_max;
+            let error = Error::protocol(format!(
+                "{} announced a response of {length} bytes, allowed are {allowed}: \
+                 raise receive.message.max.bytes if it is meant",
+                link.address
+            ));
+            Ending {
+                error,
+                guilty: Some(0),
+            }
+        }
+    }
+}
