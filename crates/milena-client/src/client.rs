@@ -9,11 +9,13 @@ use tokio::time::Instant;
 
 use crate::config::ClientConfig;
 use crate::error::Error;
-use crate::lane::Lane;
 use crate::metadata::{Metadata, keep_fresh};
 use crate::net::{Connection, Pool};
 use crate::topology::NodeId;
 use crate::wire::Request;
+
+pub(crate) use crate::coordinator::CoordinatorType;
+pub(crate) use crate::lane::Lane;
 
 /// A client of one cluster. Cheap to clone; all clones share connections and metadata. When the last
 /// one is gone, and every producer and consumer made from it, so are its tasks and connections.
