@@ -1,0 +1,307 @@
+//! From records to a batch. The producer's hot path: a record is written once, straight into its
+//! wire form, and nothing is allocated for it. Knows no partition and no limit but the format's.
+
+use super::header::{
+    Attributes, BATCH_HEADER_BYTES, BATCH_OVERHEAD_BYTES, BatchHeader, FORMAT, NO_PRODUCER_EPOCH,
+    NO_PRODUCER_ID, NO_SEQUENCE, NO_TIMESTAMP, compute_crc,
+};
+use super::{BatchError, TimestampType};
+use crate::compression::{Compression, compress};
+use crate::limits::{ENCODED_BYTES_MAX, HEADERS_PER_RECORD_MAX, RECORDS_PER_BATCH_MAX};
+use crate::varint::{size_i32, size_i64, write_i32, zigzag_i32, zigzag_i64};
+use bytes::Bytes;
+
+/// A header to be written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Header<'a> {
+    /// The key; may come more than once in a record.
+    pub key: &'a str,
+    /// The value, if there is one.
+    pub value: Option<&'a [u8]>,
+}
+
+/// A record to be written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RecordData<'a> {
+    /// Milliseconds since 1970.
+    pub timestamp: i64,
+    /// The key, if there is one.
+    pub key: Option<&'a [u8]>,
+    /// The value; `None` is a tombstone.
+    pub value: Option<&'a [u8]>,
+    /// The headers in their order.
+    pub headers: &'a [Header<'a>],
+}
+
+/// Who produced a batch, known only when it is sealed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BatchStamp {
+    /// The producer id.
+    pub producer_id: i64,
+    /// The producer's epoch.
+    pub producer_epoch: i16,
+    /// The sequence number of the first record.
+    pub base_sequence: i32,
+    /// Whether the batch belongs to a transaction.
+    pub is_transactional: bool,
+}
+
+impl BatchStamp {
+    /// Nobody in particular: not idempotent.
+    pub const NONE: Self = Self {
+        producer_id: NO_PRODUCER_ID,
+        producer_epoch: NO_PRODUCER_EPOCH,
+        base_sequence: NO_SEQUENCE,
+        is_transactional: false,
+    };
+}
+
+impl Default for BatchStamp {
+    fn default() -> Self {
+        Self::NONE
+    }
+}
+
+/// Collects records in their wire form, with room for the header in front.
+#[derive(Debug)]
+#[must_use]
+pub struct BatchEncoder {
+    buffer: Vec<u8>,
+    count: u32,
+    base_timestamp: i64,
+    max_timestamp: i64,
+}
+
+impl BatchEncoder {
+    /// An empty batch with room for `bytes` in all, header included; it grows if more is added.
+    pub fn with_capacity(bytes: usize) -> Self {
+        let mut buffer = Vec::with_capacity(bytes.max(BATCH_HEADER_BYTES));
+        buffer.resize(BATCH_HEADER_BYTES, 0);
+        Self {
+            buffer,
+            count: 0,
+            base_timestamp: NO_TIMESTAMP,
+            max_timestamp: NO_TIMESTAMP,
+        }
+    }
+
+    /// Adds a record and gives its index in the batch.
+    ///
+    /// # Errors
+    /// [`BatchError::TooLarge`] when the format has no room for it; the batch stays as it was.
+    #[inline]
+    pub fn append(&mut self, record: &RecordData<'_>) -> Result<u32, BatchError> {
+        let index = self.count;
+        if index == 0 {
+            self.base_timestamp = record.timestamp;
+            self.max_timestamp = record.timestamp;
+        }
+        let timestamp_delta = record.timestamp.wrapping_sub(self.base_timestamp);
+        let body_bytes = body_bytes(record, timestamp_delta, index as i32);
+        if self.buffer.len().saturating_add(body_bytes) > ENCODED_BYTES_MAX
+            || index as usize >= RECORDS_PER_BATCH_MAX
+            || record.headers.len() > HEADERS_PER_RECORD_MAX
+        {
+            return Err(BatchError::TooLarge { bytes: body_bytes });
+        }
+        self.buffer.reserve(body_bytes + LENGTH_BYTES_MAX);
+        let mut prefix = Prefix::default();
+        prefix.put(u64::from(zigzag_i32(body_bytes as i32)));
+        prefix.put(0);
+        prefix.put(zigzag_i64(timestamp_delta));
+        prefix.put(u64::from(zigzag_i32(index as i32)));
+        prefix.put(length_of(record.key));
+        self.buffer.extend_from_slice(prefix.bytes());
+        self.buffer
+            .extend_from_slice(record.key.unwrap_or_default());
+        write_field(&mut self.buffer, record.value);
+        write_i32(&mut self.buffer, record.headers.len() as i32);
+        for header in record.headers {
+            write_field(&mut self.buffer, Some(header.key.as_bytes()));
+            write_field(&mut self.buffer, header.value);
+        }
+        self.count += 1;
+        self.max_timestamp = self.max_timestamp.max(record.timestamp);
+        Ok(index)
+    }
+
+    /// The size of the batch so far in bytes, header included, before compression.
+    #[inline]
+    #[must_use]
+    pub fn encoded_bytes(&self) -> usize {
+        self.buffer.len()
+    }
+
+    /// How many records there are.
+    #[inline]
+    #[must_use]
+    pub fn records_count(&self) -> u32 {
+        self.count
+    }
+
+    /// Whether there are no records.
+    #[inline]
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// The greatest timestamp so far; [`NO_TIMESTAMP`] without records.
+    #[must_use]
+    pub fn max_timestamp(&self) -> i64 {
+        self.max_timestamp
+    }
+
+    /// How many bytes `record` would add at most.
+    #[inline]
+    #[must_use]
+    pub fn record_bytes(&self, record: &RecordData<'_>) -> usize {
+        let base = if self.count == 0 {
+            record.timestamp
+        } else {
+            self.base_timestamp
+        };
+        let delta = record.timestamp.wrapping_sub(base);
+        LENGTH_BYTES_MAX + body_bytes(record, delta, self.count as i32)
+    }
+
+    /// Finishes the batch: compresses the records, writes the header in front of them, and
+    /// computes the checksum. The base offset is 0 and the leader epoch -1; the broker sets both.
+    ///
+    /// # Errors
+    /// [`BatchError::Empty`] without records, [`BatchError::Compression`] when the codec fails.
+    pub fn finish(
+        self,
+        stamp: BatchStamp,
+        compression: Compression,
+        level: Option<i32>,
+    ) -> Result<Bytes, BatchError> {
+        let attributes = Attributes::default()
+            .with_compression(compression)
+            .with_timestamp_type(TimestampType::CreateTime)
+            .with_transactional(stamp.is_transactional);
+        self.finish_with(stamp, attributes, compression, level)
+    }
+
+    pub(super) fn finish_with(
+        mut self,
+        stamp: BatchStamp,
+        attributes: Attributes,
+        compression: Compression,
+        level: Option<i32>,
+    ) -> Result<Bytes, BatchError> {
+        if self.count == 0 {
+            return Err(BatchError::Empty);
+        }
+        if compression != Compression::None {
+            let records = self.buffer.get(BATCH_HEADER_BYTES..).unwrap_or_default();
+            let mut compressed = Vec::with_capacity(BATCH_HEADER_BYTES + records.len() / 2);
+            compressed.resize(BATCH_HEADER_BYTES, 0);
+            compress(compression, level, records, &mut compressed)?;
+            self.buffer = compressed;
+        }
+        let mut header = BatchHeader {
+            base_offset: 0,
+            batch_length: batch_length(self.buffer.len())?,
+            partition_leader_epoch: -1,
+            magic: FORMAT,
+            crc: 0,
+            attributes,
+            last_offset_delta: self.count as i32 - 1,
+            base_timestamp: self.base_timestamp,
+            max_timestamp: self.max_timestamp,
+            producer_id: stamp.producer_id,
+            producer_epoch: stamp.producer_epoch,
+            base_sequence: stamp.base_sequence,
+            records_count: self.count as i32,
+        };
+        self.write_header(&header);
+        header.crc = compute_crc(&self.buffer);
+        self.write_header(&header);
+        Ok(Bytes::from(self.buffer))
+    }
+
+    fn write_header(&mut self, header: &BatchHeader) {
+        let room = self.buffer.first_chunk_mut::<BATCH_HEADER_BYTES>();
+        header.write(room.expect("invariant: the buffer starts with room for the header"));
+    }
+}
+
+/// The most bytes a record's length takes.
+const LENGTH_BYTES_MAX: usize = 5;
+/// What a record has in front of its key at most: length, attributes, deltas, key length.
+const PREFIX_BYTES_MAX: usize = 5 + 1 + 10 + 5 + 5;
+
+/// The numbers in front of a record's key, put together first so that one copy appends them.
+#[derive(Default)]
+struct Prefix {
+    bytes: [u8; PREFIX_BYTES_MAX + 6],
+    length: usize,
+}
+
+impl Prefix {
+    #[inline]
+    fn put(&mut self, mut value: u64) {
+        while value >= 0x80 {
+            self.push(value as u8 | 0x80);
+            value >>= 7;
+        }
+        self.push(value as u8);
+    }
+
+    #[inline]
+    fn push(&mut self, byte: u8) {
+        if let Some(place) = self.bytes.get_mut(self.length) {
+            *place = byte;
+            self.length += 1;
+        }
+    }
+
+    #[inline]
+    fn bytes(&self) -> &[u8] {
+        self.bytes.get(..self.length).unwrap_or_default()
+    }
+}
+
+#[inline]
+fn length_of(field: Option<&[u8]>) -> u64 {
+    u64::from(zigzag_i32(field.map_or(-1, |field| field.len() as i32)))
+}
+
+/// The size of a record behind its length.
+#[inline]
+fn body_bytes(record: &RecordData<'_>, timestamp_delta: i64, offset_delta: i32) -> usize {
+    let mut bytes = 1 + size_i64(timestamp_delta) + size_i32(offset_delta);
+    bytes += field_bytes(record.key) + field_bytes(record.value);
+    bytes += size_i32(record.headers.len() as i32);
+    for header in record.headers {
+        bytes += field_bytes(Some(header.key.as_bytes())) + field_bytes(header.value);
+    }
+    bytes
+}
+
+#[inline]
+fn field_bytes(field: Option<&[u8]>) -> usize {
+    match field {
+        Some(field) => size_i64(field.len() as i64).saturating_add(field.len()),
+        None => 1,
+    }
+}
+
+#[inline]
+fn write_field(out: &mut Vec<u8>, field: Option<&[u8]>) {
+    match field {
+        Some(field) => {
+            write_i32(out, field.len() as i32);
+            out.extend_from_slice(field);
+        }
+        None => write_i32(out, -1),
+    }
+}
+
+fn batch_length(total_bytes: usize) -> Result<i32, BatchError> {
+    total_bytes
+        .checked_sub(BATCH_OVERHEAD_BYTES)
+        .and_then(|length| i32::try_from(length).ok())
+        .ok_or(BatchError::TooLarge { bytes: total_bytes })
+}
