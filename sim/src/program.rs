@@ -39,9 +39,18 @@ pub fn is_installed(program: &str, arguments: &[&str]) -> bool {
     command.status().is_ok_and(|status| status.success())
 }
 
-/// Whether tests must fail rather than skip when another program is missing.
-pub fn everything_is_required() -> bool {
-    std::env::var("MILENA_REQUIRE_KAFKA").is_ok_and(|value| value == "1")
+/// Whether a test that needs `program` has to be left out because it is not installed.
+///
+/// # Panics
+/// When it is not installed and `MILENA_REQUIRE_KAFKA=1` says that nothing may be left out.
+pub fn is_missing(program: &str, arguments: &[&str]) -> bool {
+    let is_missing = !is_installed(program, arguments);
+    if is_missing {
+        let is_required = std::env::var("MILENA_REQUIRE_KAFKA").is_ok_and(|value| value == "1");
+        assert!(!is_required, "{program} {arguments:?} does not run here");
+        eprintln!("skipped: {program} {arguments:?} does not run here");
+    }
+    is_missing
 }
 
 /// A free port on loopback. It may be taken by another process before it is used.
