@@ -1,0 +1,161 @@
+//! Building, starting and stopping a broker.
+//!
+//! Owns the public [`Broker`] and its builder. What a running broker does is the
+//! business of [`crate::server`] and below.
+
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::config::{self, BrokerConfig};
+use crate::error::BrokerError;
+use crate::faults::Faults;
+use crate::fetch_sessions::FetchSessions;
+use crate::housekeeping;
+use crate::node::Node;
+use crate::server::{Listener, ServerHandle};
+use crate::storage::Storage;
+use crate::topics::Catalog;
+
+/// Where a broker keeps its data.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum StorageKind {
+    /// In the process; gone when it ends.
+    Memory,
+    /// In this directory, which is created when it does not exist.
+    Directory(PathBuf),
+}
+
+/// How a broker is to be started; see [`Broker::builder`].
+#[derive(Debug, Clone)]
+#[must_use = "a builder does nothing until it is started"]
+pub struct BrokerBuilder {
+    listen: String,
+    storage: StorageKind,
+    config: BrokerConfig,
+}
+
+/// A running single-node broker.
+///
+/// Dropping it stops it without waiting; [`Broker::stop`] waits until everything
+/// is written and every connection is closed.
+#[must_use = "a broker stops when it is dropped"]
+pub struct Broker {
+    address: SocketAddr,
+    node: Arc<Node>,
+    server: ServerHandle,
+}
+
+impl Broker {
+    /// A builder with an ephemeral port on 127.0.0.1, memory storage, and Apache
+    /// Kafka's defaults, except that a new consumer group does not wait for more
+    /// members (`group.initial.rebalance.delay.ms` is 0) and records are kept
+    /// whatever their age (`log.retention.ms` is −1).
+    pub fn builder() -> BrokerBuilder {
+        BrokerBuilder {
+            listen: "127.0.0.1:0".to_owned(),
+            storage: StorageKind::Memory,
+            config: BrokerConfig::default(),
+        }
+    }
+
+    /// The address it listens on, with the port the operating system chose.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// `HOST:PORT`, as `bootstrap.servers` wants it.
+    #[must_use]
+    pub fn bootstrap(&self) -> String {
+        self.address.to_string()
+    }
+
+    /// Orders faults for tests.
+    #[must_use]
+    pub fn faults(&self) -> Faults {
+        self.node.faults.clone()
+    }
+
+    /// Stops gracefully: no new connections, pending work ends, everything that
+    /// was acknowledged is on disk (with directory storage).
+    pub async fn stop(self) {
+        self.server.stop().await;
+        housekeeping::flush_all(&self.node);
+        tracing::info!(event = "broker_stopped", address = %self.address);
+    }
+}
+
+impl BrokerBuilder {
+    /// Listens on `HOST:PORT`; port 0 takes a free one.
+    pub fn listen(mut self, address: impl Into<String>) -> Self {
+        self.listen = address.into();
+        self
+    }
+
+    /// Chooses where the data lives.
+    pub fn storage(mut self, storage: StorageKind) -> Self {
+        self.storage = storage;
+        self
+    }
+
+    /// Sets a broker property by Kafka's name for it, such as `num.partitions`.
+    ///
+    /// # Errors
+    /// [`BrokerError::UnknownProperty`] names the nearest known property;
+    /// [`BrokerError::InvalidProperty`] says what a good value looks like.
+    pub fn property(mut self, name: &str, value: &str) -> Result<Self, BrokerError> {
+        config::apply(&mut self.config, name, value)?;
+        Ok(self)
+    }
+
+    /// Opens the storage, binds the address and starts to serve. Must be called
+    /// in a tokio runtime.
+    ///
+    /// # Errors
+    /// The address cannot be bound, or the directory is locked, damaged, or not
+    /// one of ours.
+    pub async fn start(self) -> Result<Broker, BrokerError> {
+        let config = Arc::new(self.config);
+        let directory = match self.storage {
+            StorageKind::Memory => None,
+            StorageKind::Directory(path) => Some(path),
+        };
+        let address = resolve(&self.listen)?;
+        let listener =
+            Listener::bind(address).map_err(|source| BrokerError::Bind { address, source })?;
+        let opened = Storage::open(directory, &config)?;
+        let storage = Arc::new(opened.storage);
+        let node = Arc::new(Node {
+            topics: Catalog::open(storage.clone(), opened.topics)?,
+            storage,
+            cluster_id: opened.cluster_id,
+            fetch_sessions: FetchSessions::new(config.fetch_sessions_max),
+            faults: Faults::default(),
+            config,
+        });
+        let address = listener.address();
+        let server = listener.serve(node.clone());
+        tokio::spawn(housekeeping::run(node.clone(), server.stopping()));
+        tracing::info!(event = "broker_started", address = %address, node_id = node.config.node_id);
+        Ok(Broker {
+            address,
+            node,
+            server,
+        })
+    }
+}
+
+fn resolve(listen: &str) -> Result<SocketAddr, BrokerError> {
+    let invalid = |reason: String| BrokerError::InvalidAddress {
+        address: listen.to_owned(),
+        reason,
+    };
+    let mut addresses = listen
+        .to_socket_addrs()
+        .map_err(|error| invalid(format!("HOST:PORT is expected ({error})")))?;
+    addresses
+        .next()
+        .ok_or_else(|| invalid("the host has no address".to_owned()))
+}

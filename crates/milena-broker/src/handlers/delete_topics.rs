@@ -1,0 +1,49 @@
+//! DeleteTopics, by name and (since version 6) by id.
+
+use milena_wire::error_code::ErrorCode;
+use milena_wire::rpc::StrBytes;
+use milena_wire::rpc::messages::delete_topics_response::DeletableTopicResult;
+use milena_wire::rpc::messages::{DeleteTopicsRequest, DeleteTopicsResponse, TopicName};
+use uuid::Uuid;
+
+use crate::node::Node;
+
+pub(crate) fn handle(node: &Node, request: DeleteTopicsRequest) -> DeleteTopicsResponse {
+    let by_name = request
+        .topic_names
+        .into_iter()
+        .map(|name| (Some(name), Uuid::nil()));
+    let by_state = request
+        .topics
+        .into_iter()
+        .map(|topic| (topic.name, topic.topic_id));
+    let responses = by_name
+        .chain(by_state)
+        .map(|(name, id)| delete(node, name, id));
+    DeleteTopicsResponse::default().with_responses(responses.collect())
+}
+
+fn delete(node: &Node, name: Option<TopicName>, id: Uuid) -> DeletableTopicResult {
+    let (found, missing) = match &name {
+        Some(name) => (
+            node.topics.by_name(name),
+            ErrorCode::UnknownTopicOrPartition,
+        ),
+        None => (node.topics.by_id(id), ErrorCode::UnknownTopicId),
+    };
+    let outcome = match &found {
+        _ if !node.config.delete_topics => Err(ErrorCode::TopicDeletionDisabled),
+        None => Err(missing),
+        Some(topic) => node.topics.delete(topic),
+    };
+    let code = outcome.err().unwrap_or(ErrorCode::None);
+    let found_name = || {
+        found
+            .as_ref()
+            .map(|topic| TopicName(StrBytes::from_string(topic.name.to_string())))
+    };
+    DeletableTopicResult::default()
+        .with_topic_id(found.as_ref().map_or(id, |topic| topic.id))
+        .with_name(name.or_else(found_name))
+        .with_error_code(code.code())
+}

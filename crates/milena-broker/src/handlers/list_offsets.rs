@@ -1,0 +1,99 @@
+//! ListOffsets: the first, the last, or the first offset since a timestamp.
+
+use milena_wire::error_code::ErrorCode;
+use milena_wire::rpc::messages::list_offsets_request::ListOffsetsPartition;
+use milena_wire::rpc::messages::list_offsets_response::{
+    ListOffsetsPartitionResponse, ListOffsetsTopicResponse,
+};
+use milena_wire::rpc::messages::{ListOffsetsRequest, ListOffsetsResponse};
+
+use crate::handlers::check_leader_epoch;
+use crate::log::{LogError, TimestampedOffset};
+use crate::node::Node;
+use crate::server::RequestContext;
+use crate::topics::{Partition, Topic};
+
+const LATEST: i64 = -1;
+const EARLIEST: i64 = -2;
+/// KIP-734.
+const MAX_TIMESTAMP: i64 = -3;
+/// KIP-405: the earliest offset on local disk; all our disks are local.
+const EARLIEST_LOCAL: i64 = -4;
+/// KIP-1005: the latest offset in remote storage; there is none.
+const LATEST_TIERED: i64 = -5;
+
+/// Responses carry the leader epoch from here on (KIP-320).
+const LEADER_EPOCH_SINCE: i16 = 4;
+
+/// Stands for "no such offset" and "no timestamp".
+const UNKNOWN: i64 = -1;
+
+pub(crate) fn handle(
+    node: &Node,
+    context: &RequestContext,
+    request: ListOffsetsRequest,
+) -> ListOffsetsResponse {
+    let topics = request.topics.into_iter().map(|asked| {
+        let topic = node.topics.by_name(&asked.name);
+        let partitions = asked.partitions.iter().map(|partition| {
+            let response = ListOffsetsPartitionResponse::default()
+                .with_partition_index(partition.partition_index)
+                .with_timestamp(UNKNOWN)
+                .with_offset(UNKNOWN);
+            match look_up(topic.as_deref(), partition) {
+                Ok((found, leader_epoch)) => response
+                    .with_timestamp(found.timestamp)
+                    .with_offset(found.offset)
+                    .with_leader_epoch(if context.api_version >= LEADER_EPOCH_SINCE {
+                        leader_epoch
+                    } else {
+                        -1
+                    }),
+                Err(code) => response.with_error_code(code.code()),
+            }
+        });
+        let partitions = partitions.collect();
+        ListOffsetsTopicResponse::default()
+            .with_name(asked.name)
+            .with_partitions(partitions)
+    });
+    ListOffsetsResponse::default().with_topics(topics.collect())
+}
+
+fn look_up(
+    topic: Option<&Topic>,
+    asked: &ListOffsetsPartition,
+) -> Result<(TimestampedOffset, i32), ErrorCode> {
+    let partition = topic
+        .and_then(|topic| topic.partition(asked.partition_index))
+        .ok_or(ErrorCode::UnknownTopicOrPartition)?;
+    check_leader_epoch(&partition, asked.current_leader_epoch)?;
+    let found = offset_for(&partition, asked.timestamp).map_err(|error| {
+        tracing::error!(
+            event = "list_offsets_failed",
+            topic = %partition.topic,
+            partition = partition.index,
+            error = %error,
+        );
+        ErrorCode::KafkaStorageError
+    })?;
+    Ok((found, partition.leader_epoch))
+}
+
+fn offset_for(partition: &Partition, timestamp: i64) -> Result<TimestampedOffset, LogError> {
+    let (start, end) = partition.log.offsets();
+    let at = |offset| TimestampedOffset {
+        offset,
+        timestamp: UNKNOWN,
+    };
+    Ok(match timestamp {
+        LATEST => at(end),
+        EARLIEST | EARLIEST_LOCAL => at(start),
+        LATEST_TIERED => at(UNKNOWN),
+        MAX_TIMESTAMP => partition.log.newest_timestamp()?.unwrap_or(at(UNKNOWN)),
+        timestamp => partition
+            .log
+            .find_timestamp(timestamp)?
+            .unwrap_or(at(UNKNOWN)),
+    })
+}

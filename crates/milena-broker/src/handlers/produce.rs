@@ -1,0 +1,177 @@
+//! Produce: batches into logs.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use milena_wire::error_code::ErrorCode;
+use milena_wire::rpc::StrBytes;
+use milena_wire::rpc::messages::produce_request::TopicProduceData;
+use milena_wire::rpc::messages::produce_response::{
+    PartitionProduceResponse, TopicProduceResponse,
+};
+use milena_wire::rpc::messages::{ProduceRequest, ProduceResponse};
+
+use crate::clock;
+use crate::log::partition::{Appended, Stamp};
+use crate::log::validate::{self, BatchRules, Refusal};
+use crate::node::Node;
+use crate::server::RequestContext;
+use crate::server::reply::{self, Reply};
+use crate::topics::{Partition, Topic};
+
+/// Topics go by id instead of by name from here on (KIP-516).
+const TOPIC_IDS_SINCE: i16 = 13;
+/// Errors come with a sentence from here on (KIP-467).
+const ERROR_MESSAGES_SINCE: i16 = 8;
+
+pub(crate) fn handle(node: &Arc<Node>, context: &RequestContext, request: ProduceRequest) -> Reply {
+    let acks = request.acks;
+    let mut appends = Appends::new(node, context.api_version);
+    let topics = request.topic_data.into_iter().map(|topic| {
+        if (-1..=1).contains(&acks) {
+            appends.topic(topic)
+        } else {
+            refuse_topic(topic, ErrorCode::InvalidRequiredAcks)
+        }
+    });
+    let response = ProduceResponse::default().with_responses(topics.collect());
+    if acks != 0 {
+        return Reply::Ready(reply::encode(context, &response));
+    }
+    // Without acknowledgements a closed connection is the only sign of failure.
+    if appends.failures > 0 {
+        Reply::Disconnect
+    } else {
+        Reply::Nothing
+    }
+}
+
+/// The appends of one request.
+struct Appends<'a> {
+    node: &'a Node,
+    api_version: i16,
+    rules: BatchRules,
+    now_ms: i64,
+    failures: usize,
+}
+
+impl<'a> Appends<'a> {
+    fn new(node: &'a Node, api_version: i16) -> Self {
+        let now_ms = clock::wall_ms();
+        let config = &node.config;
+        let rules = BatchRules {
+            batch_bytes_max: config.batch_bytes_max,
+            timestamp_max: now_ms.saturating_add(config.timestamp_after_max_ms),
+            timestamp_min: now_ms.saturating_sub(config.timestamp_before_max_ms),
+        };
+        Appends {
+            node,
+            api_version,
+            rules,
+            now_ms,
+            failures: 0,
+        }
+    }
+
+    fn topic(&mut self, data: TopicProduceData) -> TopicProduceResponse {
+        let (topic, missing) = if self.api_version >= TOPIC_IDS_SINCE {
+            (
+                self.node.topics.by_id(data.topic_id),
+                ErrorCode::UnknownTopicId,
+            )
+        } else {
+            (
+                self.node.topics.by_name(&data.name),
+                ErrorCode::UnknownTopicOrPartition,
+            )
+        };
+        let partitions = data.partition_data.into_iter().map(|partition| {
+            let response = PartitionProduceResponse::default()
+                .with_index(partition.index)
+                .with_base_offset(-1)
+                .with_log_start_offset(-1);
+            match self.append(
+                topic.as_deref(),
+                missing,
+                partition.index,
+                partition.records,
+            ) {
+                Ok(appended) => response
+                    .with_base_offset(appended.base_offset)
+                    .with_log_append_time_ms(appended.log_append_time)
+                    .with_log_start_offset(appended.start_offset),
+                Err(refusal) => self.refused(response, refusal),
+            }
+        });
+        let partitions = partitions.collect();
+        TopicProduceResponse::default()
+            .with_name(data.name)
+            .with_topic_id(data.topic_id)
+            .with_partition_responses(partitions)
+    }
+
+    fn append(
+        &self,
+        topic: Option<&Topic>,
+        missing: ErrorCode,
+        index: i32,
+        records: Option<Bytes>,
+    ) -> Result<Appended, Refusal> {
+        let topic = topic.ok_or_else(|| Refusal::new(missing, missing.message()))?;
+        let partition = topic.partition(index).ok_or_else(|| {
+            let code = ErrorCode::UnknownTopicOrPartition;
+            Refusal::new(
+                code,
+                format!("topic '{}' has no partition {index}", topic.name),
+            )
+        })?;
+        self.append_to(&partition, records)
+    }
+
+    fn append_to(
+        &self,
+        partition: &Partition,
+        records: Option<Bytes>,
+    ) -> Result<Appended, Refusal> {
+        let batch = validate::check(records, self.rules)?;
+        let stamp = Stamp {
+            leader_epoch: partition.leader_epoch,
+            timestamp_type: self.node.config.timestamp_type,
+            now_ms: self.now_ms,
+        };
+        partition.log.append(&batch, stamp)
+    }
+
+    fn refused(
+        &mut self,
+        response: PartitionProduceResponse,
+        refusal: Refusal,
+    ) -> PartitionProduceResponse {
+        self.failures += 1;
+        tracing::debug!(
+            event = "produce_refused",
+            partition = response.index,
+            code = refusal.code.name(),
+            reason = refusal.message,
+        );
+        let response = response.with_error_code(refusal.code.code());
+        if self.api_version < ERROR_MESSAGES_SINCE {
+            return response;
+        }
+        response.with_error_message(Some(StrBytes::from_string(refusal.message)))
+    }
+}
+
+fn refuse_topic(topic: TopicProduceData, code: ErrorCode) -> TopicProduceResponse {
+    let partitions = topic.partition_data.iter().map(|partition| {
+        PartitionProduceResponse::default()
+            .with_index(partition.index)
+            .with_error_code(code.code())
+            .with_base_offset(-1)
+            .with_log_start_offset(-1)
+    });
+    TopicProduceResponse::default()
+        .with_partition_responses(partitions.collect())
+        .with_name(topic.name)
+        .with_topic_id(topic.topic_id)
+}

@@ -1,0 +1,155 @@
+//! A log in memory: batches as they arrived, by reference.
+//!
+//! Owns the list of batches. Nothing here outlives the process.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+
+use super::{
+    BatchStore, LogError, PATCHED_BYTES, Piece, ReadLimit, StampedBatch, TimestampedOffset,
+};
+use crate::limits;
+use crate::log::validate;
+
+/// The batches of one partition.
+#[derive(Debug, Default)]
+pub(crate) struct MemoryLog {
+    batches: VecDeque<StoredBatch>,
+    start_offset: i64,
+    next_offset: i64,
+    bytes: u64,
+}
+
+#[derive(Debug)]
+struct StoredBatch {
+    head: [u8; PATCHED_BYTES],
+    body: Bytes,
+    base_offset: i64,
+    last_offset: i64,
+    max_timestamp: i64,
+}
+
+impl StoredBatch {
+    fn len(&self) -> usize {
+        PATCHED_BYTES + self.body.len()
+    }
+
+    fn piece(&self) -> Piece {
+        Piece::Patched {
+            head: self.head,
+            body: self.body.clone(),
+        }
+    }
+
+    /// The whole batch in one buffer; for looking inside, which is rare.
+    fn whole(&self) -> Bytes {
+        let mut bytes = Vec::with_capacity(self.len());
+        bytes.extend_from_slice(&self.head);
+        bytes.extend_from_slice(&self.body);
+        Bytes::from(bytes)
+    }
+}
+
+impl MemoryLog {
+    /// The position of the batch that holds `offset` or, failing that, follows it.
+    fn position(&self, offset: i64) -> usize {
+        self.batches
+            .partition_point(|batch| batch.last_offset < offset)
+    }
+
+    fn drop_first(&mut self) {
+        if let Some(batch) = self.batches.pop_front() {
+            self.bytes -= batch.len() as u64;
+            self.start_offset = batch.last_offset + 1;
+        }
+    }
+}
+
+impl BatchStore for MemoryLog {
+    fn start_offset(&self) -> i64 {
+        self.start_offset
+    }
+
+    fn next_offset(&self) -> i64 {
+        self.next_offset
+    }
+
+    fn append(&mut self, batch: &StampedBatch) -> Result<(), LogError> {
+        let mut body = batch.body();
+        if body.len() < limits::SHARED_BYTES_MIN {
+            // A small batch must not keep the whole read buffer alive.
+            body = Bytes::copy_from_slice(&body);
+        }
+        let stored = StoredBatch {
+            head: batch.head(),
+            body,
+            base_offset: batch.header.base_offset,
+            last_offset: batch.header.last_offset(),
+            max_timestamp: batch.header.max_timestamp,
+        };
+        self.bytes += stored.len() as u64;
+        self.next_offset = stored.last_offset + 1;
+        self.batches.push_back(stored);
+        Ok(())
+    }
+
+    fn read(&self, offset: i64, limit: ReadLimit) -> Result<Vec<Piece>, LogError> {
+        let mut pieces = Vec::new();
+        let mut bytes = 0;
+        for batch in self.batches.range(self.position(offset)..) {
+            let fits = if pieces.is_empty() {
+                batch.len() <= limit.first_batch_bytes_max.max(limit.bytes_max)
+            } else {
+                bytes + batch.len() <= limit.bytes_max
+            };
+            if !fits {
+                break;
+            }
+            bytes += batch.len();
+            pieces.push(batch.piece());
+        }
+        Ok(pieces)
+    }
+
+    fn find_timestamp(&self, timestamp: i64) -> Result<Option<TimestampedOffset>, LogError> {
+        for batch in self
+            .batches
+            .iter()
+            .filter(|batch| batch.max_timestamp >= timestamp)
+        {
+            let found = validate::first_at_or_after(batch.base_offset, batch.whole(), timestamp)?;
+            if found.is_some() {
+                return Ok(found);
+            }
+        }
+        Ok(None)
+    }
+
+    fn newest_timestamp(&self) -> Result<Option<TimestampedOffset>, LogError> {
+        let Some(newest) = self.batches.iter().map(|batch| batch.max_timestamp).max() else {
+            return Ok(None);
+        };
+        self.find_timestamp(newest)
+    }
+
+    fn retain(&mut self, before_ms: Option<i64>, bytes_max: Option<u64>) -> Result<bool, LogError> {
+        let start_offset = self.start_offset;
+        while let Some(first) = self.batches.front() {
+            let too_old = before_ms.is_some_and(|limit| first.max_timestamp < limit);
+            let too_much = bytes_max.is_some_and(|limit| self.bytes - first.len() as u64 >= limit);
+            if !too_old && !too_much {
+                break;
+            }
+            self.drop_first();
+        }
+        Ok(self.start_offset != start_offset)
+    }
+
+    fn flush(&mut self) -> Result<(), LogError> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

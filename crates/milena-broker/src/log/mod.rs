@@ -1,0 +1,113 @@
+//! The log of one partition: validated batches, in memory or in a directory.
+//!
+//! Owns offsets, batches, producer sequences and what survives a restart. Knows
+//! no request and no connection, and not which node serves it.
+
+pub(crate) mod memory;
+pub(crate) mod partition;
+pub(crate) mod producers;
+pub(crate) mod validate;
+
+use std::io;
+
+use bytes::Bytes;
+use milena_wire::batch::BatchHeader;
+
+/// Bytes of a batch before its leader epoch ends: what the broker rewrites
+/// without touching the checksum.
+pub(crate) const PATCHED_BYTES: usize = 16;
+
+/// A run of whole batches, ready to be sent.
+#[derive(Debug, Clone)]
+pub(crate) enum Piece {
+    /// Bytes as they stand in the log.
+    Whole(Bytes),
+    /// One batch whose first bytes are ours and whose rest is the producer's.
+    Patched {
+        head: [u8; PATCHED_BYTES],
+        body: Bytes,
+    },
+}
+
+impl Piece {
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Piece::Whole(bytes) => bytes.len(),
+            Piece::Patched { body, .. } => PATCHED_BYTES + body.len(),
+        }
+    }
+}
+
+/// How much a read may return.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ReadLimit {
+    pub(crate) bytes_max: usize,
+    /// The first batch may exceed `bytes_max` as long as it stays within this.
+    pub(crate) first_batch_bytes_max: usize,
+}
+
+/// A record found by its timestamp.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct TimestampedOffset {
+    pub(crate) offset: i64,
+    pub(crate) timestamp: i64,
+}
+
+/// Why a log could not be read or written.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum LogError {
+    #[error("offset {offset} is not within {start}..={end}")]
+    OffsetOutOfRange { offset: i64, start: i64, end: i64 },
+    #[error("{action}: {source}")]
+    Storage {
+        action: &'static str,
+        source: io::Error,
+    },
+    #[error("the stored batch at offset {offset} is damaged: {reason}")]
+    Damaged { offset: i64, reason: String },
+}
+
+/// A batch as the log takes it: validated, with the header it will be stored with.
+#[derive(Debug, Clone)]
+pub(crate) struct StampedBatch {
+    /// Base offset and leader epoch already assigned.
+    pub(crate) header: BatchHeader,
+    /// The batch as the producer sent it: its first [`PATCHED_BYTES`] are superseded.
+    pub(crate) bytes: Bytes,
+}
+
+impl StampedBatch {
+    /// The bytes that replace the first ones of the batch.
+    pub(crate) fn head(&self) -> [u8; PATCHED_BYTES] {
+        let mut head = [0; PATCHED_BYTES];
+        head[0..8].copy_from_slice(&self.header.base_offset.to_be_bytes());
+        head[8..12].copy_from_slice(&self.header.batch_length.to_be_bytes());
+        head[12..16].copy_from_slice(&self.header.partition_leader_epoch.to_be_bytes());
+        head
+    }
+
+    pub(crate) fn body(&self) -> Bytes {
+        self.bytes.slice(PATCHED_BYTES..)
+    }
+}
+
+/// Where batches are kept.
+pub(crate) trait BatchStore: Send {
+    /// The first offset that can be read.
+    fn start_offset(&self) -> i64;
+    /// The offset the next record gets.
+    fn next_offset(&self) -> i64;
+    /// Stores a batch whose base offset is [`BatchStore::next_offset`].
+    fn append(&mut self, batch: &StampedBatch) -> Result<(), LogError>;
+    /// Whole batches from the one that holds `offset` on; empty at the end of the log.
+    fn read(&self, offset: i64, limit: ReadLimit) -> Result<Vec<Piece>, LogError>;
+    /// The earliest record that is not older than `timestamp`.
+    fn find_timestamp(&self, timestamp: i64) -> Result<Option<TimestampedOffset>, LogError>;
+    /// The newest timestamp and the first record that has it.
+    fn newest_timestamp(&self) -> Result<Option<TimestampedOffset>, LogError>;
+    /// Drops whole old parts: what is older than `before_ms`, and what exceeds
+    /// `bytes_max` (either may be absent). Returns whether the start moved.
+    fn retain(&mut self, before_ms: Option<i64>, bytes_max: Option<u64>) -> Result<bool, LogError>;
+    /// Makes everything appended so far survive a loss of power.
+    fn flush(&mut self) -> Result<(), LogError>;
+}

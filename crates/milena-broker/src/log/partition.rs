@@ -1,0 +1,247 @@
+//! One partition's log with its producers and those who wait for new records.
+//!
+//! Owns the order of an append: judge the sequence, stamp the offset, store,
+//! remember, wake. Knows no request and not which node serves it.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use bytes::Bytes;
+use milena_wire::batch::{self, RawBatch, TimestampType};
+use milena_wire::error_code::ErrorCode;
+use tokio::sync::Notify;
+
+use super::producers::{Producers, Sequenced, Verdict};
+use super::validate::Refusal;
+use super::{BatchStore, LogError, Piece, ReadLimit, StampedBatch, TimestampedOffset};
+
+/// The log of one partition, shared by all connections.
+pub(crate) struct PartitionLog {
+    state: Mutex<State>,
+}
+
+struct State {
+    store: Box<dyn BatchStore>,
+    producers: Producers,
+    waiters: Vec<Weak<Notify>>,
+    /// Records appended since the last flush.
+    unflushed_records: u64,
+}
+
+/// Where a batch ended up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Appended {
+    pub(crate) base_offset: i64,
+    /// The offset after the batch's last record.
+    pub(crate) end_offset: i64,
+    /// The time stamped on the records under LogAppendTime, else −1.
+    pub(crate) log_append_time: i64,
+    pub(crate) start_offset: i64,
+    /// Records that are not on disk yet, this batch included.
+    pub(crate) unflushed_records: u64,
+}
+
+/// Bytes for a fetch, and the offsets that go with them.
+#[derive(Debug, Default)]
+pub(crate) struct Fetched {
+    pub(crate) pieces: Vec<Piece>,
+    pub(crate) bytes: usize,
+    pub(crate) high_watermark: i64,
+    pub(crate) start_offset: i64,
+}
+
+/// How appended batches are stamped.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Stamp {
+    pub(crate) leader_epoch: i32,
+    pub(crate) timestamp_type: TimestampType,
+    /// Wall clock, milliseconds.
+    pub(crate) now_ms: i64,
+}
+
+impl PartitionLog {
+    pub(crate) fn new(store: Box<dyn BatchStore>, producers: Producers) -> Self {
+        let state = State {
+            store,
+            producers,
+            waiters: Vec::new(),
+            unflushed_records: 0,
+        };
+        PartitionLog {
+            state: Mutex::new(state),
+        }
+    }
+
+    /// Appends a validated batch, or says why not. A duplicate gets the offset
+    /// that its first arrival got.
+    pub(crate) fn append(&self, batch: &RawBatch, stamp: Stamp) -> Result<Appended, Refusal> {
+        let mut state = self.lock();
+        let sequenced = Sequenced::of(&batch.header);
+        match sequenced.map(|sequenced| state.producers.judge(sequenced)) {
+            None | Some(Verdict::Append) => {}
+            Some(Verdict::Duplicate(known)) => {
+                return Ok(Appended {
+                    base_offset: known.base_offset,
+                    end_offset: known.base_offset + i64::from(batch.header.records_count),
+                    log_append_time: if stamp.timestamp_type == TimestampType::LogAppendTime {
+                        known.timestamp
+                    } else {
+                        -1
+                    },
+                    start_offset: state.store.start_offset(),
+                    unflushed_records: state.unflushed_records,
+                });
+            }
+            Some(Verdict::OutOfOrder { expected }) => {
+                return Err(Refusal::new(
+                    ErrorCode::OutOfOrderSequenceNumber,
+                    format!(
+                        "producer {} sent sequence {} where {expected} follows",
+                        batch.header.producer_id, batch.header.base_sequence
+                    ),
+                ));
+            }
+            Some(Verdict::StaleEpoch { current }) => {
+                return Err(Refusal::new(
+                    ErrorCode::InvalidProducerEpoch,
+                    format!(
+                        "producer {} sent epoch {}, the current one is {current}",
+                        batch.header.producer_id, batch.header.producer_epoch
+                    ),
+                ));
+            }
+        }
+        let appended = state.store(batch, stamp)?;
+        if let Some(sequenced) = sequenced {
+            state
+                .producers
+                .appended(sequenced, appended.base_offset, stamp.now_ms);
+        }
+        state.wake();
+        Ok(appended)
+    }
+
+    /// Reads whole batches from `offset` on.
+    pub(crate) fn read(&self, offset: i64, limit: ReadLimit) -> Result<Fetched, LogError> {
+        let state = self.lock();
+        let (start, end) = (state.store.start_offset(), state.store.next_offset());
+        if offset < start || offset > end {
+            return Err(LogError::OffsetOutOfRange { offset, start, end });
+        }
+        let pieces = state.store.read(offset, limit)?;
+        Ok(Fetched {
+            bytes: pieces.iter().map(Piece::len).sum(),
+            pieces,
+            high_watermark: end,
+            start_offset: start,
+        })
+    }
+
+    /// First readable offset and the one after the last record.
+    pub(crate) fn offsets(&self) -> (i64, i64) {
+        let state = self.lock();
+        (state.store.start_offset(), state.store.next_offset())
+    }
+
+    pub(crate) fn find_timestamp(&self, ms: i64) -> Result<Option<TimestampedOffset>, LogError> {
+        self.lock().store.find_timestamp(ms)
+    }
+
+    pub(crate) fn newest_timestamp(&self) -> Result<Option<TimestampedOffset>, LogError> {
+        self.lock().store.newest_timestamp()
+    }
+
+    /// Has `waiter` notified by the next append, once.
+    pub(crate) fn wait(&self, waiter: &Arc<Notify>) {
+        let mut state = self.lock();
+        if state.waiters.len() == state.waiters.capacity() {
+            // Those who gave up make room before the list grows.
+            state.waiters.retain(|waiter| waiter.strong_count() > 0);
+        }
+        // Someone who watches several logs comes back after each wake-up.
+        if !state
+            .waiters
+            .iter()
+            .any(|known| std::ptr::eq(known.as_ptr(), Arc::as_ptr(waiter)))
+        {
+            state.waiters.push(Arc::downgrade(waiter));
+        }
+    }
+
+    /// Makes what was appended survive a loss of power. Returns the end of what is safe.
+    pub(crate) fn flush(&self) -> Result<i64, LogError> {
+        let mut state = self.lock();
+        state.store.flush()?;
+        state.unflushed_records = 0;
+        Ok(state.store.next_offset())
+    }
+
+    /// Applies retention to the batches and to the memory of producers.
+    pub(crate) fn clean(
+        &self,
+        before_ms: Option<i64>,
+        bytes_max: Option<u64>,
+        producers_oldest_ms: i64,
+    ) -> Result<bool, LogError> {
+        let mut state = self.lock();
+        state.producers.expire(producers_oldest_ms);
+        state.store.retain(before_ms, bytes_max)
+    }
+
+    /// Has everyone who waits look again: the log has grown, or is gone.
+    pub(crate) fn wake(&self) {
+        self.lock().wake();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Only a panic of our own poisons it, and each step leaves the log readable.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn store(&mut self, batch: &RawBatch, stamp: Stamp) -> Result<Appended, Refusal> {
+        let mut header = batch.header.clone();
+        let mut bytes = batch.bytes().clone();
+        let mut log_append_time = -1;
+        if stamp.timestamp_type == TimestampType::LogAppendTime {
+            log_append_time = stamp.now_ms;
+            (header, bytes) = with_append_time(&bytes, stamp.now_ms)?;
+        }
+        header.base_offset = self.store.next_offset();
+        header.partition_leader_epoch = stamp.leader_epoch;
+        let records = u64::try_from(header.records_count).unwrap_or(0);
+        let stamped = StampedBatch { header, bytes };
+        self.store.append(&stamped).map_err(|error| {
+            tracing::error!(event = "append_failed", error = %error);
+            Refusal::new(ErrorCode::KafkaStorageError, error.to_string())
+        })?;
+        self.unflushed_records += records;
+        Ok(Appended {
+            base_offset: stamped.header.base_offset,
+            end_offset: self.store.next_offset(),
+            log_append_time,
+            start_offset: self.store.start_offset(),
+            unflushed_records: self.unflushed_records,
+        })
+    }
+
+    fn wake(&mut self) {
+        for waiter in self.waiters.drain(..) {
+            if let Some(waiter) = waiter.upgrade() {
+                waiter.notify_one();
+            }
+        }
+    }
+}
+
+/// Copies the batch and stamps the time of its arrival on all its records.
+fn with_append_time(bytes: &Bytes, now_ms: i64) -> Result<(batch::BatchHeader, Bytes), Refusal> {
+    let mut copy = bytes.to_vec();
+    let header = batch::patch_log_append_time(&mut copy, now_ms)
+        .and_then(|()| batch::BatchHeader::parse(&copy))
+        .map_err(|error| Refusal::new(ErrorCode::UnknownServerError, error.to_string()))?;
+    Ok((header, Bytes::from(copy)))
+}
+
+#[cfg(test)]
+mod tests;

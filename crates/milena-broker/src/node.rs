@@ -1,0 +1,36 @@
+//! One node: what it serves, as one value the handlers are given.
+//!
+//! Owns nothing itself but ties together topics, sessions, groups and faults. The
+//! logs are reached through [`crate::topics`], so that another node may serve them.
+
+use std::sync::Arc;
+
+use crate::config::BrokerConfig;
+use crate::faults::Faults;
+use crate::fetch_sessions::FetchSessions;
+use crate::server::RequestContext;
+use crate::storage::Storage;
+use crate::topics::Catalog;
+
+/// A serving node.
+pub(crate) struct Node {
+    pub(crate) config: Arc<BrokerConfig>,
+    pub(crate) cluster_id: String,
+    pub(crate) storage: Arc<Storage>,
+    pub(crate) topics: Catalog,
+    pub(crate) fetch_sessions: FetchSessions,
+    pub(crate) faults: Faults,
+}
+
+impl Node {
+    /// Host and port to tell this client: as configured, else where it came to.
+    pub(crate) fn advertised(&self, context: &RequestContext) -> (String, u16) {
+        match &self.config.advertised {
+            Some((host, port)) => (host.clone(), *port),
+            None => (
+                context.local.ip().to_canonical().to_string(),
+                context.local.port(),
+            ),
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! Which requests are served, in which versions.
+//!
+//! Owns the table that ApiVersions answers with and dispatch checks against.
+
+use milena_wire::rpc::messages::ApiKey;
+
+/// One served api.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ServedApi {
+    pub(crate) key: ApiKey,
+    pub(crate) version_min: i16,
+    pub(crate) version_max: i16,
+}
+
+const fn api(key: ApiKey, version_min: i16, version_max: i16) -> ServedApi {
+    ServedApi {
+        key,
+        version_min,
+        version_max,
+    }
+}
+
+/// Everything this broker serves, in the order of the api keys.
+pub(crate) const SERVED: &[ServedApi] = &[
+    api(ApiKey::Produce, 3, 13),
+    api(ApiKey::Fetch, 4, 17),
+    api(ApiKey::ListOffsets, 1, 10),
+    api(ApiKey::Metadata, 0, 13),
+    api(ApiKey::ApiVersions, 0, 4),
+    api(ApiKey::CreateTopics, 2, 7),
+    api(ApiKey::DeleteTopics, 1, 6),
+    api(ApiKey::InitProducerId, 0, 5),
+];
+
+/// The table's row of an api key, if it is served.
+pub(crate) fn served(api_key: i16) -> Option<ServedApi> {
+    SERVED.iter().copied().find(|api| api.key as i16 == api_key)
+}
+
+impl ServedApi {
+    pub(crate) fn serves(self, version: i16) -> bool {
+        (self.version_min..=self.version_max).contains(&version)
+    }
+
+    /// The lowest version ApiVersions names. Produce says 0 although 3 is the
+    /// first that is served: librdkafka before 2.11 takes a broker without
+    /// Produce v0 for one that cannot do compression (KAFKA-18659). Apache
+    /// Kafka 4 says the same for the same reason.
+    pub(crate) fn version_min_advertised(self) -> i16 {
+        match self.key {
+            ApiKey::Produce => 0,
+            _ => self.version_min,
+        }
+    }
+}

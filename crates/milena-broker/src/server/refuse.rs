@@ -1,0 +1,214 @@
+//! One error code for a whole request, in the places its response has for it.
+//!
+//! Owns how an injected fault looks on the wire: a produce request that is
+//! refused names the code for each of its partitions, as a real broker would.
+
+use milena_wire::error_code::ErrorCode;
+use milena_wire::rpc::messages::{
+    self, create_topics_response, delete_topics_response, fetch_response,
+    find_coordinator_response, list_offsets_response, metadata_response, offset_commit_response,
+    offset_fetch_response, produce_response,
+};
+
+/// Builds the response that says `code` wherever this request's response can.
+pub(crate) trait Refuse {
+    type Response;
+    fn refuse(&self, code: ErrorCode) -> Self::Response;
+}
+
+impl Refuse for messages::ProduceRequest {
+    type Response = messages::ProduceResponse;
+
+    fn refuse(&self, code: ErrorCode) -> Self::Response {
+        let topics = self.topic_data.iter().map(|topic| {
+            let partitions = topic.partition_data.iter().map(|partition| {
+                produce_response::PartitionProduceResponse::default()
+                    .with_index(partition.index)
+                    .with_error_code(code.code())
+                    .with_base_offset(-1)
+            });
+            produce_response::TopicProduceResponse::default()
+                .with_name(topic.name.clone())
+                .with_topic_id(topic.topic_id)
+                .with_partition_responses(partitions.collect())
+        });
+        messages::ProduceResponse::default().with_responses(topics.collect())
+    }
+}
+
+impl Refuse for messages::FetchRequest {
+    type Response = messages::FetchResponse;
+
+    /// Codes about the whole request or its session stand at the top, others
+    /// with each partition that the request names.
+    fn refuse(&self, code: ErrorCode) -> Self::Response {
+        let top_level = matches!(
+            code,
+            ErrorCode::FetchSessionIdNotFound
+                | ErrorCode::InvalidFetchSessionEpoch
+                | ErrorCode::FetchSessionTopicIdError
+        ) || self.topics.is_empty();
+        if top_level {
+            return messages::FetchResponse::default().with_error_code(code.code());
+        }
+        let topics = self.topics.iter().map(|topic| {
+            let partitions = topic.partitions.iter().map(|partition| {
+                fetch_response::PartitionData::default()
+                    .with_partition_index(partition.partition)
+                    .with_error_code(code.code())
+                    .with_high_watermark(-1)
+                    .with_records(Some(bytes::Bytes::new()))
+            });
+            fetch_response::FetchableTopicResponse::default()
+                .with_topic(topic.topic.clone())
+                .with_topic_id(topic.topic_id)
+                .with_partitions(partitions.collect())
+        });
+        messages::FetchResponse::default().with_responses(topics.collect())
+    }
+}
+
+impl Refuse for messages::ListOffsetsRequest {
+    type Response = messages::ListOffsetsResponse;
+
+    fn refuse(&self, code: ErrorCode) -> Self::Response {
+        let topics = self.topics.iter().map(|topic| {
+            let partitions = topic.partitions.iter().map(|partition| {
+                list_offsets_response::ListOffsetsPartitionResponse::default()
+                    .with_partition_index(partition.partition_index)
+                    .with_error_code(code.code())
+            });
+            list_offsets_response::ListOffsetsTopicResponse::default()
+                .with_name(topic.name.clone())
+                .with_partitions(partitions.collect())
+        });
+        messages::ListOffsetsResponse::default().with_topics(topics.collect())
+    }
+}
+
+impl Refuse for messages::MetadataRequest {
+    type Response = messages::MetadataResponse;
+
+    fn refuse(&self, code: ErrorCode) -> Self::Response {
+        let topics = self.topics.iter().flatten().map(|topic| {
+            metadata_response::MetadataResponseTopic::default()
+                .with_error_code(code.code())
+                .with_name(topic.name.clone())
+                .with_topic_id(topic.topic_id)
+        });
+        messages::MetadataResponse::default().with_topics(topics.collect())
+    }
+}
+
+impl Refuse for messages::CreateTopicsRequest {
+    type Response = messages::CreateTopicsResponse;
+
+    fn refuse(&self, code: ErrorCode) -> Self::Response {
+        let topics = self.topics.iter().map(|topic| {
+            create_topics_response::CreatableTopicResult::default()
+                .with_name(topic.name.clone())
+                .with_error_code(code.code())
+        });
+        messages::CreateTopicsResponse::default().with_topics(topics.collect())
+    }
+}
+
+impl Refuse for messages::DeleteTopicsRequest {
+    type Response = messages::DeleteTopicsResponse;
+
+    fn refuse(&self, code: ErrorCode) -> Self::Response {
+        let result =
+            || delete_topics_response::DeletableTopicResult::default().with_error_code(code.code());
+        let by_name = self
+            .topic_names
+            .iter()
+            .map(|name| result().with_name(Some(name.clone())));
+        let by_state = self.topics.iter().map(|topic| {
+            result()
+                .with_name(topic.name.clone())
+                .with_topic_id(topic.topic_id)
+        });
+        messages::DeleteTopicsResponse::default().with_responses(by_name.chain(by_state).collect())
+    }
+}
+
+impl Refuse for messages::OffsetCommitRequest {
+    type Response = messages::OffsetCommitResponse;
+
+    fn refuse(&self, code: ErrorCode) -> Self::Response {
+        let topics = self.topics.iter().map(|topic| {
+            let partitions = topic.partitions.iter().map(|partition| {
+                offset_commit_response::OffsetCommitResponsePartition::default()
+                    .with_partition_index(partition.partition_index)
+                    .with_error_code(code.code())
+            });
+            offset_commit_response::OffsetCommitResponseTopic::default()
+                .with_name(topic.name.clone())
+                .with_partitions(partitions.collect())
+        });
+        messages::OffsetCommitResponse::default().with_topics(topics.collect())
+    }
+}
+
+impl Refuse for messages::OffsetFetchRequest {
+    type Response = messages::OffsetFetchResponse;
+
+    fn refuse(&self, code: ErrorCode) -> Self::Response {
+        let groups = self.groups.iter().map(|group| {
+            offset_fetch_response::OffsetFetchResponseGroup::default()
+                .with_group_id(group.group_id.clone())
+                .with_error_code(code.code())
+        });
+        let groups: Vec<_> = groups.collect();
+        let top_level = if groups.is_empty() { code.code() } else { 0 };
+        messages::OffsetFetchResponse::default()
+            .with_error_code(top_level)
+            .with_groups(groups)
+    }
+}
+
+impl Refuse for messages::FindCoordinatorRequest {
+    type Response = messages::FindCoordinatorResponse;
+
+    fn refuse(&self, code: ErrorCode) -> Self::Response {
+        let coordinators = self.coordinator_keys.iter().map(|key| {
+            find_coordinator_response::Coordinator::default()
+                .with_key(key.clone())
+                .with_node_id((-1).into())
+                .with_port(-1)
+                .with_error_code(code.code())
+        });
+        let coordinators: Vec<_> = coordinators.collect();
+        let response = messages::FindCoordinatorResponse::default();
+        if coordinators.is_empty() {
+            return response
+                .with_error_code(code.code())
+                .with_node_id((-1).into())
+                .with_port(-1);
+        }
+        response.with_coordinators(coordinators)
+    }
+}
+
+macro_rules! refuse_at_the_top {
+    ($($request:ident => $response:ident),* $(,)?) => {
+        $(impl Refuse for messages::$request {
+            type Response = messages::$response;
+
+            fn refuse(&self, code: ErrorCode) -> Self::Response {
+                messages::$response::default().with_error_code(code.code())
+            }
+        })*
+    };
+}
+
+refuse_at_the_top! {
+    ApiVersionsRequest => ApiVersionsResponse,
+    InitProducerIdRequest => InitProducerIdResponse,
+    JoinGroupRequest => JoinGroupResponse,
+    SyncGroupRequest => SyncGroupResponse,
+    HeartbeatRequest => HeartbeatResponse,
+    LeaveGroupRequest => LeaveGroupResponse,
+    ListGroupsRequest => ListGroupsResponse,
+    DescribeClusterRequest => DescribeClusterResponse,
+}

@@ -1,0 +1,255 @@
+//! The topics of a broker and their partitions.
+//!
+//! Owns names, ids and partition counts, and opens the logs. Knows no request.
+
+mod name;
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use milena_wire::error_code::ErrorCode;
+use uuid::Uuid;
+
+use crate::limits;
+use crate::log::LogError;
+use crate::log::partition::PartitionLog;
+use crate::storage::{Storage, TopicRecord};
+
+pub(crate) use name::check_name;
+
+/// One topic. Its partitions only ever grow in number.
+pub(crate) struct Topic {
+    pub(crate) name: Arc<str>,
+    pub(crate) id: Uuid,
+    partitions: RwLock<Vec<Arc<Partition>>>,
+}
+
+/// One partition as this node serves it: leadership here, records in the log.
+pub(crate) struct Partition {
+    pub(crate) topic: Arc<str>,
+    pub(crate) topic_id: Uuid,
+    pub(crate) index: i32,
+    /// Stays 0 while there is one node and thus never an election.
+    pub(crate) leader_epoch: i32,
+    pub(crate) log: PartitionLog,
+}
+
+impl Topic {
+    pub(crate) fn partitions(&self) -> Vec<Arc<Partition>> {
+        self.partitions
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    pub(crate) fn partition(&self, index: i32) -> Option<Arc<Partition>> {
+        let partitions = self
+            .partitions
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
+        partitions.get(usize::try_from(index).ok()?).cloned()
+    }
+
+    pub(crate) fn partition_count(&self) -> i32 {
+        let partitions = self
+            .partitions
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
+        i32::try_from(partitions.len()).unwrap_or(i32::MAX)
+    }
+}
+
+/// All topics, by name and by id.
+pub(crate) struct Catalog {
+    storage: Arc<Storage>,
+    topics: RwLock<Topics>,
+}
+
+#[derive(Default)]
+struct Topics {
+    by_name: HashMap<Arc<str>, Arc<Topic>>,
+    by_id: HashMap<Uuid, Arc<Topic>>,
+}
+
+impl Catalog {
+    /// Opens every topic that the storage holds.
+    pub(crate) fn open(
+        storage: Arc<Storage>,
+        records: Vec<TopicRecord>,
+    ) -> Result<Catalog, crate::BrokerError> {
+        let catalog = Catalog {
+            storage,
+            topics: RwLock::default(),
+        };
+        for record in records {
+            let topic = catalog.open_topic(&record).map_err(|error| {
+                crate::BrokerError::DirectoryCorrupt {
+                    path: catalog.storage.path(),
+                    reason: format!("topic '{}' cannot be opened: {error}", record.name),
+                }
+            })?;
+            catalog.write().insert(topic);
+        }
+        Ok(catalog)
+    }
+
+    pub(crate) fn by_name(&self, name: &str) -> Option<Arc<Topic>> {
+        self.read().by_name.get(name).cloned()
+    }
+
+    pub(crate) fn by_id(&self, id: Uuid) -> Option<Arc<Topic>> {
+        self.read().by_id.get(&id).cloned()
+    }
+
+    /// All topics, by name.
+    pub(crate) fn all(&self) -> Vec<Arc<Topic>> {
+        let mut topics: Vec<_> = self.read().by_name.values().cloned().collect();
+        topics.sort_by(|left, right| left.name.cmp(&right.name));
+        topics
+    }
+
+    /// Creates a topic, or gives back the one that was created meanwhile with
+    /// TOPIC_ALREADY_EXISTS.
+    pub(crate) fn create(&self, name: &str, partitions: i32) -> Result<Arc<Topic>, ErrorCode> {
+        check_name(name).map_err(|_| ErrorCode::InvalidTopicException)?;
+        if !(1..=limits::PARTITIONS_PER_TOPIC_MAX).contains(&partitions) {
+            return Err(ErrorCode::InvalidPartitions);
+        }
+        let mut topics = self.write();
+        if topics.by_name.contains_key(name) {
+            return Err(ErrorCode::TopicAlreadyExists);
+        }
+        if topics.by_name.len() >= limits::TOPICS_MAX {
+            return Err(ErrorCode::PolicyViolation);
+        }
+        let record = TopicRecord {
+            name: name.into(),
+            id: Uuid::new_v4(),
+            partitions,
+        };
+        self.persist(&topics, Some(&record), None)?;
+        let topic = self
+            .open_topic(&record)
+            .map_err(|error| storage_failed(name, &error))?;
+        tracing::info!(event = "topic_created", topic = name, partitions, id = %record.id);
+        topics.insert(topic.clone());
+        Ok(topic)
+    }
+
+    /// Gives a topic more partitions.
+    pub(crate) fn grow(&self, topic: &Topic, partitions: i32) -> Result<(), ErrorCode> {
+        let topics = self.write();
+        if !topics.by_id.contains_key(&topic.id) {
+            return Err(ErrorCode::UnknownTopicOrPartition);
+        }
+        let present = topic.partition_count();
+        if partitions <= present || partitions > limits::PARTITIONS_PER_TOPIC_MAX {
+            return Err(ErrorCode::InvalidPartitions);
+        }
+        let record = TopicRecord {
+            name: topic.name.clone(),
+            id: topic.id,
+            partitions,
+        };
+        self.persist(&topics, Some(&record), None)?;
+        let mut added = Vec::new();
+        for index in present..partitions {
+            let partition = self.open_partition(&record, index);
+            added.push(partition.map_err(|error| storage_failed(&topic.name, &error))?);
+        }
+        topic
+            .partitions
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .extend(added);
+        Ok(())
+    }
+
+    /// Deletes a topic with its records.
+    pub(crate) fn delete(&self, topic: &Topic) -> Result<(), ErrorCode> {
+        let mut topics = self.write();
+        if topics.by_id.get(&topic.id).is_none() {
+            return Err(ErrorCode::UnknownTopicOrPartition);
+        }
+        self.persist(&topics, None, Some(topic.id))?;
+        topics.by_id.remove(&topic.id);
+        topics.by_name.remove(&topic.name);
+        drop(topics);
+        tracing::info!(event = "topic_deleted", topic = %topic.name, id = %topic.id);
+        for partition in topic.partitions() {
+            partition.log.wake();
+        }
+        self.storage.remove_topic(&topic.name, topic.id);
+        Ok(())
+    }
+
+    /// Writes the list of topics with one added or replaced, or one left out.
+    fn persist(
+        &self,
+        topics: &Topics,
+        changed: Option<&TopicRecord>,
+        without: Option<Uuid>,
+    ) -> Result<(), ErrorCode> {
+        let skip = changed.map(|record| record.id).or(without);
+        let kept = topics.by_id.values().filter(|topic| Some(topic.id) != skip);
+        let mut records: Vec<_> = kept
+            .map(|topic| TopicRecord {
+                name: topic.name.clone(),
+                id: topic.id,
+                partitions: topic.partition_count(),
+            })
+            .collect();
+        records.extend(changed.cloned());
+        records.sort_by(|left, right| left.name.cmp(&right.name));
+        self.storage.save_topics(&records).map_err(|error| {
+            tracing::error!(event = "topics_not_saved", error = %error);
+            ErrorCode::KafkaStorageError
+        })
+    }
+
+    fn open_topic(&self, record: &TopicRecord) -> Result<Arc<Topic>, LogError> {
+        let mut partitions = Vec::new();
+        for index in 0..record.partitions {
+            partitions.push(self.open_partition(record, index)?);
+        }
+        Ok(Arc::new(Topic {
+            name: record.name.clone(),
+            id: record.id,
+            partitions: RwLock::new(partitions),
+        }))
+    }
+
+    fn open_partition(&self, record: &TopicRecord, index: i32) -> Result<Arc<Partition>, LogError> {
+        let log = self.storage.open_log(&record.name, record.id, index)?;
+        Ok(Arc::new(Partition {
+            topic: record.name.clone(),
+            topic_id: record.id,
+            index,
+            leader_epoch: 0,
+            log,
+        }))
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, Topics> {
+        self.topics.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Topics> {
+        self.topics.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Topics {
+    fn insert(&mut self, topic: Arc<Topic>) {
+        self.by_id.insert(topic.id, topic.clone());
+        self.by_name.insert(topic.name.clone(), topic);
+    }
+}
+
+fn storage_failed(topic: &str, error: &LogError) -> ErrorCode {
+    tracing::error!(event = "log_not_opened", topic, error = %error);
+    ErrorCode::KafkaStorageError
+}
+
+#[cfg(test)]
+mod tests;
