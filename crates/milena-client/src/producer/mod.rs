@@ -1,1 +1,246 @@
 //! The producer: records in, acknowledged batches out.
+//!
+//! The way of a record: [`Producer`] → [topic](topic) → [partition](partition), where it is encoded
+//! into the open [batch](batch) → the [route](route) of the partition's leader → its
+//! [sender](sender), which stamps, seals and writes it under the rules of the [window](window) →
+//! back through the batch's [outcome](delivery) to whoever holds the [`Delivery`].
+
+mod batch;
+mod budget;
+mod config;
+mod delivery;
+mod error;
+mod identity;
+mod keeper;
+mod limits;
+mod partition;
+mod properties;
+mod record;
+mod request;
+mod response;
+mod route;
+mod sender;
+mod sequence;
+mod shared;
+mod topic;
+mod window;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use self::config::{Acks, ProducerConfig};
+pub use self::delivery::Delivery;
+pub use self::error::ProduceError;
+use self::partition::NotAppended;
+pub use self::record::{Header, Record, RecordMetadata};
+use self::shared::{Shared, Urgency};
+use self::topic::Topic;
+use crate::Error;
+use crate::client::Client;
+
+/// Publishes records. Cheap to clone; all clones share buffers, connections and background tasks,
+/// so one producer serves any number of tasks and threads.
+///
+/// Dropping the last clone does not block: what was accepted still goes out while the runtime
+/// lives. Call [`close`](Producer::close) to wait for it and learn of failures.
+#[derive(Clone)]
+pub struct Producer {
+    handle: Arc<Handle>,
+}
+
+/// Ends the background tasks when the last clone is dropped.
+struct Handle {
+    shared: Arc<Shared>,
+}
+
+/// A topic of a producer, looked up once. Cheap to clone.
+#[derive(Clone)]
+pub struct TopicHandle {
+    topic: Arc<Topic>,
+    handle: Arc<Handle>,
+}
+
+impl Producer {
+    /// A producer on `client`'s connections. Connects when first used.
+    ///
+    /// # Errors
+    /// [`Error::Config`] for settings that do not fit together, [`Error::InvalidState`] outside of
+    /// a tokio runtime.
+    pub fn new(client: &Client, config: ProducerConfig) -> Result<Self, Error> {
+        config.validate()?;
+        let runtime =
+            tokio::runtime::Handle::try_current().map_err(|error| Error::InvalidState {
+                what: format!("a producer needs a tokio runtime: {error}"),
+            })?;
+        let shared = Shared::new(client.clone(), config, runtime.clone());
+        runtime.spawn(keeper::run(shared.clone()));
+        Ok(Producer {
+            handle: Arc::new(Handle { shared }),
+        })
+    }
+
+    /// Sends a record and waits until the broker has it.
+    ///
+    /// # Errors
+    /// Any [`ProduceError`]; [`ProduceError::TimedOut`] tells whether the record may have been
+    /// written all the same.
+    pub async fn send(&self, record: Record<'_>) -> Result<RecordMetadata, ProduceError> {
+        let topic = self.shared().topic(record.topic).await?;
+        self.shared()
+            .append(&topic, &record, Urgency::Awaited)
+            .await?
+            .await
+    }
+
+    /// Accepts a record, waiting for buffer space only (and for the metadata of a new topic). The
+    /// [`Delivery`] resolves when the broker has answered.
+    ///
+    /// # Errors
+    /// [`ProduceError`] when the record was not accepted.
+    pub async fn enqueue(&self, record: Record<'_>) -> Result<Delivery, ProduceError> {
+        let topic = self.shared().topic(record.topic).await?;
+        self.shared().append(&topic, &record, Urgency::Linger).await
+    }
+
+    /// Accepts a record without ever waiting.
+    ///
+    /// # Errors
+    /// [`ProduceError::BufferFull`] when there is no space now, [`ProduceError::TopicNotReady`]
+    /// before the topic's metadata is there: [`Producer::topic`] fetches it.
+    pub fn try_enqueue(&self, record: Record<'_>) -> Result<Delivery, ProduceError> {
+        match self.shared().known_topic(record.topic) {
+            Some(topic) => try_enqueue(self.shared(), &topic, &record),
+            None => Err(ProduceError::TopicNotReady {
+                topic: record.topic.into(),
+            }),
+        }
+    }
+
+    /// The topic `name`, looked up once: records sent through the handle save the look-up.
+    ///
+    /// # Errors
+    /// [`ProduceError::Client`] when the topic does not exist or the cluster does not answer
+    /// within `max_block`.
+    pub async fn topic(&self, name: &str) -> Result<TopicHandle, ProduceError> {
+        let topic = self.shared().topic(name).await?;
+        Ok(TopicHandle {
+            topic,
+            handle: self.handle.clone(),
+        })
+    }
+
+    /// Waits until everything accepted before is settled, without lingering.
+    ///
+    /// # Errors
+    /// [`Error::Timeout`] when that takes longer than `timeout`; nothing is lost by it.
+    pub async fn flush(&self, timeout: Duration) -> Result<(), Error> {
+        if self.shared().flush(timeout).await {
+            return Ok(());
+        }
+        Err(Error::Timeout {
+            what: "flushing the producer".to_owned(),
+            after: timeout,
+        })
+    }
+
+    /// Accepts nothing more, waits until everything accepted is settled (at most the delivery
+    /// timeout), and ends the background tasks. Every clone is closed with it.
+    ///
+    /// # Errors
+    /// [`Error::Timeout`] when something was not settled in time; its deliveries then resolve with
+    /// [`ProduceError::Closed`].
+    pub async fn close(&self) -> Result<(), Error> {
+        self.shared().close();
+        self.shared().wake_all();
+        let flushed = self.flush(self.shared().config.delivery_timeout).await;
+        self.shared().shut_down();
+        flushed
+    }
+
+    fn shared(&self) -> &Arc<Shared> {
+        &self.handle.shared
+    }
+}
+
+impl fmt::Debug for Producer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Producer")
+            .field("config", &self.shared().config)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.shared.abandoned.send_replace(true);
+    }
+}
+
+impl TopicHandle {
+    /// The topic's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.topic.name
+    }
+
+    /// How many partitions the topic has, as far as is known now.
+    #[must_use]
+    pub fn partition_count(&self) -> usize {
+        self.topic.partitions().len()
+    }
+
+    /// As [`Producer::send`]; the record's own topic is ignored.
+    ///
+    /// # Errors
+    /// As [`Producer::send`].
+    pub async fn send(&self, record: Record<'_>) -> Result<RecordMetadata, ProduceError> {
+        self.handle
+            .shared
+            .append(&self.topic, &record, Urgency::Awaited)
+            .await?
+            .await
+    }
+
+    /// As [`Producer::enqueue`]; the record's own topic is ignored.
+    ///
+    /// # Errors
+    /// As [`Producer::enqueue`].
+    pub async fn enqueue(&self, record: Record<'_>) -> Result<Delivery, ProduceError> {
+        self.handle
+            .shared
+            .append(&self.topic, &record, Urgency::Linger)
+            .await
+    }
+
+    /// As [`Producer::try_enqueue`]; the record's own topic is ignored.
+    ///
+    /// # Errors
+    /// [`ProduceError::BufferFull`] when there is no space now.
+    pub fn try_enqueue(&self, record: Record<'_>) -> Result<Delivery, ProduceError> {
+        try_enqueue(&self.handle.shared, &self.topic, &record)
+    }
+}
+
+impl fmt::Debug for TopicHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TopicHandle")
+            .field("name", &self.name())
+            .finish_non_exhaustive()
+    }
+}
+
+fn try_enqueue(
+    shared: &Arc<Shared>,
+    topic: &Topic,
+    record: &Record<'_>,
+) -> Result<Delivery, ProduceError> {
+    shared
+        .try_append(topic, record, None, Urgency::Linger)
+        .map_err(|error| match error {
+            NotAppended::Failed(error) => error,
+            NotAppended::NeedsBuffer(_) => ProduceError::BufferFull {
+                waited: Duration::ZERO,
+            },
+        })
+}

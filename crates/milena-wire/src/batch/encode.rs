@@ -125,6 +125,12 @@ impl BatchEncoder {
         Ok(index)
     }
 
+    /// Makes room for exactly `bytes` more than the batch has room for now.
+    pub fn reserve(&mut self, bytes: usize) {
+        let room = self.buffer.capacity() - self.buffer.len();
+        self.buffer.reserve_exact(room + bytes);
+    }
+
     /// The size of the batch so far in bytes, header included, before compression.
     #[inline]
     #[must_use]

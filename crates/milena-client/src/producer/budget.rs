@@ -1,0 +1,176 @@
+//! The bound on what the producer buffers, accounted a batch at a time.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+
+use super::error::ProduceError;
+
+/// Bytes that batches may hold together.
+#[derive(Debug)]
+pub(super) struct Budget {
+    free_bytes: Arc<Semaphore>,
+    total_bytes: usize,
+    waiting: AtomicUsize,
+}
+
+impl Budget {
+    pub(super) fn new(total_bytes: usize) -> Self {
+        Budget {
+            free_bytes: Arc::new(Semaphore::new(total_bytes)),
+            total_bytes,
+            waiting: AtomicUsize::new(0),
+        }
+    }
+
+    /// Takes `bytes` if they are free and nobody waits for space.
+    pub(super) fn try_reserve(&self, bytes: usize) -> Option<Reservation> {
+        let permits = u32::try_from(bytes).ok()?;
+        self.free_bytes.try_acquire_many(permits).ok()?.forget();
+        Some(Reservation {
+            bytes,
+            free_bytes: self.free_bytes.clone(),
+        })
+    }
+
+    /// Waits until `bytes` are free, first come first served.
+    pub(super) async fn reserve(
+        &self,
+        bytes: usize,
+        max_block: Duration,
+    ) -> Result<Reservation, ProduceError> {
+        let too_large = ProduceError::RecordTooLarge {
+            record_bytes: bytes,
+            setting: "buffer.memory",
+            limit_bytes: self.total_bytes,
+        };
+        let permits = u32::try_from(bytes)
+            .ok()
+            .filter(|_| bytes <= self.total_bytes);
+        let permits = permits.ok_or(too_large)?;
+        match tokio::time::timeout(max_block, self.free_bytes.acquire_many(permits)).await {
+            Ok(Ok(permit)) => {
+                permit.forget();
+                Ok(Reservation {
+                    bytes,
+                    free_bytes: self.free_bytes.clone(),
+                })
+            }
+            Ok(Err(_closed)) => Err(ProduceError::Closed),
+            Err(_elapsed) => Err(ProduceError::BufferFull { waited: max_block }),
+        }
+    }
+
+    /// Declares that somebody waits for space, until the guard is dropped.
+    pub(super) fn press(&self) -> Pressure<'_> {
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+        Pressure(&self.waiting)
+    }
+
+    /// Whether somebody waits for space: then batches go out without lingering.
+    pub(super) fn is_under_pressure(&self) -> bool {
+        self.waiting.load(Ordering::Relaxed) > 0
+    }
+
+    /// Whether nothing is reserved.
+    pub(super) fn is_unused(&self) -> bool {
+        self.free_bytes.available_permits() == self.total_bytes
+    }
+
+    /// Turns away everybody who waits for space, now and later.
+    pub(super) fn close(&self) {
+        self.free_bytes.close();
+    }
+}
+
+/// A caller that waits for space, until it is dropped.
+pub(super) struct Pressure<'a>(&'a AtomicUsize);
+
+impl Drop for Pressure<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// A share of the budget; dropping it gives the bytes back.
+#[derive(Debug)]
+pub(super) struct Reservation {
+    bytes: usize,
+    free_bytes: Arc<Semaphore>,
+}
+
+impl Reservation {
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Adds another share to this one.
+    pub(super) fn merge(&mut self, mut other: Reservation) {
+        self.bytes += std::mem::take(&mut other.bytes);
+    }
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        self.free_bytes.add_permits(self.bytes);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::Budget;
+    use crate::producer::error::ProduceError;
+
+    #[test]
+    fn what_is_dropped_is_free_again() {
+        let budget = Budget::new(100);
+        let mut first = budget.try_reserve(60).unwrap();
+        assert!(budget.try_reserve(41).is_none());
+        first.merge(budget.try_reserve(40).unwrap());
+        assert!(budget.try_reserve(1).is_none());
+        drop(first);
+        assert_eq!(budget.try_reserve(100).unwrap().bytes(), 100);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn waiting_is_bounded() {
+        let budget = Budget::new(100);
+        let all = budget.try_reserve(100).unwrap();
+        let error = budget.reserve(1, Duration::from_secs(1)).await.unwrap_err();
+        assert!(matches!(error, ProduceError::BufferFull { .. }), "{error}");
+        let waits = budget.reserve(1, Duration::from_secs(1));
+        let (reserved, ()) = tokio::join!(waits, async { drop(all) });
+        assert_eq!(reserved.unwrap().bytes(), 1);
+    }
+
+    #[test]
+    fn pressure_lasts_as_long_as_somebody_waits() {
+        let budget = Budget::new(100);
+        let pressure = budget.press();
+        assert!(budget.is_under_pressure());
+        drop(pressure);
+        assert!(!budget.is_under_pressure());
+    }
+
+    #[tokio::test]
+    async fn a_record_larger_than_the_buffer_is_refused_at_once() {
+        let error = Budget::new(100)
+            .reserve(101, Duration::from_secs(60))
+            .await
+            .unwrap_err();
+        assert!(
+            matches!(
+                error,
+                ProduceError::RecordTooLarge {
+                    limit_bytes: 100,
+                    ..
+                }
+            ),
+            "{error}"
+        );
+    }
+}

@@ -1,0 +1,78 @@
+//! Deliveries share a batch's fate and wake exactly when it is settled.
+
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll, Wake};
+
+use super::{BatchAcknowledgement, BatchOutcome, Delivery};
+use crate::producer::error::ProduceError;
+
+struct Counter(AtomicUsize);
+
+impl Wake for Counter {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+fn acknowledged(base_offset: i64) -> BatchAcknowledgement {
+    BatchAcknowledgement {
+        base_offset: Some(base_offset),
+        log_append_time: None,
+    }
+}
+
+#[test]
+fn each_record_has_its_own_offset() {
+    let outcome = BatchOutcome::new(3);
+    outcome.complete(Ok(acknowledged(100)));
+    for index in 0..4 {
+        let metadata = Delivery::new(outcome.clone(), index)
+            .try_result()
+            .unwrap()
+            .unwrap();
+        assert_eq!(
+            (metadata.partition, metadata.offset),
+            (3, Some(100 + i64::from(index)))
+        );
+    }
+}
+
+#[test]
+fn completion_wakes_every_waiter_once_however_often_it_polled() {
+    let outcome = BatchOutcome::new(0);
+    let counters: Vec<_> = (0..3)
+        .map(|_| Arc::new(Counter(AtomicUsize::new(0))))
+        .collect();
+    let mut deliveries: Vec<_> = (0..3)
+        .map(|index| Box::pin(Delivery::new(outcome.clone(), index)))
+        .collect();
+    for _ in 0..5 {
+        for (delivery, counter) in deliveries.iter_mut().zip(&counters) {
+            let waker = counter.clone().into();
+            assert!(
+                delivery
+                    .as_mut()
+                    .poll(&mut Context::from_waker(&waker))
+                    .is_pending()
+            );
+        }
+    }
+    outcome.complete(Ok(acknowledged(0)));
+    for counter in &counters {
+        assert_eq!(counter.0.load(Ordering::SeqCst), 1);
+    }
+}
+
+#[test]
+fn the_first_outcome_stays() {
+    let outcome = BatchOutcome::new(0);
+    outcome.complete(Err(ProduceError::Closed));
+    outcome.complete(Ok(acknowledged(5)));
+    let delivery = pin!(Delivery::new(outcome, 0));
+    let waker = Arc::new(Counter(AtomicUsize::new(0))).into();
+    let polled = delivery.poll(&mut Context::from_waker(&waker));
+    assert!(matches!(polled, Poll::Ready(Err(ProduceError::Closed))));
+}

@@ -1,0 +1,94 @@
+//! Kafka's and librdkafka's names for the producer's settings.
+
+use milena_wire::compression::Compression;
+
+use super::config::{Acks, ProducerConfig};
+use crate::config::{Configurable, Property};
+use crate::error::Error;
+
+impl Configurable for ProducerConfig {
+    const PROPERTIES: &'static [Property<Self>] = &[
+        Property::new(&["acks", "request.required.acks"], |config, value| {
+            let words = [
+                ("all", Acks::All),
+                ("-1", Acks::All),
+                ("1", Acks::Leader),
+                ("0", Acks::None),
+            ];
+            config.acks = value.one_of(&words)?;
+            Ok(())
+        }),
+        Property::new(&["enable.idempotence"], |config, value| {
+            config.enable_idempotence = value.boolean()?;
+            Ok(())
+        }),
+        Property::new(&["linger.ms", "queue.buffering.max.ms"], |config, value| {
+            config.linger = value.milliseconds()?;
+            Ok(())
+        }),
+        Property::new(&["batch.size"], |config, value| {
+            config.batch_bytes_max = value.bytes()?;
+            Ok(())
+        }),
+        Property::new(
+            &["max.request.size", "message.max.bytes"],
+            |config, value| {
+                config.request_bytes_max = value.bytes()?;
+                Ok(())
+            },
+        ),
+        Property::new(&["buffer.memory"], |config, value| {
+            config.buffer_bytes_max = value.bytes()?;
+            Ok(())
+        }),
+        Property::new(&["queue.buffering.max.kbytes"], |config, value| {
+            let kilobytes: usize = value.number()?;
+            config.buffer_bytes_max = kilobytes.saturating_mul(1024);
+            Ok(())
+        }),
+        Property::new(&["max.block.ms"], |config, value| {
+            config.max_block = value.milliseconds()?;
+            Ok(())
+        }),
+        Property::new(
+            &["delivery.timeout.ms", "message.timeout.ms"],
+            |config, value| {
+                config.delivery_timeout = value.milliseconds()?;
+                Ok(())
+            },
+        ),
+        Property::new(&["request.timeout.ms"], |config, value| {
+            config.request_timeout = value.milliseconds()?;
+            Ok(())
+        }),
+        Property::new(
+            &["max.in.flight.requests.per.connection", "max.in.flight"],
+            |config, value| {
+                config.in_flight_per_partition_max = value.number()?;
+                Ok(())
+            },
+        ),
+        Property::new(
+            &["compression.type", "compression.codec"],
+            |config, value| {
+                let text = value.text();
+                config.compression = text
+                    .parse::<Compression>()
+                    .map_err(|_| value.error("expected none, gzip, snappy, lz4 or zstd"))?;
+                Ok(())
+            },
+        ),
+        Property::new(
+            &[
+                "compression.level",
+                "compression.gzip.level",
+                "compression.lz4.level",
+                "compression.zstd.level",
+            ],
+            |config, value| -> Result<(), Error> {
+                config.compression_level = Some(value.number()?);
+                Ok(())
+            },
+        ),
+    ];
+}

@@ -1,0 +1,84 @@
+//! What a Produce response says of each batch.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::{ErrorClass, ErrorCode};
+use bytes::Bytes;
+use milena_wire::rpc::messages::produce_response::PartitionProduceResponse;
+use milena_wire::rpc::{self, messages::ProduceResponse};
+
+use super::delivery::BatchAcknowledgement;
+use super::error::ProduceError;
+use super::window::Verdict;
+
+/// A partition's part of a response.
+#[derive(Debug)]
+pub(super) struct PartitionAnswer {
+    code: ErrorCode,
+    base_offset: i64,
+    log_append_time_ms: i64,
+    message: Option<Arc<str>>,
+}
+
+/// The answers of one response, by topic and partition.
+pub(super) type Answers = HashMap<(String, i32), PartitionAnswer>;
+
+/// Reads a response body. An unreadable one proves nothing about the batches: the caller sends the
+/// same bytes again (pitfall 8), as after a lost connection.
+pub(super) fn decode(mut body: Bytes, version: i16) -> Result<Answers, String> {
+    let response: ProduceResponse =
+        rpc::decode_response(version, &mut body).map_err(|error| error.to_string())?;
+    let mut answers = HashMap::new();
+    for topic in response.responses {
+        for partition in topic.partition_responses {
+            answers.insert((topic.name.to_string(), partition.index), answer(partition));
+        }
+    }
+    Ok(answers)
+}
+
+fn answer(partition: PartitionProduceResponse) -> PartitionAnswer {
+    let message = partition
+        .record_errors
+        .iter()
+        .find_map(|record| record.batch_index_error_message.clone())
+        .or(partition.error_message);
+    PartitionAnswer {
+        code: ErrorCode::from(partition.error_code),
+        base_offset: partition.base_offset,
+        log_append_time_ms: partition.log_append_time_ms,
+        message: message.map(|text| text.as_str().into()),
+    }
+}
+
+impl PartitionAnswer {
+    /// Whether the leader is somewhere else by now.
+    pub(super) fn refreshes_metadata(&self) -> bool {
+        self.code.refreshes_metadata()
+    }
+
+    /// What the answer means for a batch of `topic`.
+    pub(super) fn verdict(self, topic: &Arc<str>, partition: i32) -> Verdict {
+        match self.code {
+            // A duplicate is a batch whose first acknowledgement got lost.
+            ErrorCode::None | ErrorCode::DuplicateSequenceNumber => {
+                Verdict::Acknowledged(BatchAcknowledgement {
+                    base_offset: (self.base_offset >= 0).then_some(self.base_offset),
+                    log_append_time: (self.log_append_time_ms >= 0)
+                        .then_some(self.log_append_time_ms),
+                })
+            }
+            ErrorCode::OutOfOrderSequenceNumber | ErrorCode::UnknownProducerId => {
+                Verdict::OutOfOrder
+            }
+            code if code.class() == ErrorClass::Retriable => Verdict::Retriable,
+            code => Verdict::Rejected(ProduceError::Rejected {
+                topic: topic.clone(),
+                partition,
+                code,
+                message: self.message,
+            }),
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! Producer ids, epochs and sequence numbers (KIP-98, KIP-360).
+
+/// What a broker knows an idempotent producer by, for one partition.
+///
+/// The id is the producer's; the epoch is the partition's own: without transactions a broker
+/// compares epochs partition by partition, so a gap in one bumps only that one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct ProducerIdentity {
+    pub(super) id: i64,
+    pub(super) epoch: i16,
+}
+
+impl ProducerIdentity {
+    /// A producer without idempotence.
+    pub(super) const NONE: ProducerIdentity = ProducerIdentity { id: -1, epoch: -1 };
+
+    /// The same id with the next epoch; `None` when the epochs of this id are used up.
+    pub(super) fn bumped(self) -> Option<ProducerIdentity> {
+        let epoch = self.epoch.checked_add(1)?;
+        Some(ProducerIdentity { id: self.id, epoch })
+    }
+}
+
+/// A record sequence number: 0 to 2³¹−1, then 0 again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Sequence(pub(super) i32);
+
+impl Sequence {
+    pub(super) const FIRST: Sequence = Sequence(0);
+
+    /// The number after `count` records from this one.
+    pub(super) fn advanced(self, count: u32) -> Sequence {
+        let next = (i64::from(self.0) + i64::from(count)) & i64::from(i32::MAX);
+        Sequence(next as i32)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ProducerIdentity, Sequence};
+
+    #[test]
+    fn pitfall_05_the_sequence_wraps_to_zero_after_its_maximum() {
+        let cases = [
+            (0, 1, 1),
+            (i32::MAX, 1, 0),
+            (i32::MAX - 2, 5, 2),
+            (i32::MAX, 100, 99),
+        ];
+        for (start, count, next) in cases {
+            assert_eq!(Sequence(start).advanced(count), Sequence(next));
+        }
+    }
+
+    #[test]
+    fn epochs_end_where_the_type_does() {
+        assert_eq!(
+            ProducerIdentity { id: 9, epoch: 4 }.bumped(),
+            Some(ProducerIdentity { id: 9, epoch: 5 })
+        );
+        assert_eq!(
+            ProducerIdentity {
+                id: 9,
+                epoch: i16::MAX
+            }
+            .bumped(),
+            None
+        );
+    }
+}

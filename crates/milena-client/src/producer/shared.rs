@@ -1,0 +1,330 @@
+//! What a producer's handles and tasks share: the topics, the buffer budget, the routes.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::{Duration, Instant};
+
+use tokio::runtime::Handle;
+use tokio::sync::{Notify, watch};
+
+use super::batch::OpenBatch;
+use super::budget::{Budget, Reservation};
+use super::config::ProducerConfig;
+use super::delivery::Delivery;
+use super::error::ProduceError;
+use super::identity::Identity;
+use super::limits::LINGER_SLACK;
+use super::partition::{Appended, BatchLimits, NotAppended, Partition};
+use super::record::Record;
+use super::route::Route;
+use super::sender::Sender;
+use super::topic::Topic;
+use super::topic::leader_of;
+use super::window::SendWindow;
+use crate::NodeId;
+use crate::backoff::Backoff;
+use crate::client::Client;
+use crate::clock::CoarseClock;
+use crate::metadata::TopicMetadata;
+
+/// How soon a record should leave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Urgency {
+    /// With its batch, when that is full or has lingered.
+    Linger,
+    /// At once if nothing else of its partition is in flight: somebody waits for it.
+    Awaited,
+}
+
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) client: Client,
+    pub(super) config: ProducerConfig,
+    pub(super) budget: Budget,
+    pub(super) identity: Identity,
+    clock: CoarseClock,
+    limits: BatchLimits,
+    topics: RwLock<HashMap<Arc<str>, Arc<Topic>>>,
+    routes: Mutex<HashMap<NodeId, Arc<Route>>>,
+    runtime: Handle,
+    closed: AtomicBool,
+    /// Nothing is buffered and the keeper sleeps until something is.
+    pub(super) resting: AtomicBool,
+    /// Wakes the keeper.
+    pub(super) keeper: Notify,
+    /// Turns true once, when the last handle is dropped.
+    pub(super) abandoned: watch::Sender<bool>,
+    /// Turns true once, to end every task.
+    pub(super) stop: watch::Sender<bool>,
+}
+
+impl Shared {
+    pub(super) fn new(client: Client, config: ProducerConfig, runtime: Handle) -> Arc<Self> {
+        Arc::new(Shared {
+            client,
+            budget: Budget::new(config.buffer_bytes_max),
+            identity: Identity::default(),
+            clock: CoarseClock::start(),
+            limits: BatchLimits {
+                batch_bytes_max: config.batch_bytes_max,
+                request_bytes_max: config.request_bytes_max,
+            },
+            topics: RwLock::default(),
+            routes: Mutex::default(),
+            runtime,
+            closed: AtomicBool::new(false),
+            resting: AtomicBool::new(false),
+            keeper: Notify::new(),
+            abandoned: watch::Sender::new(false),
+            stop: watch::Sender::new(false),
+            config,
+        })
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
+    }
+
+    /// Accepts nothing from here on.
+    pub(super) fn close(&self) {
+        self.closed.store(true, Ordering::Release);
+        self.budget.close();
+        for topic in self.topics() {
+            topic
+                .partitions()
+                .iter()
+                .for_each(|partition| partition.queue().close());
+        }
+        self.keeper.notify_one();
+    }
+
+    pub(super) fn topics(&self) -> Vec<Arc<Topic>> {
+        self.topics
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .values()
+            .cloned()
+            .collect()
+    }
+
+    pub(super) fn known_topic(&self, name: &str) -> Option<Arc<Topic>> {
+        self.topics
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(name)
+            .cloned()
+    }
+
+    /// The topic, after asking the cluster for it if it is new; waits `max_block` at most.
+    pub(super) async fn topic(self: &Arc<Self>, name: &str) -> Result<Arc<Topic>, ProduceError> {
+        if let Some(topic) = self.known_topic(name) {
+            return Ok(topic);
+        }
+        let deadline = Instant::now() + self.config.max_block;
+        let metadata = self.client.metadata().topic(name, deadline.into()).await?;
+        if self.config.enable_idempotence {
+            self.identity.ensure(&self.client, deadline).await?;
+        }
+        let mut topics = self.topics.write().unwrap_or_else(PoisonError::into_inner);
+        if self.is_closed() {
+            return Err(ProduceError::Closed);
+        }
+        let topic = topics.entry(metadata.name.clone()).or_insert_with(|| {
+            let partitions = self.new_partitions(&metadata, 0);
+            Arc::new(Topic::new(metadata.name.clone(), partitions))
+        });
+        Ok(topic.clone())
+    }
+
+    /// The partitions of `metadata` from index `from` on.
+    pub(super) fn new_partitions(
+        &self,
+        metadata: &TopicMetadata,
+        from: usize,
+    ) -> Vec<Arc<Partition>> {
+        let new = |index: usize| {
+            let mut window = SendWindow::new(
+                self.config.enable_idempotence,
+                self.config.in_flight_per_partition_max,
+                self.retry_backoff(),
+            );
+            if let Some(identity) = self.identity.current() {
+                window.adopt(identity);
+            }
+            let partition = Partition::new(metadata.name.clone(), index as i32, window);
+            partition.set_leader(leader_of(metadata, index as i32));
+            Arc::new(partition)
+        };
+        (from..metadata.partitions.len()).map(new).collect()
+    }
+
+    fn retry_backoff(&self) -> Backoff {
+        let config = self.client.config();
+        Backoff::new(config.retry_backoff, config.retry_backoff_max)
+    }
+
+    /// Appends a record without waiting.
+    #[inline]
+    pub(super) fn try_append(
+        self: &Arc<Self>,
+        topic: &Topic,
+        record: &Record<'_>,
+        reserved: Option<Reservation>,
+        urgency: Urgency,
+    ) -> Result<Delivery, NotAppended> {
+        if self.is_closed() {
+            return Err(NotAppended::Failed(ProduceError::Closed));
+        }
+        let urgent = urgency == Urgency::Awaited;
+        let appended = topic.with_partition(record, &self.config.partitioning, |partition| {
+            let timestamp = record.timestamp.unwrap_or_else(|| self.clock.now_ms());
+            let appended = partition.append(
+                record,
+                timestamp,
+                &self.limits,
+                &self.budget,
+                reserved,
+                urgent,
+            )?;
+            if appended.opened_at.is_some() || appended.sticky_done || urgent {
+                self.after_append(topic, partition, &appended, urgent);
+            }
+            Ok(appended.delivery)
+        });
+        appended.unwrap_or_else(|error| Err(NotAppended::Failed(error)))
+    }
+
+    /// Appends a record, waiting up to `max_block` for buffer space.
+    pub(super) async fn append(
+        self: &Arc<Self>,
+        topic: &Topic,
+        record: &Record<'_>,
+        urgency: Urgency,
+    ) -> Result<Delivery, ProduceError> {
+        let deadline = Instant::now() + self.config.max_block;
+        let mut reserved = None;
+        loop {
+            let bytes = match self.try_append(topic, record, reserved.take(), urgency) {
+                Ok(delivery) => return Ok(delivery),
+                Err(NotAppended::Failed(error)) => return Err(error),
+                Err(NotAppended::NeedsBuffer(bytes)) => bytes,
+            };
+            // Lingering batches hold the space that this caller waits for.
+            let _pressure = self.budget.press();
+            self.wake_all();
+            let left = deadline.saturating_duration_since(Instant::now());
+            reserved = Some(self.budget.reserve(bytes, left).await.map_err(
+                |error| match error {
+                    ProduceError::BufferFull { .. } => ProduceError::BufferFull {
+                        waited: self.config.max_block,
+                    },
+                    other => other,
+                },
+            )?);
+        }
+    }
+
+    #[cold]
+    fn after_append(
+        self: &Arc<Self>,
+        topic: &Topic,
+        partition: &Arc<Partition>,
+        appended: &Appended,
+        urgent: bool,
+    ) {
+        if appended.sticky_done {
+            topic.move_sticky();
+        }
+        if appended.opened_at.is_some() && self.resting.swap(false, Ordering::AcqRel) {
+            self.keeper.notify_one();
+        }
+        let Some(route) = self.route_of(partition) else {
+            return;
+        };
+        if appended.filled || urgent {
+            route.push_ready(partition);
+        }
+        if let Some(opened_at) = appended.opened_at {
+            if self.config.linger.is_zero() {
+                route.push_ready(partition);
+            } else {
+                route.push_timer(opened_at + self.config.linger, partition);
+            }
+        }
+    }
+
+    /// Has the partition's leader look at it, if there is a leader; new metadata does otherwise.
+    pub(super) fn push_ready(self: &Arc<Self>, partition: &Arc<Partition>) {
+        if let Some(route) = self.route_of(partition) {
+            route.push_ready(partition);
+        }
+    }
+
+    /// Whether `batch` should leave now.
+    pub(super) fn is_due(&self, batch: &OpenBatch, partition_is_quiet: bool, now: Instant) -> bool {
+        batch.flush
+            || (batch.urgent && partition_is_quiet)
+            || batch.opened_at + self.config.linger <= now + LINGER_SLACK
+            || self.is_hurried()
+    }
+
+    /// Whether nothing should linger: somebody waits for space, or the producer closes.
+    pub(super) fn is_hurried(&self) -> bool {
+        self.budget.is_under_pressure() || self.is_closed()
+    }
+
+    /// Waits until everything accepted before this call is settled, or `timeout` passes; tells
+    /// which.
+    pub(super) async fn flush(self: &Arc<Self>, timeout: Duration) -> bool {
+        let mut outcomes = Vec::new();
+        for topic in self.topics() {
+            for partition in topic.partitions().iter() {
+                let open = partition.flush_outcomes();
+                if !open.is_empty() {
+                    outcomes.extend(open);
+                    self.push_ready(partition);
+                }
+            }
+        }
+        let settled = async {
+            for outcome in outcomes {
+                // The answer itself goes to those who hold the deliveries.
+                let _answer = Delivery::new(outcome, 0).await;
+            }
+        };
+        tokio::time::timeout(timeout, settled).await.is_ok()
+    }
+
+    /// Ends every task; settles what is left with `Closed`.
+    pub(super) fn shut_down(&self) {
+        self.close();
+        self.stop.send_replace(true);
+        for topic in self.topics() {
+            let partitions = topic.partitions();
+            partitions
+                .iter()
+                .for_each(|partition| partition.fail_all(&ProduceError::Closed));
+        }
+    }
+
+    pub(super) fn wake_all(&self) {
+        let routes = self.routes.lock().unwrap_or_else(PoisonError::into_inner);
+        routes.values().for_each(|route| route.wake());
+    }
+
+    fn route_of(self: &Arc<Self>, partition: &Partition) -> Option<Arc<Route>> {
+        let Some(node) = partition.leader() else {
+            self.client.metadata().request_refresh();
+            return None;
+        };
+        let mut routes = self.routes.lock().unwrap_or_else(PoisonError::into_inner);
+        let route = routes.entry(node).or_insert_with(|| {
+            let route = Route::new(node);
+            self.runtime
+                .spawn(Sender::new(self.clone(), route.clone()).run());
+            route
+        });
+        Some(route.clone())
+    }
+}

@@ -1,0 +1,321 @@
+//! What is on its way for one partition: which batches are in flight, which wait to be sent again,
+//! and under which producer id, epoch and sequence.
+//!
+//! A plain state machine: answers and times in, admissions out. It owns no socket and reads no
+//! clock. Its rules, and why nothing is lost, doubled or reordered by them:
+//!
+//! - Up to a limit of batches are in flight, in sequence order, all to one broker. The limit spans
+//!   from the oldest batch without an answer to the newest sent, answered ones between them
+//!   included: a broker recognises a repeated batch among the last five it wrote, no further back.
+//! - After a failure nothing is sent until every answer is in; then the failed batches go out
+//!   again, first to last, byte for byte as before. New batches wait until they are through.
+//! - `OUT_OF_ORDER_SEQUENCE_NUMBER` with nothing unresolved before it proves that the batch was
+//!   not written: only then is it stamped anew, under the next epoch.
+//! - A batch given up while the broker may still have it leaves a gap. The next new batch then
+//!   starts a new epoch, which a late copy of the lost one can no longer enter (KIP-360).
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Instant;
+
+use milena_wire::batch::BatchStamp;
+
+use super::batch::SealedBatch;
+use super::delivery::{BatchAcknowledgement, BatchOutcome};
+use super::error::ProduceError;
+use super::sequence::{ProducerIdentity, Sequence};
+use crate::NodeId;
+use crate::backoff::Backoff;
+
+/// What a broker said of one batch.
+#[derive(Debug)]
+pub(super) enum Verdict {
+    /// Written, now or by an earlier attempt.
+    Acknowledged(BatchAcknowledgement),
+    /// Not known to be written; the same bytes may be sent again.
+    Retriable,
+    /// The sequence is not the one the broker expects next.
+    OutOfOrder,
+    /// Not written, and the same bytes never will be.
+    Rejected(ProduceError),
+}
+
+/// What the partition may send now.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Admission {
+    /// A batch that failed before: take it with [`SendWindow::resend`].
+    Retry,
+    /// A batch not sent before: [`SendWindow::stamp`] it, then [`SendWindow::sent`].
+    New,
+    /// Nothing, until an answer arrives or, where a time is given, until then.
+    Wait(Option<Instant>),
+    /// Nothing, until the producer has a fresh producer id.
+    NeedsIdentity,
+}
+
+#[derive(Debug)]
+struct Sent {
+    batch: SealedBatch,
+    failed: bool,
+}
+
+/// The send side of one partition.
+#[derive(Debug)]
+pub(super) struct SendWindow {
+    idempotent: bool,
+    in_flight_max: usize,
+    identity: Option<ProducerIdentity>,
+    next_sequence: Sequence,
+    /// A sequence was consumed that the broker will never see, or never see again.
+    gap: bool,
+    in_flight: VecDeque<Sent>,
+    in_flight_node: Option<NodeId>,
+    retries: VecDeque<SealedBatch>,
+    backoff: Backoff,
+    resume_at: Option<Instant>,
+    next_serial: u64,
+    next_ordinal: u64,
+}
+
+impl SendWindow {
+    pub(super) fn new(idempotent: bool, in_flight_max: usize, backoff: Backoff) -> Self {
+        SendWindow {
+            idempotent,
+            in_flight_max,
+            identity: (!idempotent).then_some(ProducerIdentity::NONE),
+            next_sequence: Sequence::FIRST,
+            gap: false,
+            in_flight: VecDeque::new(),
+            in_flight_node: None,
+            retries: VecDeque::new(),
+            backoff,
+            resume_at: None,
+            next_serial: 0,
+            next_ordinal: 0,
+        }
+    }
+
+    pub(super) fn has_in_flight(&self) -> bool {
+        !self.in_flight.is_empty()
+    }
+
+    /// The producer id this partition writes under, if it has one.
+    pub(super) fn identity(&self) -> Option<ProducerIdentity> {
+        self.identity
+    }
+
+    /// Takes a fresh producer id. Sequences start anew; batches to be sent again keep the id they
+    /// were stamped with until a broker proves that they were not written.
+    pub(super) fn adopt(&mut self, identity: ProducerIdentity) {
+        self.identity = Some(identity);
+        self.next_sequence = Sequence::FIRST;
+        self.gap = false;
+    }
+
+    /// As [`SendWindow::adopt`], unless the window has an id by now.
+    pub(super) fn adopt_if_missing(&mut self, identity: ProducerIdentity) {
+        if self.identity.is_none() {
+            self.adopt(identity);
+        }
+    }
+
+    /// What may be sent to `node` at `now`.
+    pub(super) fn admission(&mut self, node: NodeId, now: Instant) -> Admission {
+        if self.in_flight.is_empty() {
+            self.in_flight_node = None;
+            self.close_gap();
+        }
+        if self.identity.is_none() {
+            return Admission::NeedsIdentity;
+        }
+        let elsewhere = self.in_flight_node.is_some_and(|current| current != node);
+        let recovering = self.in_flight.iter().any(|sent| sent.failed);
+        if elsewhere || recovering {
+            return Admission::Wait(None);
+        }
+        if let Some(resume_at) = self.resume_at.filter(|at| *at > now) {
+            return Admission::Wait(Some(resume_at));
+        }
+        if !self.retries.is_empty() {
+            return Admission::Retry;
+        }
+        if self.gap || self.span() >= self.in_flight_max as u64 {
+            return Admission::Wait(None);
+        }
+        Admission::New
+    }
+
+    /// The stamp of the next new batch, of `record_count` records. Call only on
+    /// [`Admission::New`].
+    pub(super) fn stamp(&mut self, record_count: u32) -> BatchStamp {
+        let identity = self
+            .identity
+            .expect("invariant: stamped only when admitted");
+        let sequence = self.next_sequence;
+        if self.idempotent {
+            self.next_sequence = sequence.advanced(record_count);
+        }
+        batch_stamp(self.idempotent, identity, sequence)
+    }
+
+    /// Batches sent since the oldest one without an answer, that one included.
+    fn span(&self) -> u64 {
+        let oldest = self.in_flight.front();
+        oldest.map_or(0, |sent| self.next_ordinal - sent.batch.ordinal)
+    }
+
+    /// Registers a new batch as in flight to `node`; returns its serial for
+    /// [`SendWindow::answered`].
+    pub(super) fn sent(&mut self, batch: SealedBatch, node: NodeId) -> u64 {
+        let ordinal = self.next_ordinal;
+        self.next_ordinal += 1;
+        self.push_in_flight(SealedBatch { ordinal, ..batch }, node)
+    }
+
+    fn push_in_flight(&mut self, batch: SealedBatch, node: NodeId) -> u64 {
+        let serial = self.next_serial;
+        self.next_serial += 1;
+        self.in_flight_node = Some(node);
+        self.in_flight.push_back(Sent {
+            batch: SealedBatch { serial, ..batch },
+            failed: false,
+        });
+        serial
+    }
+
+    /// Moves the first batch to be sent again into flight. Call only on [`Admission::Retry`].
+    pub(super) fn resend(&mut self, node: NodeId) -> Option<(u64, bytes::Bytes)> {
+        let mut batch = self.retries.pop_front()?;
+        batch.maybe_written = true;
+        let bytes = batch.bytes.clone();
+        Some((self.push_in_flight(batch, node), bytes))
+    }
+
+    /// Takes a broker's answer for one batch.
+    pub(super) fn answered(&mut self, serial: u64, verdict: Verdict, now: Instant) {
+        let Some(index) = self
+            .in_flight
+            .iter()
+            .position(|sent| sent.batch.serial == serial)
+        else {
+            return;
+        };
+        match verdict {
+            Verdict::Acknowledged(acknowledgement) => {
+                self.backoff.reset();
+                if let Some(sent) = self.in_flight.remove(index) {
+                    sent.batch.outcome.complete(Ok(acknowledgement));
+                }
+            }
+            Verdict::Rejected(error) => {
+                self.gap |= self.idempotent;
+                if let Some(sent) = self.in_flight.remove(index) {
+                    sent.batch.outcome.complete(Err(error));
+                }
+            }
+            Verdict::Retriable => self.in_flight[index].failed = true,
+            Verdict::OutOfOrder => {
+                let sent = &mut self.in_flight[index];
+                sent.failed = true;
+                if index == 0 {
+                    sent.batch.maybe_written = false;
+                    self.gap = self.idempotent;
+                }
+            }
+        }
+        self.collect_failed(now);
+    }
+
+    /// Gives up what is past its delivery timeout. A batch in flight keeps its place until the
+    /// answer, so that order and sequence stay known; only its caller stops waiting.
+    pub(super) fn expire(&mut self, now: Instant, timed_out: impl Fn(bool) -> ProduceError) {
+        for sent in &self.in_flight {
+            if sent.batch.deadline <= now {
+                sent.batch.outcome.complete(Err(timed_out(true)));
+            }
+        }
+        let before = self.retries.len();
+        self.retries.retain(|batch| {
+            let keep = batch.deadline > now;
+            if !keep {
+                batch.outcome.complete(Err(timed_out(batch.maybe_written)));
+            }
+            keep
+        });
+        self.gap |= self.idempotent && self.retries.len() < before;
+    }
+
+    /// A stamp was taken and its batch never made: the sequence has a gap.
+    pub(super) fn lose_stamp(&mut self) {
+        self.gap = self.idempotent;
+    }
+
+    /// Whether batches wait to be sent again.
+    pub(super) fn has_retries(&self) -> bool {
+        !self.retries.is_empty()
+    }
+
+    /// Settles everything with `error`: the producer cannot go on.
+    pub(super) fn fail_all(&mut self, error: &ProduceError) {
+        let retries = self.retries.drain(..);
+        for batch in retries.chain(self.in_flight.drain(..).map(|sent| sent.batch)) {
+            batch.outcome.complete(Err(error.clone()));
+        }
+    }
+
+    /// The outcomes still open, first to last.
+    pub(super) fn outcomes(&self) -> impl Iterator<Item = &Arc<BatchOutcome>> {
+        let in_flight = self.in_flight.iter().map(|sent| &sent.batch);
+        in_flight.chain(&self.retries).map(|batch| &batch.outcome)
+    }
+
+    /// Once every answer is in, turns the failed batches into retries, in their order.
+    fn collect_failed(&mut self, now: Instant) {
+        if self.in_flight.is_empty() || self.in_flight.iter().any(|sent| !sent.failed) {
+            return;
+        }
+        for sent in self.in_flight.drain(..).rev() {
+            if sent.batch.outcome.is_complete() {
+                self.gap |= self.idempotent;
+            } else {
+                self.retries.push_front(sent.batch);
+            }
+        }
+        self.resume_at = Some(now + self.backoff.next_delay());
+    }
+
+    /// Starts the next epoch when a gap stands in the way and nothing unresolved is left that
+    /// still belongs to the current one.
+    fn close_gap(&mut self) {
+        let resolved = self
+            .retries
+            .front()
+            .is_none_or(|batch| !batch.maybe_written);
+        if !self.gap || !resolved {
+            return;
+        }
+        // With the epochs of this id used up there is no identity until `adopt` brings a new one.
+        self.identity = self.identity.and_then(ProducerIdentity::bumped);
+        let Some(identity) = self.identity else {
+            return;
+        };
+        self.adopt(identity);
+        for batch in &mut self.retries {
+            let stamp = batch_stamp(self.idempotent, identity, self.next_sequence);
+            self.next_sequence = self.next_sequence.advanced(batch.record_count);
+            batch.restamp(stamp);
+        }
+    }
+}
+
+fn batch_stamp(idempotent: bool, identity: ProducerIdentity, sequence: Sequence) -> BatchStamp {
+    BatchStamp {
+        producer_id: identity.id,
+        producer_epoch: identity.epoch,
+        base_sequence: if idempotent { sequence.0 } else { -1 },
+        is_transactional: false,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,370 @@
+//! The window against a small model of a broker's idempotence checks, and its rules one by one.
+
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use milena_wire::batch::{BatchHeader, RecordData};
+use milena_wire::compression::Compression;
+
+use super::{Admission, SendWindow, Verdict};
+use crate::NodeId;
+use crate::backoff::Backoff;
+use crate::producer::batch::OpenBatch;
+use crate::producer::budget::Budget;
+use crate::producer::delivery::{BatchAcknowledgement, Delivery};
+use crate::producer::error::ProduceError;
+use crate::producer::record::RecordMetadata;
+use crate::producer::sequence::ProducerIdentity;
+
+const NODE: NodeId = NodeId(1);
+const FIRST: ProducerIdentity = ProducerIdentity { id: 7, epoch: 0 };
+const DELIVERY_TIMEOUT: Duration = Duration::from_secs(120);
+
+/// A window, its clock, and a way to fill it.
+struct Bench {
+    window: SendWindow,
+    budget: Budget,
+    now: Instant,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(1));
+        let mut window = SendWindow::new(true, 5, backoff);
+        window.adopt(FIRST);
+        Bench {
+            window,
+            budget: Budget::new(1 << 20),
+            now: Instant::now(),
+        }
+    }
+
+    fn admission(&mut self) -> Admission {
+        self.window.admission(NODE, self.now)
+    }
+
+    /// Sends a new batch of `count` records.
+    fn send(&mut self, count: u32) -> (u64, Delivery, Bytes) {
+        assert_eq!(self.admission(), Admission::New);
+        let mut open = OpenBatch::new(0, self.budget.try_reserve(4096).unwrap(), self.now);
+        for _ in 0..count {
+            let record = RecordData {
+                timestamp: 1,
+                key: None,
+                value: Some(b"v"),
+                headers: &[],
+            };
+            open.append(&record);
+        }
+        let delivery = Delivery::new(open.outcome.clone(), 0);
+        let stamp = self.window.stamp(count);
+        let deadline = self.now + DELIVERY_TIMEOUT;
+        let sealed = open.seal(stamp, Compression::None, None, deadline).unwrap();
+        let bytes = sealed.bytes.clone();
+        (self.window.sent(sealed, NODE), delivery, bytes)
+    }
+
+    fn resend(&mut self) -> (u64, Bytes) {
+        assert_eq!(self.admission(), Admission::Retry);
+        self.window.resend(NODE).unwrap()
+    }
+
+    fn answer(&mut self, serial: u64, verdict: Verdict) {
+        self.window.answered(serial, verdict, self.now);
+    }
+
+    fn pass(&mut self, duration: Duration) {
+        self.now += duration;
+    }
+}
+
+fn acknowledged(base_offset: i64) -> Verdict {
+    Verdict::Acknowledged(BatchAcknowledgement {
+        base_offset: Some(base_offset),
+        log_append_time: None,
+    })
+}
+
+fn stamp_of(bytes: &Bytes) -> (i16, i32) {
+    let header = BatchHeader::parse(bytes).unwrap();
+    assert_eq!(header.producer_id, FIRST.id);
+    (header.producer_epoch, header.base_sequence)
+}
+
+fn offset(delivery: &Delivery) -> Option<i64> {
+    delivery
+        .try_result()?
+        .ok()
+        .and_then(|metadata: RecordMetadata| metadata.offset)
+}
+
+#[test]
+fn sequences_follow_each_other() {
+    let mut bench = Bench::new();
+    let stamps: Vec<_> = [3, 1, 2].map(|count| stamp_of(&bench.send(count).2)).into();
+    assert_eq!(stamps, [(0, 0), (0, 3), (0, 4)]);
+}
+
+#[test]
+fn at_most_five_are_in_flight() {
+    let mut bench = Bench::new();
+    let serials: Vec<_> = (0..5).map(|_| bench.send(1).0).collect();
+    assert_eq!(bench.admission(), Admission::Wait(None));
+    bench.answer(serials[0], acknowledged(0));
+    assert_eq!(bench.admission(), Admission::New);
+}
+
+#[test]
+fn nothing_goes_to_a_new_leader_while_the_old_one_may_answer() {
+    let mut bench = Bench::new();
+    let (serial, ..) = bench.send(1);
+    assert_eq!(
+        bench.window.admission(NodeId(2), bench.now),
+        Admission::Wait(None)
+    );
+    bench.answer(serial, acknowledged(0));
+    assert_eq!(bench.window.admission(NodeId(2), bench.now), Admission::New);
+}
+
+#[test]
+fn pitfall_01_an_error_after_which_the_batch_may_be_written_keeps_its_sequence() {
+    let mut bench = Bench::new();
+    let (first, delivery, _) = bench.send(10);
+    bench.answer(first, Verdict::Retriable);
+    bench.pass(Duration::from_secs(2));
+    let (again, bytes) = bench.resend();
+    assert_eq!(stamp_of(&bytes), (0, 0));
+    bench.answer(again, acknowledged(40));
+    assert_eq!(offset(&delivery), Some(40));
+    assert_eq!(stamp_of(&bench.send(1).2), (0, 10));
+}
+
+#[test]
+fn pitfall_02_a_retry_is_identical_byte_for_byte() {
+    let mut bench = Bench::new();
+    let (first, _delivery, bytes) = bench.send(10);
+    let mut serial = first;
+    for _ in 0..5 {
+        bench.answer(serial, Verdict::Retriable);
+        bench.pass(Duration::from_secs(2));
+        let (again, same) = bench.resend();
+        assert_eq!(bytes, same);
+        assert_eq!(bytes.as_ptr(), same.as_ptr(), "not even a copy");
+        serial = again;
+    }
+}
+
+#[test]
+fn retries_wait_for_all_answers_then_keep_their_order() {
+    let mut bench = Bench::new();
+    let sent: Vec<_> = (0..3).map(|_| bench.send(2)).collect();
+    bench.answer(sent[0].0, Verdict::Retriable);
+    bench.pass(Duration::from_secs(2));
+    assert_eq!(
+        bench.admission(),
+        Admission::Wait(None),
+        "two answers are missing"
+    );
+    bench.answer(sent[2].0, Verdict::OutOfOrder);
+    bench.answer(sent[1].0, Verdict::OutOfOrder);
+    assert!(
+        matches!(bench.admission(), Admission::Wait(Some(_))),
+        "backs off"
+    );
+    bench.pass(Duration::from_secs(2));
+    let stamps: Vec<_> = (0..3).map(|_| stamp_of(&bench.resend().1)).collect();
+    assert_eq!(stamps, [(0, 0), (0, 2), (0, 4)]);
+}
+
+#[test]
+fn pitfall_06_a_timed_out_request_is_not_taken_for_unwritten() {
+    let mut bench = Bench::new();
+    let (first, delivery, _) = bench.send(5);
+    // The request timed out, the retry is recognised as a duplicate: acknowledged once.
+    bench.answer(first, Verdict::Retriable);
+    bench.pass(Duration::from_secs(2));
+    let (again, _) = bench.resend();
+    bench.answer(again, acknowledged(17));
+    assert_eq!(offset(&delivery), Some(17));
+    assert_eq!(stamp_of(&bench.send(1).2), (0, 5));
+}
+
+#[test]
+fn pitfall_07_records_after_a_refused_batch_are_written_under_a_new_epoch() {
+    let mut bench = Bench::new();
+    let (refused, lost, _) = bench.send(3);
+    let (follower, delivery, _) = bench.send(4);
+    bench.answer(refused, Verdict::Rejected(ProduceError::Closed));
+    assert!(lost.try_result().unwrap().is_err());
+    // The broker misses the refused batch's sequence, so it cannot have written the follower.
+    bench.answer(follower, Verdict::OutOfOrder);
+    bench.pass(Duration::from_secs(2));
+    let (again, bytes) = bench.resend();
+    assert_eq!(stamp_of(&bytes), (1, 0));
+    milena_wire::batch::verify_crc(&bytes).unwrap();
+    bench.answer(again, acknowledged(9));
+    assert_eq!(offset(&delivery), Some(9));
+    assert_eq!(stamp_of(&bench.send(1).2), (1, 4));
+}
+
+#[test]
+fn a_gap_with_nothing_in_flight_starts_a_new_epoch_for_new_batches() {
+    let mut bench = Bench::new();
+    let (refused, ..) = bench.send(3);
+    bench.answer(refused, Verdict::Rejected(ProduceError::Closed));
+    assert_eq!(stamp_of(&bench.send(2).2), (1, 0));
+}
+
+#[test]
+fn a_batch_that_may_be_written_is_never_stamped_anew() {
+    let mut bench = Bench::new();
+    let (first, given_up, _) = bench.send(3);
+    let (second, delivery, _) = bench.send(4);
+    bench.pass(DELIVERY_TIMEOUT / 2);
+    bench.answer(first, Verdict::Retriable);
+    bench.answer(second, Verdict::Retriable);
+    // Only the first is given up: pretend that the second has longer.
+    bench.window.retries[1].deadline += DELIVERY_TIMEOUT;
+    bench.pass(DELIVERY_TIMEOUT / 2);
+    bench.window.expire(bench.now, |_| ProduceError::Closed);
+    assert!(given_up.try_result().is_some() && delivery.try_result().is_none());
+    let (again, bytes) = bench.resend();
+    assert_eq!(
+        stamp_of(&bytes),
+        (0, 3),
+        "as before: it may be there already"
+    );
+    bench.answer(again, acknowledged(3));
+    assert_eq!(
+        stamp_of(&bench.send(1).2),
+        (1, 0),
+        "the gap ends with the epoch"
+    );
+}
+
+#[test]
+fn what_is_overdue_in_flight_keeps_its_place_until_answered() {
+    let mut bench = Bench::new();
+    let (serial, delivery, _) = bench.send(1);
+    bench.pass(DELIVERY_TIMEOUT);
+    bench.window.expire(bench.now, |maybe_written| {
+        assert!(maybe_written);
+        ProduceError::Closed
+    });
+    assert!(matches!(
+        delivery.try_result(),
+        Some(Err(ProduceError::Closed))
+    ));
+    assert!(bench.window.has_in_flight());
+    bench.answer(serial, acknowledged(0));
+    assert_eq!(stamp_of(&bench.send(1).2), (0, 1), "it was written: no gap");
+}
+
+#[test]
+fn used_up_epochs_ask_for_a_new_id() {
+    let mut bench = Bench::new();
+    bench.window.adopt(ProducerIdentity {
+        id: 7,
+        epoch: i16::MAX,
+    });
+    let (refused, ..) = bench.send(1);
+    bench.answer(refused, Verdict::Rejected(ProduceError::Closed));
+    assert_eq!(bench.admission(), Admission::NeedsIdentity);
+    bench
+        .window
+        .adopt_if_missing(ProducerIdentity { id: 7, epoch: 0 });
+    assert_eq!(stamp_of(&bench.send(1).2), (0, 0));
+}
+
+/// A broker's view of one producer on one partition, as Kafka keeps it.
+#[derive(Default)]
+struct ModelBroker {
+    log: Vec<(i16, i32, u32)>,
+    epoch: i16,
+    next_sequence: i32,
+}
+
+impl ModelBroker {
+    fn append(&mut self, bytes: &Bytes) -> Verdict {
+        let header = BatchHeader::parse(bytes).unwrap();
+        let count = header.records_count as u32;
+        let batch = (header.producer_epoch, header.base_sequence, count);
+        if let Some(index) = self
+            .log
+            .iter()
+            .rev()
+            .take(5)
+            .position(|entry| *entry == batch)
+        {
+            return acknowledged((self.log.len() - 1 - index) as i64);
+        }
+        if header.producer_epoch > self.epoch && header.base_sequence == 0 {
+            self.epoch = header.producer_epoch;
+        } else if header.producer_epoch != self.epoch || header.base_sequence != self.next_sequence
+        {
+            return Verdict::OutOfOrder;
+        }
+        self.next_sequence = header.base_sequence + header.records_count;
+        self.log.push(batch);
+        acknowledged(self.log.len() as i64 - 1)
+    }
+}
+
+/// Random losses of requests and answers, and refusals: every acknowledged batch is in the model's
+/// log exactly once, in the order of sending, and every batch is settled in the end.
+#[test]
+fn random_faults_lose_double_and_reorder_nothing() {
+    for seed in 0..2_000 {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let mut bench = Bench::new();
+        let mut broker = ModelBroker::default();
+        let mut deliveries = Vec::new();
+        let mut wire: Vec<(u64, Bytes)> = Vec::new();
+        while deliveries.len() < 60 || !wire.is_empty() || bench.window.has_retries() {
+            match bench.admission() {
+                Admission::New if deliveries.len() < 60 && random.u8(..) < 180 => {
+                    let (serial, delivery, bytes) = bench.send(random.u32(1..4));
+                    deliveries.push(delivery);
+                    wire.push((serial, bytes));
+                    continue;
+                }
+                Admission::Retry => {
+                    wire.push(bench.resend());
+                    continue;
+                }
+                Admission::Wait(Some(at)) => bench.now = at,
+                _ => {}
+            }
+            if wire.is_empty() {
+                continue;
+            }
+            let (serial, bytes) = wire.remove(0);
+            let verdict = match random.u8(..10) {
+                0 => Verdict::Retriable,
+                1 => {
+                    broker.append(&bytes);
+                    Verdict::Retriable
+                }
+                2 if !broker.log.iter().any(|entry| entry.1 == stamp_of(&bytes).1) => {
+                    Verdict::Rejected(ProduceError::Closed)
+                }
+                _ => broker.append(&bytes),
+            };
+            bench.answer(serial, verdict);
+        }
+        let offsets: Vec<_> = deliveries.iter().filter_map(offset).collect();
+        assert!(
+            deliveries.iter().all(|d| d.try_result().is_some()),
+            "seed {seed}"
+        );
+        assert!(
+            offsets.is_sorted_by(|a, b| a < b),
+            "seed {seed}: {offsets:?}"
+        );
+        assert_eq!(
+            offsets.len(),
+            broker.log.len(),
+            "seed {seed}: lost or doubled"
+        );
+    }
+}
