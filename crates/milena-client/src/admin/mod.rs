@@ -1,3 +1,143 @@
-//! Looking after topics, groups and the cluster.
-/// Admin.
-pub struct Admin;
+//! Looking after topics, groups and the cluster: one file a subject. Each call finds the broker that
+//! is responsible, and tries again until it answers or the time is up.
+
+mod cluster;
+mod configs;
+mod groups;
+mod offsets;
+mod topics;
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::client::{Client, Lane};
+use crate::error::Error;
+use crate::metadata;
+use crate::net::Connection;
+use crate::retry::retry_until;
+use crate::wire::messages::MetadataResponse;
+use crate::wire::{ErrorCode, StrBytes};
+
+pub use cluster::{BrokerDescription, ClusterDescription};
+pub use configs::{ConfigEntry, ConfigSource};
+pub use groups::{GroupDescription, GroupListing, MemberDescription};
+pub use offsets::{CommittedOffset, OffsetAt, PartitionLag};
+pub use topics::{
+    CreateMode, CreatedTopic, NewTopic, PartitionDescription, TopicDescription, TopicListing,
+};
+
+/// What was asked about several things: each one's name and its own result, in the order asked.
+pub type PerItem<T, K = String> = Vec<(K, Result<T, Error>)>;
+
+/// The administration of one cluster, over connections of its own. Cheap to clone.
+///
+/// Every call ends within [`Admin::timeout`], and repeats what a broker says may succeed later. An
+/// error of the call as a whole means that no broker gave an answer; what went wrong with one topic or
+/// group is in its own result.
+///
+/// ```no_run
+/// # use milena_client::{Admin, Client, ClientConfig, Error, admin::NewTopic};
+/// # async fn example() -> Result<(), Error> {
+/// let client = Client::new(ClientConfig::new("localhost:9092"))?;
+/// let admin = Admin::new(&client);
+/// admin.create_topic(NewTopic::new("orders").partitions(12)).await?;
+/// for topic in admin.list_topics().await? {
+///     println!("{} {}", topic.name, topic.partitions);
+/// }
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+pub struct Admin {
+    client: Client,
+    lane: Lane,
+    timeout: Duration,
+}
+
+impl Admin {
+    /// The administration of `client`'s cluster.
+    #[must_use]
+    pub fn new(client: &Client) -> Self {
+        Self {
+            client: client.clone(),
+            lane: client.lane(),
+            timeout: client.config().request_timeout,
+        }
+    }
+
+    /// How long each call may take, attempts and pauses together. Default: the client's
+    /// `request.timeout.ms`.
+    #[must_use]
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// Repeats `attempt` until it succeeds, cannot succeed, or the time is up.
+    async fn retry<T, F>(&self, what: &str, attempt: impl FnMut() -> F) -> Result<T, Error>
+    where
+        F: Future<Output = Result<T, Error>>,
+    {
+        let deadline = Instant::now() + self.timeout;
+        retry_until(deadline, self.client.config(), what, attempt).await
+    }
+
+    /// The time a broker is told it may take: a bit less than we wait for it.
+    fn broker_timeout_ms(&self) -> i32 {
+        i32::try_from(self.timeout.as_millis() * 9 / 10).unwrap_or(i32::MAX)
+    }
+
+    /// A connection to the controller, looked up anew.
+    async fn controller(&self) -> Result<Connection, Error> {
+        let response = self.metadata(Some(&[])).await?;
+        match response.controller_id.0 {
+            id if id >= 0 => self.lane.connection(crate::NodeId(id)).await,
+            _ => self.lane.any_connection().await,
+        }
+    }
+
+    /// The metadata of `topics`, or of all, straight from a broker; creates nothing.
+    async fn metadata(&self, topics: Option<&[Arc<str>]>) -> Result<MetadataResponse, Error> {
+        let connection = self.lane.any_connection().await?;
+        let response = metadata::ask(&connection, topics, false, self.timeout).await?;
+        self.client.metadata().learn_brokers(&response);
+        Ok(response)
+    }
+}
+
+/// The result of one item: its code, with the broker's own words if it sent any.
+fn check(
+    code: i16,
+    message: Option<&StrBytes>,
+    what: impl FnOnce() -> String,
+) -> Result<(), Error> {
+    match ErrorCode::from(code) {
+        ErrorCode::None => Ok(()),
+        code => {
+            let what = what();
+            let context = match message.filter(|message| !message.is_empty()) {
+                Some(message) => format!("{what}: {}", message.trim_end_matches('.')),
+                None => what,
+            };
+            Err(Error::Broker { code, context })
+        }
+    }
+}
+
+/// Puts the answers into the order of the questions. One without an answer is the broker's mistake.
+fn in_order<T>(names: &[&str], mut answers: PerItem<T>) -> PerItem<T> {
+    let answer = |name: &&str| {
+        let found = answers.iter().position(|(answered, _)| answered == name);
+        match found {
+            Some(position) => answers.swap_remove(position),
+            None => {
+                let error = Error::protocol(format!("the broker said nothing about {name}"));
+                ((*name).to_owned(), Err(error))
+            }
+        }
+    };
+    names.iter().map(answer).collect()
+}

@@ -83,6 +83,18 @@ impl Cache {
         Merged { is_changed, gone }
     }
 
+    /// Merges only what an answer says of the cluster itself.
+    pub(super) fn learn_cluster(&mut self, response: &MetadataResponse) -> bool {
+        let mut next = self.snapshot.clone();
+        merge_cluster(&mut next, response);
+        let is_changed = next != self.snapshot;
+        if is_changed {
+            next.version += 1;
+            self.snapshot = next;
+        }
+        is_changed
+    }
+
     /// Adds a broker that another answer named, if it is not known.
     pub(super) fn learn_broker(&mut self, node: NodeId, address: BrokerAddress) -> bool {
         if self

@@ -17,10 +17,11 @@ use tokio::time::{Instant, timeout_at};
 use crate::config::{BrokerAddress, ClientConfig};
 use crate::error::Error;
 use crate::topology::NodeId;
+use crate::wire::messages::MetadataResponse;
 use cache::Cache;
 use schedule::Schedule;
 
-pub(crate) use refresh::keep_fresh;
+pub(crate) use refresh::{ask, keep_fresh};
 pub(crate) use snapshot::{ClusterSnapshot, PartitionMetadata, TopicMetadata};
 
 /// The shared, always readable picture of the cluster.
@@ -180,6 +181,14 @@ impl Metadata {
                 state.tracked.remove(topic);
                 state.cache.forget_absent(topic);
             }
+        }
+    }
+
+    /// Takes over the brokers and the controller of an answer that somebody else asked for.
+    pub(crate) fn learn_brokers(&self, response: &MetadataResponse) {
+        let mut state = self.lock();
+        if state.cache.learn_cluster(response) {
+            self.publish(&state);
         }
     }
 

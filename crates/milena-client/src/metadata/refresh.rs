@@ -2,6 +2,7 @@
 //! answer. Ends when it is aborted.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
@@ -62,39 +63,42 @@ async fn refresh(
     plan: &Plan,
 ) -> Result<bool, Error> {
     let connection = lane.any_connection().await?;
+    let timeout = config.request_timeout;
     let mut is_changed = false;
     if !plan.wanted.is_empty() {
         let may_create = config.allow_auto_create_topics;
-        let response = ask(&connection, &plan.wanted, may_create, config).await?;
+        let response = ask(&connection, Some(&plan.wanted), may_create, timeout).await?;
         is_changed |= metadata.merge(&plan.wanted, response);
     }
     if plan.wanted.is_empty() || !plan.tracked.is_empty() {
-        let response = ask(&connection, &plan.tracked, false, config).await?;
+        let response = ask(&connection, Some(&plan.tracked), false, timeout).await?;
         is_changed |= metadata.merge(&plan.tracked, response);
     }
     Ok(is_changed)
 }
 
-async fn ask(
+/// Asks a broker for `topics`, or for all there are; with `may_create` it may create unknown ones.
+pub(crate) async fn ask(
     connection: &Connection,
-    topics: &[Arc<str>],
+    topics: Option<&[Arc<str>]>,
     may_create: bool,
-    config: &ClientConfig,
+    timeout: Duration,
 ) -> Result<MetadataResponse, Error> {
     let (min, max) = VERSIONS;
     let version = connection
         .version_within(ApiKey::Metadata, min, max)
         .ok_or_else(|| connection.unsupported("Metadata"))?;
-    let topics = topics.iter().map(|name| {
-        let name = TopicName(StrBytes::from_string(name.to_string()));
-        MetadataRequestTopic::default().with_name(Some(name))
+    let topics = topics.map(|topics| {
+        let named = |name: &Arc<str>| TopicName(StrBytes::from_string(name.to_string()));
+        topics
+            .iter()
+            .map(|name| MetadataRequestTopic::default().with_name(Some(named(name))))
+            .collect()
     });
     let request = MetadataRequest::default()
-        .with_topics(Some(topics.collect()))
+        .with_topics(topics)
         .with_allow_auto_topic_creation(may_create);
-    connection
-        .call_at(&request, version, config.request_timeout)
-        .await
+    connection.call_at(&request, version, timeout).await
 }
 
 impl Metadata {
