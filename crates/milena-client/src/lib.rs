@@ -26,5 +26,5 @@ pub use admin::Admin;
 pub use client::Client;
 pub use config::ClientConfig;
 pub use error::Error;
+pub use milena_wire::error_code::{ErrorClass, ErrorCode};
 pub use topology::{NodeId, TopicPartition};
-pub use wire::{ErrorClass, ErrorCode};

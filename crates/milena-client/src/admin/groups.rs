@@ -12,7 +12,7 @@ use crate::wire::messages::describe_groups_response::{DescribedGroup, DescribedG
 use crate::wire::messages::{
     ConsumerProtocolAssignment, DescribeGroupsRequest, GroupId, ListGroupsRequest,
 };
-use crate::wire::{Decodable, ErrorCode, Message, StrBytes};
+use crate::wire::{ErrorCode, Message, StrBytes, decode_message};
 
 /// The protocol type of consumers; others, such as Kafka Connect, have assignments of their own.
 const PROTOCOL_CONSUMER: &str = "consumer";
@@ -208,7 +208,7 @@ fn read_assignment(mut bytes: Bytes) -> Option<Vec<TopicPartition>> {
         .ok()
         .filter(|version| *version >= 0)?
         .min(newest);
-    let assignment = ConsumerProtocolAssignment::decode(&mut bytes, version).ok()?;
+    let assignment = decode_message::<ConsumerProtocolAssignment>(version, &mut bytes).ok()?;
     let topics = assignment.assigned_partitions.into_iter();
     let mut partitions: Vec<TopicPartition> = topics
         .flat_map(|topic| {

@@ -71,3 +71,6 @@ impl fmt::Display for BrokerAddress {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use milena_wire::limits::FRAME_BYTES_MAX;
+
 use super::address::BrokerAddress;
 use super::property::{Configurable, Properties, Property, split_list};
 use crate::error::Error;
@@ -49,7 +51,7 @@ impl ClientConfig {
             retry_backoff: Duration::from_millis(100),
             retry_backoff_max: Duration::from_secs(1),
             connections_idle_max: Duration::from_secs(540),
-            receive_frame_bytes_max: 100 * 1024 * 1024,
+            receive_frame_bytes_max: FRAME_BYTES_MAX,
             allow_auto_create_topics: true,
         }
     }
@@ -302,3 +304,6 @@ fn check_order(field: &str, first: Duration, max: Duration) -> Result<(), Error>
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -182,3 +182,6 @@ fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
         .max_by(|left, right| left.0.total_cmp(&right.0))
         .map(|(_, candidate)| candidate)
 }
+
+#[cfg(test)]
+mod tests;

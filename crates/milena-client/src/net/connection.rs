@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{Notify, oneshot};
 use tokio::task::AbortHandle;
@@ -20,7 +20,7 @@ use super::pipeline::{NewRequest, Pipeline, Refusal};
 use super::versions::ApiVersions;
 use super::{reader, writer};
 use crate::error::Error;
-use crate::wire::{ApiKey, Decodable, Encodable, Message, Request};
+use crate::wire::{ApiKey, Request, decode_response, encode_message};
 
 /// A handle to one connection. Clones share it; it closes when the last one is dropped.
 #[derive(Clone)]
@@ -216,27 +216,16 @@ impl Connection {
         version: i16,
         timeout: Duration,
     ) -> Result<R::Response, Error> {
-        let api = ApiKey::try_from(R::KEY)
-            .map_err(|()| Error::protocol(format!("unknown api key {}", R::KEY)))?;
-        let mut body = BytesMut::new();
-        request.encode(&mut body, version).map_err(|error| {
-            Error::protocol(format!("cannot encode {api:?} request v{version}: {error}"))
-        })?;
-        let mut response = self
-            .request(api, version, vec![body.freeze()], timeout)
-            .await?;
-        R::Response::decode(&mut response, version).map_err(|error| {
-            let address = self.address();
-            Error::protocol(format!(
-                "cannot read {api:?} response v{version} of {address}: {error}"
-            ))
-        })
+        let api = api_key::<R>()?;
+        let body = encode_message(version, request).map_err(|e| Error::protocol(e.to_string()))?;
+        let mut response = self.request(api, version, vec![body], timeout).await?;
+        decode_response(version, &mut response)
+            .map_err(|error| Error::protocol(format!("from {}: {error}", self.address())))
     }
 
     /// The highest version of `R` that both sides know.
     fn version_for<R: Request>(&self) -> Result<i16, Error> {
-        let api = ApiKey::try_from(R::KEY)
-            .map_err(|()| Error::protocol(format!("unknown api key {}", R::KEY)))?;
+        let api = api_key::<R>()?;
         self.version_within(api, R::VERSIONS.min, R::VERSIONS.max)
             .ok_or_else(|| self.unsupported(&format!("{api:?}")))
     }
@@ -392,6 +381,10 @@ impl Link {
             task.abort();
         }
     }
+}
+
+fn api_key<R: Request>() -> Result<ApiKey, Error> {
+    ApiKey::try_from(R::KEY).map_err(|()| Error::protocol(format!("unknown api key {}", R::KEY)))
 }
 
 impl Drop for Closer {

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 
 use super::connection::Connection;
 use super::versions::ApiVersions;
 use crate::error::Error;
 use crate::wire::messages::{ApiVersionsRequest, ApiVersionsResponse};
-use crate::wire::{ApiKey, Decodable, Encodable, ErrorCode, StrBytes};
+use crate::wire::{ApiKey, ErrorCode, StrBytes, decode_response, encode_message};
 
 /// The version that is tried first; brokers since 2.4 know it.
 const VERSION_FIRST: i16 = 3;
@@ -56,12 +56,12 @@ fn read(mut body: Bytes, version: i16) -> Result<Answer, String> {
         .ok_or("no error code")?;
     let code = ErrorCode::from(i16::from_be_bytes(*code));
     if code != ErrorCode::UnsupportedVersion {
-        let response = ApiVersionsResponse::decode(&mut body, version);
+        let response = decode_response(version, &mut body);
         return response
             .map(Answer::Versions)
             .map_err(|error| error.to_string());
     }
-    let known = ApiVersionsResponse::decode(&mut body, 0)
+    let known = decode_response::<ApiVersionsResponse>(0, &mut body)
         .ok()
         .and_then(|response| {
             let mut rows = response.api_keys.into_iter();
@@ -80,11 +80,7 @@ fn encode(version: i16) -> Result<Bytes, Error> {
             .with_client_software_name(StrBytes::from_static_str("milena"))
             .with_client_software_version(StrBytes::from_static_str(env!("CARGO_PKG_VERSION")));
     }
-    let mut body = BytesMut::new();
-    request
-        .encode(&mut body, version)
-        .map_err(|error| Error::protocol(format!("cannot encode ApiVersions: {error}")))?;
-    Ok(body.freeze())
+    encode_message(version, &request).map_err(|error| Error::protocol(error.to_string()))
 }
 
 fn unreadable(connection: &Connection, what: &str) -> Error {

@@ -7,8 +7,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::time::Instant;
 
-use super::header::{RequestHeader, ResponseHeader};
-use crate::wire::ApiKey;
+use super::header::ResponseHeader;
+use crate::wire::{ApiKey, encode_request_head};
 
 /// Requests of one connection that may be queued or unanswered; more are refused.
 pub(super) const REQUESTS_MAX: usize = 1024;
@@ -111,21 +111,14 @@ impl<W> Pipeline<W> {
             client_id,
             ..
         } = request;
-        let header = RequestHeader {
-            api,
-            version,
-            correlation_id,
-            client_id,
-        };
         let body_bytes = request.body.iter().map(Bytes::len).sum();
-        let Some(header) = header.encode(body_bytes) else {
-            return Err(Refusal::TooLarge);
-        };
+        let header = encode_request_head(api, version, correlation_id, client_id, body_bytes)
+            .map_err(|_| Refusal::TooLarge)?;
         self.next_correlation_id = correlation_id.checked_add(1).unwrap_or(0);
         self.last_activity = now;
         let is_answered = request.answer.is_some();
         self.queued.push_back(Queued {
-            header,
+            header: Bytes::from(header),
             body: request.body,
             is_answered,
         });

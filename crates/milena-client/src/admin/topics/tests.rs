@@ -32,7 +32,10 @@ fn the_brokers_own_words_are_in_the_error() {
     let (name, result) = created(&topic);
     assert_eq!(name, "orders");
     let error = result.expect_err("it exists").to_string();
-    assert!(error.starts_with("cannot create topic orders: Topic 'orders' already exists: "));
+    assert!(
+        error.starts_with("cannot create topic orders: Topic 'orders' already exists: "),
+        "{error}"
+    );
     assert!(error.contains("TOPIC_ALREADY_EXISTS"));
 }
 

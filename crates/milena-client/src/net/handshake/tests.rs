@@ -1,7 +1,10 @@
+use bytes::BytesMut;
+
 use super::*;
 use crate::config::{BrokerAddress, ClientConfig};
 use crate::net::dial::dial;
 use crate::net::fake_broker::FakeBroker;
+use crate::wire::Encodable;
 use crate::wire::messages::api_versions_response::ApiVersion;
 
 fn encoded(response: &ApiVersionsResponse, version: i16) -> Bytes {
