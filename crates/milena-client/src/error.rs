@@ -96,7 +96,16 @@ pub enum Error {
         /// The partition.
         partition: TopicPartition,
     },
-    /// The consumer is out of its group: fenced, timed out or evicted. Its partitions are gone.
+    /// Partitions are somebody else's before the consumer was done with them: its member was away for
+    /// too long, or a rebalance came first. It joins again by itself.
+    #[error("partitions of group {group_id:?} lost: {reason}")]
+    PartitionsLost {
+        /// The group.
+        group_id: String,
+        /// What took them.
+        reason: String,
+    },
+    /// The consumer is out of its group for good, such as fenced by another with its instance id.
     #[error("membership of group {group_id:?} lost: {reason}")]
     MembershipLost {
         /// The group.
@@ -132,6 +141,7 @@ impl Error {
             | Self::Protocol { .. }
             | Self::Unsupported { .. }
             | Self::NoOffset { .. }
+            | Self::PartitionsLost { .. }
             | Self::InvalidState { .. } => ErrorClass::NonRetriable,
         }
     }

@@ -1,0 +1,130 @@
+//! The consumer's settings under Kafka's property names.
+//!
+//! Owns the table of names; must not know defaults or limits.
+
+use super::{ConsumerConfig, IsolationLevel, OffsetReset};
+use crate::config::{Configurable, Properties, Property, PropertyValue};
+use crate::error::Error;
+use crate::group::Assignor;
+
+impl ConsumerConfig {
+    /// The settings that `properties` hold under Kafka's or librdkafka's names,
+    /// and defaults for the rest. Names it does not know stay for the other
+    /// configurations; see [`Properties::finish`].
+    ///
+    /// # Errors
+    /// [`Error::Config`] for a value that is not allowed.
+    pub fn take_from(properties: &mut Properties) -> Result<Self, Error> {
+        let mut config = Self::new();
+        properties.take_into(&mut config)?;
+        config.validate()?;
+        Ok(config)
+    }
+}
+
+impl Configurable for ConsumerConfig {
+    const PROPERTIES: &'static [Property<Self>] = &[
+        Property::new(&["group.id"], |config, value| {
+            config.group_id = Some(value.text().into());
+            Ok(())
+        }),
+        Property::new(&["group.instance.id"], |config, value| {
+            config.group_instance_id = Some(value.text().to_owned());
+            Ok(())
+        }),
+        Property::new(&["auto.offset.reset"], |config, value| {
+            config.auto_offset_reset = offset_reset(value)?;
+            Ok(())
+        }),
+        Property::new(&["enable.auto.commit"], |config, value| {
+            config.enable_auto_commit = value.boolean()?;
+            Ok(())
+        }),
+        Property::new(&["auto.commit.interval.ms"], |config, value| {
+            config.auto_commit_interval = value.milliseconds()?;
+            Ok(())
+        }),
+        Property::new(&["session.timeout.ms"], |config, value| {
+            config.session_timeout = value.milliseconds()?;
+            Ok(())
+        }),
+        Property::new(&["heartbeat.interval.ms"], |config, value| {
+            config.heartbeat_interval = value.milliseconds()?;
+            Ok(())
+        }),
+        Property::new(&["max.poll.interval.ms"], |config, value| {
+            config.rebalance_timeout = value.milliseconds()?;
+            Ok(())
+        }),
+        Property::new(&["partition.assignment.strategy"], |config, value| {
+            config.assignors = assignors(value)?;
+            Ok(())
+        }),
+        Property::new(&["fetch.min.bytes"], |config, value| {
+            config.fetch_bytes_min = value.bytes()?;
+            Ok(())
+        }),
+        Property::new(
+            &["fetch.max.wait.ms", "fetch.wait.max.ms"],
+            |config, value| {
+                config.fetch_wait_max = value.milliseconds()?;
+                Ok(())
+            },
+        ),
+        Property::new(&["fetch.max.bytes"], |config, value| {
+            config.fetch_bytes_max = value.bytes()?;
+            Ok(())
+        }),
+        Property::new(
+            &["max.partition.fetch.bytes", "fetch.message.max.bytes"],
+            |config, value| {
+                config.partition_fetch_bytes_max = value.bytes()?;
+                Ok(())
+            },
+        ),
+        Property::new(&["prefetch.max.bytes"], |config, value| {
+            config.prefetch_bytes_max = value.bytes()?;
+            Ok(())
+        }),
+        Property::new(&["max.poll.records"], |config, value| {
+            config.poll_records_max = value.number()?;
+            Ok(())
+        }),
+        Property::new(&["isolation.level"], |config, value| {
+            config.isolation_level = isolation_level(value)?;
+            Ok(())
+        }),
+        // CRCs are always checked.
+        Property::new(&["check.crcs"], |_, value| value.boolean().map(|_| ())),
+    ];
+}
+
+fn offset_reset(value: &PropertyValue<'_>) -> Result<OffsetReset, Error> {
+    value.one_of(&[
+        ("earliest", OffsetReset::Earliest),
+        ("latest", OffsetReset::Latest),
+        ("none", OffsetReset::None),
+        ("smallest", OffsetReset::Earliest),
+        ("beginning", OffsetReset::Earliest),
+        ("largest", OffsetReset::Latest),
+        ("end", OffsetReset::Latest),
+        ("error", OffsetReset::None),
+    ])
+}
+
+fn isolation_level(value: &PropertyValue<'_>) -> Result<IsolationLevel, Error> {
+    value.one_of(&[
+        ("read_uncommitted", IsolationLevel::ReadUncommitted),
+        ("read_committed", IsolationLevel::ReadCommitted),
+    ])
+}
+
+/// Names as librdkafka has them, or classes as the Java client has them.
+fn assignors(value: &PropertyValue<'_>) -> Result<Vec<Assignor>, Error> {
+    let parse = |name: &String| match name.rsplit('.').next().unwrap_or(name) {
+        "range" | "RangeAssignor" => Ok(Assignor::Range),
+        "cooperative-sticky" | "CooperativeStickyAssignor" => Ok(Assignor::CooperativeSticky),
+        _ => Err(value.error("expected a list of cooperative-sticky, range")),
+    };
+    value.list().iter().map(parse).collect()
+}

@@ -1,0 +1,147 @@
+//! Asking leaders for offsets of their logs.
+//!
+//! Owns the ListOffsets request, its spreading over leaders and the reading of
+//! its answers: one attempt each. Must not know positions or retries.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use crate::wire::StrBytes;
+use crate::wire::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
+use crate::wire::messages::list_offsets_response::ListOffsetsResponse;
+use crate::wire::messages::{ApiKey, ListOffsetsRequest, TopicName};
+use futures_util::future::join_all;
+
+use super::config::IsolationLevel;
+use super::position::OffsetQuery;
+use crate::client::Client;
+use crate::error::Error;
+use crate::topology::{NodeId, TopicPartition};
+use crate::wire::ErrorCode;
+
+/// The timestamp that stands for the oldest record.
+const TIMESTAMP_EARLIEST: i64 = -2;
+/// The timestamp that stands for the end of the log.
+const TIMESTAMP_LATEST: i64 = -1;
+/// Requests know isolation levels from here on.
+const VERSION_WITH_ISOLATION: i16 = 2;
+/// The last one whose fields this client fills.
+const VERSION_MAX: i16 = 9;
+const VERSION_MIN: i16 = 1;
+
+/// The answer for each partition; no offset means that no record is that new.
+pub(crate) type Offsets = HashMap<TopicPartition, Result<Option<i64>, Error>>;
+
+/// Asks the leader of each partition, all of them at the same time. Every
+/// partition asked about gets an answer or an error.
+pub(crate) async fn list_offsets(
+    client: &Client,
+    isolation_level: IsolationLevel,
+    queries: &[(TopicPartition, OffsetQuery)],
+) -> Offsets {
+    let snapshot = client.metadata().snapshot();
+    let mut offsets = Offsets::new();
+    let mut by_leader: BTreeMap<NodeId, Vec<&(TopicPartition, OffsetQuery)>> = BTreeMap::new();
+    for query in queries {
+        let partition = &query.0;
+        match snapshot.leader(&partition.topic, partition.partition) {
+            Some(leader) => by_leader.entry(leader).or_default().push(query),
+            None => {
+                client.metadata().request_refresh();
+                let error = Error::broker(ErrorCode::LeaderNotAvailable, context(partition));
+                offsets.insert(partition.clone(), Err(error));
+            }
+        }
+    }
+    let requests = by_leader.into_iter().map(|(leader, queries)| async move {
+        let result = ask(client, leader, isolation_level, &queries).await;
+        (queries, result)
+    });
+    for (queries, result) in join_all(requests).await {
+        match result {
+            Ok(mut answers) => {
+                for (partition, _) in queries {
+                    let answer = answers.remove(partition).unwrap_or_else(|| {
+                        Err(Error::protocol(format!(
+                            "{}: no answer",
+                            context(partition)
+                        )))
+                    });
+                    offsets.insert(partition.clone(), answer);
+                }
+            }
+            Err(error) => {
+                client.metadata().request_refresh();
+                for (partition, _) in queries {
+                    offsets.insert(partition.clone(), Err(error.clone()));
+                }
+            }
+        }
+    }
+    offsets
+}
+
+async fn ask(
+    client: &Client,
+    leader: NodeId,
+    isolation_level: IsolationLevel,
+    queries: &[&(TopicPartition, OffsetQuery)],
+) -> Result<Offsets, Error> {
+    let connection = client.connection(leader).await?;
+    let version = connection
+        .version_within(ApiKey::ListOffsets, VERSION_MIN, VERSION_MAX)
+        .ok_or_else(|| Error::Unsupported {
+            address: format!("broker {leader}"),
+            api: "ListOffsets".to_owned(),
+        })?;
+    let mut topics: BTreeMap<&Arc<str>, Vec<ListOffsetsPartition>> = BTreeMap::new();
+    for (partition, query) in queries {
+        let asked = ListOffsetsPartition::default()
+            .with_partition_index(partition.partition)
+            .with_timestamp(match query {
+                OffsetQuery::Earliest => TIMESTAMP_EARLIEST,
+                OffsetQuery::Latest => TIMESTAMP_LATEST,
+                OffsetQuery::Timestamp(timestamp) => *timestamp,
+            });
+        topics.entry(&partition.topic).or_default().push(asked);
+    }
+    let topics = topics.into_iter().map(|(topic, partitions)| {
+        ListOffsetsTopic::default()
+            .with_name(TopicName(StrBytes::from_string(topic.to_string())))
+            .with_partitions(partitions)
+    });
+    let is_committed =
+        isolation_level == IsolationLevel::ReadCommitted && version >= VERSION_WITH_ISOLATION;
+    let request = ListOffsetsRequest::default()
+        .with_replica_id((-1).into())
+        .with_isolation_level(i8::from(is_committed))
+        .with_topics(topics.collect());
+    let timeout = client.config().request_timeout;
+    let response = connection.call_at(&request, version, timeout).await?;
+    Ok(read(client, response))
+}
+
+fn read(client: &Client, response: ListOffsetsResponse) -> Offsets {
+    let mut offsets = Offsets::new();
+    for topic in &response.topics {
+        let name: Arc<str> = Arc::from(topic.name.as_str());
+        for data in &topic.partitions {
+            let partition = TopicPartition::new(Arc::clone(&name), data.partition_index);
+            let answer = match ErrorCode::from(data.error_code) {
+                ErrorCode::None => Ok((data.offset >= 0).then_some(data.offset)),
+                code => {
+                    if code.refreshes_metadata() {
+                        client.metadata().request_refresh();
+                    }
+                    Err(Error::broker(code, context(&partition)))
+                }
+            };
+            offsets.insert(partition, answer);
+        }
+    }
+    offsets
+}
+
+fn context(partition: &TopicPartition) -> String {
+    format!("offsets of {partition}")
+}

@@ -1,0 +1,583 @@
+//! The partitions of one consumer: positions, and what was fetched ahead.
+//!
+//! Owns the queues of fetched batches and the order in which they are handed
+//! out; must not know sockets, tasks or groups. The decisions about one
+//! partition are its `Position`'s.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use milena_wire::batch::RawBatch;
+use tokio::time::Instant;
+
+use super::config::OffsetReset;
+use super::position::{FetchErrorAction, Incarnation, Position, Question};
+use crate::error::Error;
+use crate::topology::{NodeId, TopicPartition};
+use crate::wire::ErrorCode;
+
+/// Errors that wait for `poll`; a newer one is dropped when there are more.
+const ERRORS_WAITING_MAX: usize = 1024;
+
+/// What of the configuration the table depends on.
+#[derive(Debug, Clone)]
+pub(crate) struct TableConfig {
+    pub(crate) policy: OffsetReset,
+    pub(crate) retry_backoff: Duration,
+    pub(crate) retry_backoff_max: Duration,
+}
+
+/// A batch that waits to be handed out.
+#[derive(Debug, Clone)]
+pub(crate) struct QueuedBatch {
+    pub(crate) raw: RawBatch,
+    /// Records below are not wanted: the fetch began in the middle of a batch.
+    pub(crate) from: i64,
+}
+
+/// A batch on its way to the application.
+#[derive(Debug)]
+pub(crate) struct TakenBatch {
+    pub(crate) partition: TopicPartition,
+    pub(crate) incarnation: Incarnation,
+    pub(crate) queued: QueuedBatch,
+}
+
+/// One partition's part of a fetch response.
+#[derive(Debug)]
+pub(crate) struct FetchedPartition {
+    pub(crate) partition: TopicPartition,
+    pub(crate) incarnation: Incarnation,
+    pub(crate) fetched_from: i64,
+    pub(crate) result: FetchedResult,
+}
+
+/// What a fetch brought for one partition.
+#[derive(Debug)]
+pub(crate) enum FetchedResult {
+    Records {
+        batches: Vec<QueuedBatch>,
+        /// After the last complete batch, whether it is handed out or not.
+        next_offset: i64,
+        high_watermark: i64,
+        last_stable_offset: i64,
+    },
+    /// The broker's code for this partition.
+    Code(ErrorCode),
+    /// What came cannot be read.
+    Unreadable(Error),
+}
+
+/// What delivering a response came to.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Delivered {
+    pub(crate) needs_metadata: bool,
+    /// There is something to hand out, be it an error.
+    pub(crate) is_ready: bool,
+    /// Questions have come up.
+    pub(crate) has_questions: bool,
+}
+
+#[derive(Debug)]
+struct Entry {
+    position: Position,
+    queue: VecDeque<QueuedBatch>,
+    queued_bytes: usize,
+    /// Listed in `ready`.
+    is_listed: bool,
+    /// A batch is being read record by record.
+    is_open: bool,
+}
+
+/// All partitions of one consumer.
+#[derive(Debug)]
+pub(crate) struct Partitions {
+    config: TableConfig,
+    entries: HashMap<TopicPartition, Entry>,
+    /// Partitions that have something queued, in the order of their turns.
+    ready: VecDeque<TopicPartition>,
+    queued_bytes: usize,
+    /// Partitions handed out from since everything was last marked processed.
+    touched: Vec<TopicPartition>,
+    errors: VecDeque<Error>,
+    /// Counts what may take an open batch away from its reader.
+    changes: Arc<AtomicU64>,
+}
+
+impl Partitions {
+    pub(crate) fn new(config: TableConfig, changes: Arc<AtomicU64>) -> Self {
+        Self {
+            config,
+            entries: HashMap::new(),
+            ready: VecDeque::new(),
+            queued_bytes: 0,
+            touched: Vec::new(),
+            errors: VecDeque::new(),
+            changes,
+        }
+    }
+
+    /// Adds partitions whose positions are to be found through `question`.
+    pub(crate) fn add(&mut self, partitions: &[TopicPartition], question: Question, is_held: bool) {
+        for partition in partitions {
+            let config = &self.config;
+            let mut position =
+                Position::unknown(question, config.retry_backoff, config.retry_backoff_max);
+            position.set_held(is_held);
+            let entry = Entry {
+                position,
+                queue: VecDeque::new(),
+                queued_bytes: 0,
+                is_listed: false,
+                is_open: false,
+            };
+            self.remove(std::slice::from_ref(partition));
+            self.entries.insert(partition.clone(), entry);
+        }
+    }
+
+    /// Drops partitions with their positions and all that was fetched ahead.
+    pub(crate) fn remove(&mut self, partitions: &[TopicPartition]) {
+        for partition in partitions {
+            self.drop_queue(partition);
+            self.entries.remove(partition);
+        }
+        self.note_change();
+    }
+
+    pub(crate) fn clear(&mut self) {
+        let all: Vec<TopicPartition> = self.entries.keys().cloned().collect();
+        self.remove(&all);
+    }
+
+    pub(crate) fn names(&self) -> impl Iterator<Item = &TopicPartition> {
+        self.entries.keys()
+    }
+
+    pub(crate) fn contains(&self, partition: &TopicPartition) -> bool {
+        self.entries.contains_key(partition)
+    }
+
+    pub(crate) fn position(&self, partition: &TopicPartition) -> Option<&Position> {
+        self.entries.get(partition).map(|entry| &entry.position)
+    }
+
+    /// Changes a position in a way that what was fetched ahead no longer fits.
+    pub(crate) fn jump(
+        &mut self,
+        partition: &TopicPartition,
+        change: impl FnOnce(&mut Position),
+    ) -> bool {
+        self.drop_queue(partition);
+        self.update(partition, change)
+    }
+
+    /// Changes a position; its queue stays.
+    pub(crate) fn update(
+        &mut self,
+        partition: &TopicPartition,
+        change: impl FnOnce(&mut Position),
+    ) -> bool {
+        self.note_change();
+        let Some(entry) = self.entries.get_mut(partition) else {
+            return false;
+        };
+        change(&mut entry.position);
+        if !entry.queue.is_empty() && entry.position.can_hand_out() && !entry.is_listed {
+            entry.is_listed = true;
+            self.ready.push_back(partition.clone());
+        }
+        true
+    }
+
+    /// The group's coordinator has stored `offset` for the partition.
+    pub(crate) fn on_commit_stored(&mut self, partition: &TopicPartition, offset: i64) {
+        if let Some(entry) = self.entries.get_mut(partition) {
+            entry.position.on_commit_stored(offset);
+        }
+    }
+
+    /// Every position, with its name.
+    pub(crate) fn positions(&self) -> impl Iterator<Item = (&TopicPartition, &Position)> {
+        self.entries
+            .iter()
+            .map(|(name, entry)| (name, &entry.position))
+    }
+
+    /// Every position, to take in what does not touch what is queued.
+    pub(crate) fn positions_mut(
+        &mut self,
+    ) -> impl Iterator<Item = (&TopicPartition, &mut Position)> {
+        self.entries
+            .iter_mut()
+            .map(|(name, entry)| (name, &mut entry.position))
+    }
+
+    /// Bytes that wait to be handed out.
+    pub(crate) fn queued_bytes(&self) -> usize {
+        self.queued_bytes
+    }
+
+    /// Frees what waits for partitions that are paused, so that the others can
+    /// go on; it is fetched again after a resume.
+    pub(crate) fn drop_paused(&mut self) {
+        let is_paused = |(_, entry): &(&TopicPartition, &Entry)| {
+            entry.position.is_paused() && !entry.queue.is_empty()
+        };
+        let paused: Vec<TopicPartition> = self
+            .entries
+            .iter()
+            .filter(is_paused)
+            .map(|(name, _)| name.clone())
+            .collect();
+        for partition in paused {
+            self.jump(&partition, Position::refetch);
+        }
+    }
+
+    /// Takes in a fetch response.
+    pub(crate) fn deliver(&mut self, fetched: Vec<FetchedPartition>, now: Instant) -> Delivered {
+        let mut delivered = Delivered::default();
+        for part in fetched {
+            match part.result {
+                FetchedResult::Records {
+                    batches,
+                    next_offset,
+                    high_watermark,
+                    last_stable_offset,
+                } => {
+                    let Some(entry) = self.entries.get_mut(&part.partition) else {
+                        continue;
+                    };
+                    let position = &mut entry.position;
+                    if !position.on_fetched(part.incarnation, part.fetched_from, next_offset) {
+                        continue;
+                    }
+                    position.set_watermarks(high_watermark, last_stable_offset);
+                    delivered.is_ready |= self.enqueue(&part.partition, batches);
+                }
+                FetchedResult::Code(code) => self.on_code(&part, code, now, &mut delivered),
+                FetchedResult::Unreadable(ref error) => {
+                    let error = error.clone();
+                    let Some(entry) = self.entries.get_mut(&part.partition) else {
+                        continue;
+                    };
+                    if entry.position.expects(part.incarnation, part.fetched_from) {
+                        entry.position.pause_after_error(now);
+                        self.push_error(error);
+                        delivered.is_ready = true;
+                    }
+                }
+            }
+        }
+        delivered
+    }
+
+    fn on_code(
+        &mut self,
+        part: &FetchedPartition,
+        code: ErrorCode,
+        now: Instant,
+        delivered: &mut Delivered,
+    ) {
+        let policy = self.config.policy;
+        let Some(entry) = self.entries.get_mut(&part.partition) else {
+            return;
+        };
+        let (asked, from) = (part.incarnation, part.fetched_from);
+        let action = entry
+            .position
+            .on_fetch_error(asked, from, code, policy, now);
+        let context = || format!("fetch of {} from offset {from}", part.partition);
+        if action != FetchErrorAction::Ignore {
+            tracing::debug!(event = "fetch_error", partition = %part.partition, offset = from, code = code.name());
+        }
+        match action {
+            FetchErrorAction::Ignore | FetchErrorAction::Retry => {}
+            FetchErrorAction::RefreshMetadata => delivered.needs_metadata = true,
+            FetchErrorAction::Reset => {
+                self.drop_queue(&part.partition);
+                delivered.has_questions = true;
+            }
+            FetchErrorAction::Surface => {
+                self.push_error(Error::broker(code, context()));
+                delivered.is_ready = true;
+            }
+            FetchErrorAction::SurfaceAndStop => {
+                self.drop_queue(&part.partition);
+                self.push_error(Error::broker(code, context()));
+                delivered.is_ready = true;
+            }
+        }
+    }
+
+    /// Queues batches; whether something can be handed out now.
+    fn enqueue(&mut self, partition: &TopicPartition, batches: Vec<QueuedBatch>) -> bool {
+        let Some(entry) = self.entries.get_mut(partition) else {
+            return false;
+        };
+        for batch in batches {
+            let bytes = batch.raw.bytes().len();
+            entry.queued_bytes += bytes;
+            self.queued_bytes += bytes;
+            entry.queue.push_back(batch);
+        }
+        if entry.queue.is_empty() {
+            if !entry.is_open {
+                entry.position.on_drained();
+            }
+            return false;
+        }
+        if !entry.is_listed {
+            entry.is_listed = true;
+            self.ready.push_back(partition.clone());
+        }
+        entry.position.can_hand_out()
+    }
+
+    /// Takes batches for the application, at least one if there is one, until
+    /// they hold `records_max` records. The positions move past them.
+    pub(crate) fn take(&mut self, records_max: usize) -> Vec<TakenBatch> {
+        let mut taken = Vec::new();
+        let mut records = 0;
+        // Partitions that cannot be handed out leave the list; `update` lists
+        // them again.
+        while let Some(partition) = self.ready.pop_front() {
+            let Some(entry) = self.entries.get_mut(&partition) else {
+                continue;
+            };
+            entry.is_listed = false;
+            if !entry.position.can_hand_out() || entry.is_open {
+                continue;
+            }
+            let incarnation = entry.position.incarnation();
+            while records < records_max {
+                let Some(queued) = entry.queue.pop_front() else {
+                    break;
+                };
+                let header = &queued.raw.header;
+                records += usize::try_from(header.records_count).unwrap_or(0);
+                let bytes = queued.raw.bytes().len();
+                entry.queued_bytes -= bytes;
+                self.queued_bytes -= bytes;
+                entry
+                    .position
+                    .hand_out(header.next_offset(), header.partition_leader_epoch);
+                let partition = partition.clone();
+                taken.push(TakenBatch {
+                    partition,
+                    incarnation,
+                    queued,
+                });
+            }
+            if entry.queue.is_empty() {
+                entry.position.on_drained();
+            } else {
+                entry.is_listed = true;
+                self.ready.push_back(partition.clone());
+            }
+            self.touched.push(partition);
+            if records >= records_max {
+                break;
+            }
+        }
+        taken
+    }
+
+    /// Takes one batch to be read record by record; its position moves with
+    /// `advance_open` and `close_open`.
+    pub(crate) fn open_next(&mut self) -> Option<TakenBatch> {
+        while let Some(partition) = self.ready.pop_front() {
+            let Some(entry) = self.entries.get_mut(&partition) else {
+                continue;
+            };
+            entry.is_listed = false;
+            if !entry.position.can_hand_out() || entry.is_open {
+                continue;
+            }
+            if let Some(queued) = entry.queue.pop_front() {
+                let bytes = queued.raw.bytes().len();
+                entry.queued_bytes -= bytes;
+                self.queued_bytes -= bytes;
+                entry.is_open = true;
+                return Some(TakenBatch {
+                    incarnation: entry.position.incarnation(),
+                    partition,
+                    queued,
+                });
+            }
+        }
+        None
+    }
+
+    /// The reader has handed out records below `next_offset` of the open batch
+    /// and knows that those below `processed` are done with. Returns whether
+    /// the batch may be read on.
+    pub(crate) fn advance_open(
+        &mut self,
+        partition: &TopicPartition,
+        opened: Incarnation,
+        next_offset: i64,
+        processed: i64,
+        leader_epoch: i32,
+    ) -> bool {
+        let Some(entry) = self.entries.get_mut(partition) else {
+            return false;
+        };
+        if entry.position.incarnation() != opened || !entry.is_open {
+            return false;
+        }
+        entry.position.hand_out(next_offset, leader_epoch);
+        entry.position.mark_processed(processed);
+        entry.position.can_hand_out()
+    }
+
+    /// The open batch is read to its end, or given back unread from
+    /// `next_offset` on.
+    pub(crate) fn close_open(
+        &mut self,
+        partition: &TopicPartition,
+        opened: Incarnation,
+        end: OpenEnd,
+    ) {
+        let Some(entry) = self.entries.get_mut(partition) else {
+            return;
+        };
+        if entry.position.incarnation() != opened || !entry.is_open {
+            return;
+        }
+        entry.is_open = false;
+        match end {
+            OpenEnd::Read { next_offset } => {
+                let epoch = entry.position.last_epoch();
+                entry.position.hand_out(next_offset, epoch);
+                entry.position.mark_all_processed();
+                if entry.queue.is_empty() {
+                    entry.position.on_drained();
+                } else if !entry.is_listed {
+                    entry.is_listed = true;
+                    // The same partition goes on: its next batch is the next in
+                    // order, and the others have their turn per response.
+                    self.ready.push_back(partition.clone());
+                }
+            }
+            OpenEnd::GivenBack => {
+                self.jump(partition, Position::refetch);
+            }
+        }
+    }
+
+    /// A batch that was taken cannot be read: fetch it again, after a pause.
+    pub(crate) fn on_unreadable(
+        &mut self,
+        partition: &TopicPartition,
+        taken: Incarnation,
+        from: i64,
+        now: Instant,
+    ) {
+        let is_current = self
+            .position(partition)
+            .is_some_and(|position| position.incarnation() == taken);
+        if is_current {
+            self.jump(partition, |position| {
+                position.refetch_from(from);
+                position.pause_after_error(now);
+            });
+        }
+    }
+
+    /// Everything handed out so far is processed: the application is back for
+    /// more.
+    pub(crate) fn mark_touched_processed(&mut self) {
+        while let Some(partition) = self.touched.pop() {
+            if let Some(entry) = self.entries.get_mut(&partition) {
+                entry.position.mark_all_processed();
+            }
+        }
+    }
+
+    pub(crate) fn push_error(&mut self, error: Error) {
+        if self.errors.len() < ERRORS_WAITING_MAX {
+            self.errors.push_back(error);
+        }
+    }
+
+    pub(crate) fn pop_error(&mut self) -> Option<Error> {
+        self.errors.pop_front()
+    }
+
+    /// The questions to ask now, by kind; they count as asked.
+    pub(crate) fn take_questions(
+        &mut self,
+        now: Instant,
+    ) -> Vec<(TopicPartition, Question, Incarnation)> {
+        let questions = self.entries.iter_mut().filter_map(|(partition, entry)| {
+            let (question, incarnation) = entry.position.take_question(now)?;
+            Some((partition.clone(), question, incarnation))
+        });
+        questions.collect()
+    }
+
+    /// What to fetch from `node` now.
+    pub(crate) fn wanted_from(
+        &self,
+        node: NodeId,
+        now: Instant,
+    ) -> BTreeMap<TopicPartition, (i64, i32, Incarnation)> {
+        let wanted = self.entries.iter().filter_map(|(partition, entry)| {
+            let position = &entry.position;
+            let fetch = (
+                position.fetch_offset(),
+                position.leader_epoch(),
+                position.incarnation(),
+            );
+            position
+                .wants_fetch_from(node, now)
+                .then(|| (partition.clone(), fetch))
+        });
+        wanted.collect()
+    }
+
+    /// How many brokers lead any of them.
+    pub(crate) fn leaders_count(&self) -> usize {
+        let leaders = self
+            .entries
+            .values()
+            .filter_map(|entry| entry.position.leader());
+        leaders.collect::<BTreeSet<NodeId>>().len()
+    }
+
+    /// When the first pause after an error ends.
+    pub(crate) fn wake_at(&self, now: Instant) -> Option<Instant> {
+        let pauses = self
+            .entries
+            .values()
+            .filter_map(|entry| entry.position.wake_at());
+        pauses.filter(|at| *at > now).min()
+    }
+
+    fn drop_queue(&mut self, partition: &TopicPartition) {
+        if let Some(entry) = self.entries.get_mut(partition) {
+            self.queued_bytes -= entry.queued_bytes;
+            entry.queued_bytes = 0;
+            entry.queue.clear();
+            entry.is_open = false;
+        }
+    }
+
+    fn note_change(&self) {
+        self.changes.fetch_add(1, Ordering::Release);
+    }
+}
+
+/// How the reading of an open batch ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum OpenEnd {
+    Read { next_offset: i64 },
+    GivenBack,
+}
+
+#[cfg(test)]
+mod tests;

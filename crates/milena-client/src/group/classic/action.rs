@@ -1,0 +1,117 @@
+//! What a classic member wants done, and what it is told.
+//!
+//! Owns the plain values that pass between the state machine and its driver.
+
+use std::sync::Arc;
+
+use crate::group::assignor::{Assignments, Assignor, MemberSubscription};
+use crate::topology::TopicPartition;
+use crate::wire::ErrorCode;
+
+/// Generation of somebody who is not a member.
+pub(crate) const GENERATION_NONE: i32 = -1;
+
+/// Who the coordinator thinks this member is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Identity {
+    pub(crate) member_id: String,
+    pub(crate) generation: i32,
+}
+
+impl Identity {
+    /// Whether it belongs to a generation of the group.
+    pub(crate) fn is_member(&self) -> bool {
+        self.generation != GENERATION_NONE && !self.member_id.is_empty()
+    }
+}
+
+impl Default for Identity {
+    fn default() -> Self {
+        Self {
+            member_id: String::new(),
+            generation: GENERATION_NONE,
+        }
+    }
+}
+
+/// Something to carry out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Action {
+    /// Send JoinGroup; answer with `on_joined` or `on_join_failed`.
+    Join(JoinCall),
+    /// Run the assignor; answer with `on_assigned` or `on_assign_failed`.
+    Assign {
+        assignor: Assignor,
+        members: Vec<MemberSubscription>,
+    },
+    /// Send SyncGroup; answer with `on_synced` or `on_sync_failed`.
+    Sync(SyncCall),
+    /// Send Heartbeat; answer with `on_heartbeat`.
+    Heartbeat(Identity),
+    /// Send LeaveGroup; answer with `on_left`.
+    Leave(Identity),
+    /// Stop consuming these, let the application finish and commit, drop them;
+    /// answer with `on_given_up`.
+    Revoke(Vec<TopicPartition>),
+    /// Drop these, tell the application; answer with `on_given_up`.
+    Lose(Vec<TopicPartition>),
+    /// Start consuming these, maybe none; tells of a new generation.
+    Start(Vec<TopicPartition>),
+    /// Look for the coordinator again before the next request.
+    FindCoordinator,
+    /// Tell the application.
+    Report(Trouble),
+}
+
+/// What JoinGroup says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct JoinCall {
+    pub(crate) identity: Identity,
+    pub(crate) topics: Vec<Arc<str>>,
+    pub(crate) owned: Vec<TopicPartition>,
+    pub(crate) assignors: Vec<Assignor>,
+}
+
+/// What SyncGroup says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct SyncCall {
+    pub(crate) identity: Identity,
+    pub(crate) assignor: Assignor,
+    /// Empty unless this member leads.
+    pub(crate) assignments: Assignments,
+}
+
+/// A successful answer to JoinGroup.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Joined {
+    pub(crate) identity: Identity,
+    pub(crate) assignor: Assignor,
+    pub(crate) is_leader: bool,
+    /// The coordinator hands out the old assignment whatever the leader says
+    /// (KIP-814).
+    pub(crate) skips_assignment: bool,
+    /// What everybody subscribes to; the leader alone is told.
+    pub(crate) members: Vec<MemberSubscription>,
+}
+
+/// Why a request to the coordinator failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum GroupFailure {
+    /// It answered with this code.
+    Code(ErrorCode),
+    /// It did not answer.
+    Unreachable,
+    /// It answered what this client cannot work with.
+    Unusable(String),
+}
+
+/// Something the application must hear of through `poll`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Trouble {
+    /// It did not poll; this member has left and joins when it polls again.
+    PollOverdue,
+    /// No word from the coordinator for a whole session; partitions are lost.
+    SessionExpired,
+    /// This consumer can no longer be a member.
+    Fatal(GroupFailure),
+}
