@@ -44,7 +44,9 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
     }
     for property in &arguments.properties {
         let (name, value) = property.split_once('=').ok_or_else(|| {
-            Failure::usage(format!("'-X {property}' is not PROPERTY=VALUE, such as num.partitions=3"))
+            Failure::usage(format!(
+                "'-X {property}' is not PROPERTY=VALUE, such as num.partitions=3"
+            ))
         })?;
         builder = builder.property(name, value).map_err(failure)?;
     }

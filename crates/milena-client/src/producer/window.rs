@@ -7,6 +7,9 @@
 //! - Up to a limit of batches are in flight, in sequence order, all to one broker. The limit spans
 //!   from the oldest batch without an answer to the newest sent, answered ones between them
 //!   included: a broker recognises a repeated batch among the last five it wrote, no further back.
+//! - The first batch under a producer id or epoch goes alone: a broker that does not know the
+//!   producer yet takes whatever sequence comes first, also that of a second batch whose
+//!   predecessor failed.
 //! - After a failure nothing is sent until every answer is in; then the failed batches go out
 //!   again, first to last, byte for byte as before. New batches wait until they are through.
 //! - `OUT_OF_ORDER_SEQUENCE_NUMBER` with nothing unresolved before it proves that the batch was
@@ -66,6 +69,8 @@ pub(super) struct SendWindow {
     in_flight_max: usize,
     identity: Option<ProducerIdentity>,
     next_sequence: Sequence,
+    /// The broker knows the identity: it acknowledged a batch under it.
+    is_established: bool,
     /// A sequence was consumed that the broker will never see, or never see again.
     gap: bool,
     in_flight: VecDeque<Sent>,
@@ -84,6 +89,7 @@ impl SendWindow {
             in_flight_max,
             identity: (!idempotent).then_some(ProducerIdentity::NONE),
             next_sequence: Sequence::FIRST,
+            is_established: !idempotent,
             gap: false,
             in_flight: VecDeque::new(),
             in_flight_node: None,
@@ -109,6 +115,7 @@ impl SendWindow {
     pub(super) fn adopt(&mut self, identity: ProducerIdentity) {
         self.identity = Some(identity);
         self.next_sequence = Sequence::FIRST;
+        self.is_established = false;
         self.gap = false;
     }
 
@@ -130,7 +137,8 @@ impl SendWindow {
         }
         let elsewhere = self.in_flight_node.is_some_and(|current| current != node);
         let recovering = self.in_flight.iter().any(|sent| sent.failed);
-        if elsewhere || recovering {
+        let alone = !self.is_established && !self.in_flight.is_empty();
+        if elsewhere || recovering || alone {
             return Admission::Wait(None);
         }
         if let Some(resume_at) = self.resume_at.filter(|at| *at > now) {
@@ -203,6 +211,7 @@ impl SendWindow {
         match verdict {
             Verdict::Acknowledged(acknowledgement) => {
                 self.backoff.reset();
+                self.is_established = true;
                 if let Some(sent) = self.in_flight.remove(index) {
                     sent.batch.outcome.complete(Ok(acknowledgement));
                 }

@@ -39,6 +39,14 @@ impl Bench {
         }
     }
 
+    /// A bench whose first batch is through, so that several may be in flight.
+    fn established() -> Self {
+        let mut bench = Bench::new();
+        let (serial, ..) = bench.send(1);
+        bench.answer(serial, acknowledged(0));
+        bench
+    }
+
     fn admission(&mut self) -> Admission {
         self.window.admission(NODE, self.now)
     }
@@ -54,7 +62,7 @@ impl Bench {
                 value: Some(b"v"),
                 headers: &[],
             };
-            open.append(&record);
+            open.append(&record).unwrap();
         }
         let delivery = Delivery::new(open.outcome.clone(), 0);
         let stamp = self.window.stamp(count);
@@ -100,14 +108,24 @@ fn offset(delivery: &Delivery) -> Option<i64> {
 
 #[test]
 fn sequences_follow_each_other() {
-    let mut bench = Bench::new();
+    let mut bench = Bench::established();
     let stamps: Vec<_> = [3, 1, 2].map(|count| stamp_of(&bench.send(count).2)).into();
-    assert_eq!(stamps, [(0, 0), (0, 3), (0, 4)]);
+    assert_eq!(stamps, [(0, 1), (0, 4), (0, 5)]);
+}
+
+#[test]
+fn the_first_batch_goes_alone() {
+    let mut bench = Bench::new();
+    let (first, ..) = bench.send(1);
+    assert_eq!(bench.admission(), Admission::Wait(None));
+    bench.answer(first, acknowledged(0));
+    bench.send(1);
+    assert_eq!(bench.admission(), Admission::New);
 }
 
 #[test]
 fn at_most_five_are_in_flight() {
-    let mut bench = Bench::new();
+    let mut bench = Bench::established();
     let serials: Vec<_> = (0..5).map(|_| bench.send(1).0).collect();
     assert_eq!(bench.admission(), Admission::Wait(None));
     bench.answer(serials[0], acknowledged(0));
@@ -156,7 +174,7 @@ fn pitfall_02_a_retry_is_identical_byte_for_byte() {
 
 #[test]
 fn retries_wait_for_all_answers_then_keep_their_order() {
-    let mut bench = Bench::new();
+    let mut bench = Bench::established();
     let sent: Vec<_> = (0..3).map(|_| bench.send(2)).collect();
     bench.answer(sent[0].0, Verdict::Retriable);
     bench.pass(Duration::from_secs(2));
@@ -173,7 +191,7 @@ fn retries_wait_for_all_answers_then_keep_their_order() {
     );
     bench.pass(Duration::from_secs(2));
     let stamps: Vec<_> = (0..3).map(|_| stamp_of(&bench.resend().1)).collect();
-    assert_eq!(stamps, [(0, 0), (0, 2), (0, 4)]);
+    assert_eq!(stamps, [(0, 1), (0, 3), (0, 5)]);
 }
 
 #[test]
@@ -191,7 +209,7 @@ fn pitfall_06_a_timed_out_request_is_not_taken_for_unwritten() {
 
 #[test]
 fn pitfall_07_records_after_a_refused_batch_are_written_under_a_new_epoch() {
-    let mut bench = Bench::new();
+    let mut bench = Bench::established();
     let (refused, lost, _) = bench.send(3);
     let (follower, delivery, _) = bench.send(4);
     bench.answer(refused, Verdict::Rejected(ProduceError::Closed));
@@ -217,7 +235,7 @@ fn a_gap_with_nothing_in_flight_starts_a_new_epoch_for_new_batches() {
 
 #[test]
 fn a_batch_that_may_be_written_is_never_stamped_anew() {
-    let mut bench = Bench::new();
+    let mut bench = Bench::established();
     let (first, given_up, _) = bench.send(3);
     let (second, delivery, _) = bench.send(4);
     bench.pass(DELIVERY_TIMEOUT / 2);
@@ -231,7 +249,7 @@ fn a_batch_that_may_be_written_is_never_stamped_anew() {
     let (again, bytes) = bench.resend();
     assert_eq!(
         stamp_of(&bytes),
-        (0, 3),
+        (0, 4),
         "as before: it may be there already"
     );
     bench.answer(again, acknowledged(3));
@@ -280,7 +298,8 @@ fn used_up_epochs_ask_for_a_new_id() {
 #[derive(Default)]
 struct ModelBroker {
     log: Vec<(i16, i32, u32)>,
-    epoch: i16,
+    /// None until the producer's first batch, which may have any sequence.
+    epoch: Option<i16>,
     next_sequence: i32,
 }
 
@@ -298,12 +317,16 @@ impl ModelBroker {
         {
             return acknowledged((self.log.len() - 1 - index) as i64);
         }
-        if header.producer_epoch > self.epoch && header.base_sequence == 0 {
-            self.epoch = header.producer_epoch;
-        } else if header.producer_epoch != self.epoch || header.base_sequence != self.next_sequence
-        {
+        let expected = match self.epoch {
+            None => header.base_sequence,
+            Some(epoch) if header.producer_epoch > epoch => 0,
+            Some(epoch) if header.producer_epoch == epoch => self.next_sequence,
+            Some(_newer) => return Verdict::OutOfOrder,
+        };
+        if header.base_sequence != expected {
             return Verdict::OutOfOrder;
         }
+        self.epoch = Some(header.producer_epoch);
         self.next_sequence = header.base_sequence + header.records_count;
         self.log.push(batch);
         acknowledged(self.log.len() as i64 - 1)
