@@ -26,5 +26,6 @@ pub use admin::Admin;
 pub use client::Client;
 pub use config::ClientConfig;
 pub use error::Error;
+pub use milena_wire::compression::Compression;
 pub use milena_wire::error_code::{ErrorClass, ErrorCode};
 pub use topology::{NodeId, TopicPartition};

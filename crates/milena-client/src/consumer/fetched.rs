@@ -76,6 +76,11 @@ impl FetchedBatch {
         usize::try_from(self.batch.header.records_count).unwrap_or(0)
     }
 
+    /// How many bytes the records take, decompressed.
+    pub fn records_bytes(&self) -> usize {
+        self.batch.records_bytes().len()
+    }
+
     /// The epoch of the leader that wrote the batch (KIP-101); -1 when unknown.
     pub fn leader_epoch(&self) -> i32 {
         self.batch.header.partition_leader_epoch
@@ -140,7 +145,7 @@ impl FetchedBatch {
             timestamp_type: self.batch.header.attributes.timestamp_type(),
             key: view.key_bytes(&self.batch),
             value: view.value_bytes(&self.batch),
-            headers: OwnedHeaders {
+            headers: FetchedHeaders {
                 count: view.headers.len(),
                 bytes: view.headers_bytes(&self.batch),
             },
@@ -213,20 +218,42 @@ pub struct ConsumedRecord {
     pub key: Option<Bytes>,
     /// The value; `None` is a tombstone.
     pub value: Option<Bytes>,
-    headers: OwnedHeaders,
+    headers: FetchedHeaders,
 }
 
+/// Headers on their own, not yet decoded; a clone shares the buffer.
 #[derive(Clone, Default)]
-struct OwnedHeaders {
+pub struct FetchedHeaders {
     bytes: Bytes,
     count: usize,
+}
+
+impl FetchedHeaders {
+    /// The headers in their order; a key may come more than once.
+    pub fn view(&self) -> HeadersView<'_> {
+        // They were read once already.
+        HeadersView::parse(&self.bytes, self.count).unwrap_or_default()
+    }
+}
+
+impl fmt::Debug for FetchedHeaders {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("FetchedHeaders")
+            .field("count", &self.count)
+            .finish_non_exhaustive()
+    }
 }
 
 impl ConsumedRecord {
     /// The headers in their order; a key may come more than once.
     pub fn headers(&self) -> HeadersView<'_> {
-        // They were read once already.
-        HeadersView::parse(&self.headers.bytes, self.headers.count).unwrap_or_default()
+        self.headers.view()
+    }
+
+    /// The headers to keep, not yet decoded.
+    pub fn fetched_headers(&self) -> &FetchedHeaders {
+        &self.headers
     }
 
     /// The name of the record's partition.

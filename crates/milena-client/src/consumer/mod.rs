@@ -29,8 +29,8 @@ use tokio::time::Instant;
 
 pub use config::{ConsumerConfig, IsolationLevel, OffsetReset};
 pub use fetched::{
-    ConsumedRecord, FetchedBatch, FetchedRecords, HeaderView, HeadersView, RecordView,
-    TimestampType,
+    ConsumedRecord, FetchedBatch, FetchedHeaders, FetchedRecords, HeaderView, HeadersView,
+    RecordView, TimestampType,
 };
 pub use health::ConsumerHealth;
 pub use offsets::{SeekTo, Watermarks};
