@@ -116,6 +116,11 @@ impl Client {
             .unwrap_or_else(PoisonError::into_inner);
         pools.retain(|pool| pool.strong_count() > 0);
         pools.push(Arc::downgrade(lane.pool()));
+        drop(pools);
+        // Asked after the lane is on the list: a `close` that missed it there is seen here.
+        if self.inner.metadata.is_closed() {
+            lane.pool().close();
+        }
         lane
     }
 

@@ -208,6 +208,11 @@ impl Metadata {
         self.refreshes.send_modify(|count| *count += 1);
     }
 
+    /// Whether it was closed.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.lock().is_closed
+    }
+
     fn look_up(&self, name: &str) {
         let mut state = self.lock();
         match state.tracked.get_mut(name) {
