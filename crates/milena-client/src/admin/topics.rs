@@ -152,7 +152,8 @@ impl Admin {
         single(results)
     }
 
-    /// Creates topics, or checks that they could be.
+    /// Creates topics, or checks that they could be. Returns when a broker tells of them with their
+    /// leaders, which may be later than the controller's answer.
     ///
     /// # Errors
     /// Only if no controller answered; each topic has its own result.
@@ -177,13 +178,15 @@ impl Admin {
             })
             .await?;
         let names: Vec<&str> = topics.iter().map(|topic| topic.name.as_str()).collect();
-        Ok(in_order(
-            &names,
-            response.topics.iter().map(created).collect(),
-        ))
+        let results = in_order(&names, response.topics.iter().map(created).collect());
+        if mode == CreateMode::Create {
+            self.wait_until(&succeeded(&results), is_usable).await;
+        }
+        Ok(results)
     }
 
-    /// Deletes topics and all their records.
+    /// Deletes topics and all their records. Returns when a broker no longer tells of them, which may
+    /// be later than the controller's answer.
     ///
     /// # Errors
     /// Only if no controller answered; each topic has its own result.
@@ -213,7 +216,28 @@ impl Admin {
             });
             (name, result)
         });
-        Ok(in_order(names, results.collect()))
+        let results = in_order(names, results.collect());
+        self.wait_until(&succeeded(&results), is_unknown).await;
+        Ok(results)
+    }
+
+    /// Asks for topics until what a broker says of each is as it should be. If that does not happen in
+    /// time, the controller's word stands: it has done what it was asked for.
+    async fn wait_until(&self, names: &[Arc<str>], is_done: fn(&MetadataResponseTopic) -> bool) {
+        if names.is_empty() {
+            return;
+        }
+        let what = "news of topics to spread";
+        let waited = self.retry(what, || async {
+            let response = self.metadata(Some(names)).await?;
+            match response.topics.iter().find(|topic| !is_done(topic)) {
+                Some(_) => Err(Error::broker(ErrorCode::LeaderNotAvailable, what)),
+                None => Ok(()),
+            }
+        });
+        if let Err(error) = waited.await {
+            tracing::debug!(event = "topics_not_spread", error = %error);
+        }
     }
 
     /// All topics that may be seen, sorted by name, Kafka's own included.
@@ -244,6 +268,23 @@ impl Admin {
             response.topics.iter().map(description).collect(),
         ))
     }
+}
+
+/// Whether a topic can be written to and read from.
+fn is_usable(topic: &MetadataResponseTopic) -> bool {
+    let mut partitions = topic.partitions.iter();
+    topic.error_code == 0 && partitions.all(|partition| partition.leader_id.0 >= 0)
+}
+
+fn is_unknown(topic: &MetadataResponseTopic) -> bool {
+    ErrorCode::from(topic.error_code) == ErrorCode::UnknownTopicOrPartition
+}
+
+fn succeeded<T>(results: &PerItem<T>) -> Vec<Arc<str>> {
+    let succeeded = results.iter().filter(|(_, result)| result.is_ok());
+    succeeded
+        .map(|(name, _)| Arc::from(name.as_str()))
+        .collect()
 }
 
 /// One question, one answer.
