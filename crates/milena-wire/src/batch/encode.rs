@@ -75,7 +75,9 @@ pub struct BatchEncoder {
 impl BatchEncoder {
     /// An empty batch with room for `bytes` in all, header included; it grows if more is added.
     pub fn with_capacity(bytes: usize) -> Self {
-        let mut buffer = Vec::with_capacity(bytes.max(BATCH_HEADER_BYTES));
+        // Appending asks for a little more room than the record takes: the last one within
+        // `bytes` must not make the buffer grow.
+        let mut buffer = Vec::with_capacity(bytes.max(BATCH_HEADER_BYTES) + NUMBERS_BYTES);
         buffer.resize(BATCH_HEADER_BYTES, 0);
         Self {
             buffer,
@@ -104,17 +106,21 @@ impl BatchEncoder {
         {
             return Err(BatchError::TooLarge { bytes: body_bytes });
         }
-        self.buffer.reserve(body_bytes + LENGTH_BYTES_MAX);
-        let mut prefix = Prefix::default();
-        prefix.put(u64::from(zigzag_i32(body_bytes as i32)));
-        prefix.put(0);
-        prefix.put(zigzag_i64(timestamp_delta));
-        prefix.put(u64::from(zigzag_i32(index as i32)));
-        prefix.put(length_of(record.key));
-        self.buffer.extend_from_slice(prefix.bytes());
+        self.buffer.reserve(body_bytes + NUMBERS_BYTES);
+        let mut numbers = Numbers::default();
+        numbers.put(u64::from(zigzag_i32(body_bytes as i32)));
+        numbers.put(NO_ATTRIBUTES);
+        numbers.put(zigzag_i64(timestamp_delta));
+        numbers.put(u64::from(zigzag_i32(index as i32)));
+        numbers.put(length_of(record.key));
+        if let Some(key) = record.key {
+            numbers.flush(&mut self.buffer);
+            self.buffer.extend_from_slice(key);
+        }
+        numbers.put(length_of(record.value));
+        numbers.flush(&mut self.buffer);
         self.buffer
-            .extend_from_slice(record.key.unwrap_or_default());
-        write_field(&mut self.buffer, record.value);
+            .extend_from_slice(record.value.unwrap_or_default());
         write_i32(&mut self.buffer, record.headers.len() as i32);
         for header in record.headers {
             write_field(&mut self.buffer, Some(header.key.as_bytes()));
@@ -235,17 +241,19 @@ impl BatchEncoder {
 
 /// The most bytes a record's length takes.
 const LENGTH_BYTES_MAX: usize = 5;
-/// What a record has in front of its key at most: length, attributes, deltas, key length.
-const PREFIX_BYTES_MAX: usize = 5 + 1 + 10 + 5 + 5;
+/// No bit of a record's attributes has a meaning yet.
+const NO_ATTRIBUTES: u64 = 0;
+/// Room for the numbers in front of a value: length, attributes, two deltas, two lengths take up
+/// to 31 bytes.
+const NUMBERS_BYTES: usize = 32;
 
-/// The numbers in front of a record's key, put together first so that one copy appends them.
-#[derive(Default)]
-struct Prefix {
-    bytes: [u8; PREFIX_BYTES_MAX + 6],
+/// Numbers put together outside of the buffer, which then grows by a copy of a fixed size.
+struct Numbers {
+    bytes: [u8; NUMBERS_BYTES],
     length: usize,
 }
 
-impl Prefix {
+impl Numbers {
     #[inline]
     fn put(&mut self, mut value: u64) {
         while value >= 0x80 {
@@ -257,15 +265,26 @@ impl Prefix {
 
     #[inline]
     fn push(&mut self, byte: u8) {
-        if let Some(place) = self.bytes.get_mut(self.length) {
-            *place = byte;
-            self.length += 1;
-        }
+        // The mask changes nothing and spares a check.
+        self.bytes[self.length & (NUMBERS_BYTES - 1)] = byte;
+        self.length += 1;
     }
 
     #[inline]
-    fn bytes(&self) -> &[u8] {
-        self.bytes.get(..self.length).unwrap_or_default()
+    fn flush(&mut self, out: &mut Vec<u8>) {
+        let end = out.len() + self.length;
+        out.extend_from_slice(&self.bytes);
+        out.truncate(end);
+        self.length = 0;
+    }
+}
+
+impl Default for Numbers {
+    fn default() -> Self {
+        Self {
+            bytes: [0; NUMBERS_BYTES],
+            length: 0,
+        }
     }
 }
 
