@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::config::{self, BrokerConfig};
+use crate::coordinator::groups::Groups;
 use crate::error::BrokerError;
 use crate::faults::Faults;
 use crate::fetch_sessions::FetchSessions;
@@ -129,15 +130,17 @@ impl BrokerBuilder {
         let storage = Arc::new(opened.storage);
         let node = Arc::new(Node {
             topics: Catalog::open(storage.clone(), opened.topics)?,
-            storage,
             cluster_id: opened.cluster_id,
             fetch_sessions: FetchSessions::new(config.fetch_sessions_max),
+            groups: Groups::open(&config, storage.clone(), opened.groups),
+            storage,
             faults: Faults::default(),
             config,
         });
         let address = listener.address();
         let server = listener.serve(node.clone());
         tokio::spawn(housekeeping::run(node.clone(), server.stopping()));
+        tokio::spawn(housekeeping::run_groups(node.clone(), server.stopping()));
         tracing::info!(event = "broker_started", address = %address, node_id = node.config.node_id);
         Ok(Broker {
             address,

@@ -23,12 +23,19 @@ pub(crate) async fn run(node: Arc<Node>, mut stop: watch::Receiver<bool>) {
     }
 }
 
+/// Runs the timers of the groups until the broker stops.
+pub(crate) async fn run_groups(node: Arc<Node>, stop: watch::Receiver<bool>) {
+    node.groups.run(stop).await;
+}
+
 fn clean(node: &Node) {
     let now_ms = clock::wall_ms();
     let config = &node.config;
     let before_ms = config.retention_ms.map(|keep| now_ms.saturating_sub(keep));
     let expiration = i64::try_from(config.producer_id_expiration.as_millis()).unwrap_or(i64::MAX);
     let producers_oldest_ms = now_ms.saturating_sub(expiration);
+    let offsets_retention = i64::try_from(config.offsets_retention.as_millis()).unwrap_or(i64::MAX);
+    node.groups.expire(now_ms.saturating_sub(offsets_retention));
     for topic in node.topics.all() {
         for partition in topic.partitions() {
             let cleaned =

@@ -21,6 +21,7 @@
 mod broker;
 mod clock;
 mod config;
+mod coordinator;
 mod error;
 mod faults;
 mod fetch_sessions;

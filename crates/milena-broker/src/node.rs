@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use crate::config::BrokerConfig;
+use crate::coordinator::groups::Groups;
 use crate::faults::Faults;
 use crate::fetch_sessions::FetchSessions;
 use crate::server::RequestContext;
@@ -19,6 +20,7 @@ pub(crate) struct Node {
     pub(crate) storage: Arc<Storage>,
     pub(crate) topics: Catalog,
     pub(crate) fetch_sessions: FetchSessions,
+    pub(crate) groups: Groups,
     pub(crate) faults: Faults,
 }
 

@@ -4,16 +4,33 @@
 //! and its parts, and nothing of sockets, frames or the order of responses.
 
 pub(crate) mod api_versions;
+pub(crate) mod create_partitions;
 pub(crate) mod create_topics;
+pub(crate) mod delete_groups;
 pub(crate) mod delete_topics;
+pub(crate) mod describe_cluster;
+pub(crate) mod describe_groups;
 pub(crate) mod fetch;
+pub(crate) mod find_coordinator;
+pub(crate) mod heartbeat;
 pub(crate) mod init_producer_id;
+pub(crate) mod join_group;
+pub(crate) mod leave_group;
+pub(crate) mod list_groups;
 pub(crate) mod list_offsets;
 pub(crate) mod metadata;
+pub(crate) mod offset_commit;
+pub(crate) mod offset_fetch;
+pub(crate) mod offset_for_leader_epoch;
 pub(crate) mod produce;
+pub(crate) mod sync_group;
+
+use std::sync::Arc;
 
 use milena_wire::error_code::ErrorCode;
+use milena_wire::rpc::StrBytes;
 
+use crate::limits::GROUP_ID_LENGTH_MAX;
 use crate::topics::Partition;
 
 /// Compares the leader epoch a client believes in with ours (KIP-320); −1 asks nothing.
@@ -24,4 +41,21 @@ pub(crate) fn check_leader_epoch(partition: &Partition, believed: i32) -> Result
         epoch if epoch > partition.leader_epoch => Err(ErrorCode::UnknownLeaderEpoch),
         _ => Ok(()),
     }
+}
+
+/// A group id must be there and must not be a book.
+fn check_group_id(group_id: &str) -> Result<(), ErrorCode> {
+    if group_id.is_empty() || group_id.len() > GROUP_ID_LENGTH_MAX {
+        return Err(ErrorCode::InvalidGroupId);
+    }
+    Ok(())
+}
+
+/// Copies a text out of the request's buffer, which is not to be kept for it.
+fn shared(text: &StrBytes) -> Arc<str> {
+    Arc::from(text.as_str())
+}
+
+fn to_wire(text: &Arc<str>) -> StrBytes {
+    StrBytes::from_string(text.to_string())
 }

@@ -13,7 +13,7 @@ use milena_wire::rpc::{self, ApiKey, Request, RequestHead, RpcError, messages as
 
 use super::apis::{self, ServedApi};
 use super::refuse::Refuse;
-use super::reply::{self, Reply, RequestContext};
+use super::reply::{self, Outcome, Reply, RequestContext};
 use super::unsupported;
 use crate::faults::Fault;
 use crate::handlers;
@@ -87,6 +87,33 @@ fn handle(
         ApiKey::CreateTopics => answer(context, body, |r| h::create_topics::handle(node, r)),
         ApiKey::DeleteTopics => answer(context, body, |r| h::delete_topics::handle(node, r)),
         ApiKey::InitProducerId => answer(context, body, |r| h::init_producer_id::handle(node, r)),
+        ApiKey::FindCoordinator => answer(context, body, |r| {
+            h::find_coordinator::handle(node, context, r)
+        }),
+        ApiKey::JoinGroup => {
+            answer_later(context, body, |r| h::join_group::handle(node, context, r))
+        }
+        ApiKey::SyncGroup => {
+            answer_later(context, body, |r| h::sync_group::handle(node, context, r))
+        }
+        ApiKey::Heartbeat => answer(context, body, |r| h::heartbeat::handle(node, r)),
+        ApiKey::LeaveGroup => answer(context, body, |r| h::leave_group::handle(node, context, r)),
+        ApiKey::OffsetCommit => answer(context, body, |r| h::offset_commit::handle(node, r)),
+        ApiKey::OffsetFetch => answer(context, body, |r| h::offset_fetch::handle(node, context, r)),
+        ApiKey::DescribeGroups => answer(context, body, |r| {
+            h::describe_groups::handle(node, context, r)
+        }),
+        ApiKey::ListGroups => answer(context, body, |r| h::list_groups::handle(node, context, r)),
+        ApiKey::DeleteGroups => answer(context, body, |r| h::delete_groups::handle(node, r)),
+        ApiKey::CreatePartitions => {
+            answer(context, body, |r| h::create_partitions::handle(node, r))
+        }
+        ApiKey::OffsetForLeaderEpoch => answer(context, body, |r| {
+            h::offset_for_leader_epoch::handle(node, r)
+        }),
+        ApiKey::DescribeCluster => answer(context, body, |r| {
+            h::describe_cluster::handle(node, context, r)
+        }),
         // Not reached while the table of apis and this one agree; a test sees to it.
         _ => Ok(unsupported::answer(context)),
     }
@@ -108,6 +135,15 @@ fn refuse(
         ApiKey::CreateTopics => refuse_as::<m::CreateTopicsRequest>(context, body, code),
         ApiKey::DeleteTopics => refuse_as::<m::DeleteTopicsRequest>(context, body, code),
         ApiKey::InitProducerId => refuse_as::<m::InitProducerIdRequest>(context, body, code),
+        ApiKey::FindCoordinator => refuse_as::<m::FindCoordinatorRequest>(context, body, code),
+        ApiKey::OffsetCommit => refuse_as::<m::OffsetCommitRequest>(context, body, code),
+        ApiKey::OffsetFetch => refuse_as::<m::OffsetFetchRequest>(context, body, code),
+        ApiKey::JoinGroup => refuse_as::<m::JoinGroupRequest>(context, body, code),
+        ApiKey::SyncGroup => refuse_as::<m::SyncGroupRequest>(context, body, code),
+        ApiKey::Heartbeat => refuse_as::<m::HeartbeatRequest>(context, body, code),
+        ApiKey::LeaveGroup => refuse_as::<m::LeaveGroupRequest>(context, body, code),
+        ApiKey::ListGroups => refuse_as::<m::ListGroupsRequest>(context, body, code),
+        ApiKey::DescribeCluster => refuse_as::<m::DescribeClusterRequest>(context, body, code),
         _ => Ok(Reply::Ready(unsupported::with_top_level_code(
             context, code,
         ))),
@@ -146,6 +182,27 @@ fn answer<R: Request>(
 ) -> Result<Reply, RpcError> {
     let response = handler(decode(context, body)?);
     Ok(Reply::Ready(reply::encode(context, &response)))
+}
+
+/// Like [`answer`] for a handler that may have to wait.
+fn answer_later<R: Request>(
+    context: &RequestContext,
+    body: Bytes,
+    handler: impl FnOnce(R) -> Outcome<R::Response>,
+) -> Result<Reply, RpcError>
+where
+    R::Response: 'static,
+{
+    let outcome = handler(decode(context, body)?);
+    Ok(match outcome {
+        Outcome::Ready(response) => Reply::Ready(reply::encode(context, &response)),
+        Outcome::Later(response) => {
+            let context = context.clone();
+            Reply::Later(Box::pin(
+                async move { reply::encode(&context, &response.await) },
+            ))
+        }
+    })
 }
 
 #[cfg(test)]

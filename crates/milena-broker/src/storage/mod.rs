@@ -10,6 +10,8 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use uuid::Uuid;
 
 use crate::config::BrokerConfig;
+use crate::coordinator::group::GroupSnapshot;
+use crate::coordinator::offsets::CommittedOffset;
 use crate::error::BrokerError;
 use crate::log::LogError;
 use crate::log::memory::MemoryLog;
@@ -22,6 +24,29 @@ pub(crate) struct TopicRecord {
     pub(crate) name: Arc<str>,
     pub(crate) id: Uuid,
     pub(crate) partitions: i32,
+}
+
+/// A change of a group as it is written down. All of them in order give the groups.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum GroupRecord {
+    Offsets {
+        group: Arc<str>,
+        rows: Vec<(Arc<str>, i32, CommittedOffset)>,
+    },
+    Members {
+        group: Arc<str>,
+        snapshot: GroupSnapshot,
+    },
+    Removed {
+        group: Arc<str>,
+    },
+    TopicForgotten {
+        topic: Arc<str>,
+    },
+    OffsetsExpired {
+        group: Arc<str>,
+        oldest_ms: i64,
+    },
 }
 
 /// The storage of one broker.
@@ -38,6 +63,7 @@ pub(crate) struct MemoryStorage {
 pub(crate) struct Opened {
     pub(crate) storage: Storage,
     pub(crate) topics: Vec<TopicRecord>,
+    pub(crate) groups: Vec<GroupRecord>,
     pub(crate) cluster_id: String,
 }
 
@@ -51,6 +77,7 @@ impl Storage {
         Ok(Opened {
             storage: Storage::Memory(MemoryStorage::default()),
             topics: Vec::new(),
+            groups: Vec::new(),
             cluster_id: new_cluster_id(),
         })
     }
@@ -76,6 +103,10 @@ impl Storage {
     }
 
     pub(crate) fn remove_topic(&self, _topic: &str, _id: Uuid) {}
+
+    pub(crate) fn save_group_record(&self, _record: &GroupRecord) -> Result<(), BrokerError> {
+        Ok(())
+    }
 
     /// A producer id that was never given out before, not even before a restart.
     pub(crate) fn next_producer_id(&self) -> Result<i64, BrokerError> {

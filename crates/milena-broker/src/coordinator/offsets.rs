@@ -1,0 +1,79 @@
+//! What one group has committed.
+//!
+//! Plain data: owns the offsets and when each was committed. Knows no members.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::limits::OFFSETS_PER_GROUP_MAX;
+
+/// A committed offset.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct CommittedOffset {
+    /// The next offset to be consumed.
+    pub(crate) offset: i64,
+    /// −1 if the client did not say.
+    pub(crate) leader_epoch: i32,
+    pub(crate) metadata: Arc<str>,
+    /// Wall clock, milliseconds.
+    pub(crate) committed_ms: i64,
+}
+
+/// The committed offsets of one group, by topic and partition.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct GroupOffsets {
+    topics: BTreeMap<Arc<str>, BTreeMap<i32, CommittedOffset>>,
+    count: usize,
+}
+
+impl GroupOffsets {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.topics.is_empty()
+    }
+
+    /// Whether so many offsets of further partitions would be too many.
+    pub(crate) fn has_room_for(&self, more: usize) -> bool {
+        self.count + more <= OFFSETS_PER_GROUP_MAX
+    }
+
+    pub(crate) fn commit(&mut self, topic: &Arc<str>, partition: i32, offset: CommittedOffset) {
+        let partitions = self.topics.entry(topic.clone()).or_default();
+        if partitions.insert(partition, offset).is_none() {
+            self.count += 1;
+        }
+    }
+
+    pub(crate) fn committed(&self, topic: &str, partition: i32) -> Option<&CommittedOffset> {
+        self.topics.get(topic)?.get(&partition)
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&Arc<str>, i32, &CommittedOffset)> {
+        self.topics.iter().flat_map(|(topic, partitions)| {
+            partitions
+                .iter()
+                .map(move |(partition, offset)| (topic, *partition, offset))
+        })
+    }
+
+    /// Drops what belongs to a deleted topic; says whether there was anything.
+    pub(crate) fn forget_topic(&mut self, topic: &str) -> bool {
+        match self.topics.remove(topic) {
+            Some(partitions) => {
+                self.count -= partitions.len();
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Drops what was committed before `oldest_ms`; says whether there was anything.
+    pub(crate) fn expire(&mut self, oldest_ms: i64) -> bool {
+        let before = self.count;
+        for partitions in self.topics.values_mut() {
+            partitions.retain(|_, offset| offset.committed_ms >= oldest_ms);
+        }
+        self.topics.retain(|_, partitions| !partitions.is_empty());
+        self.count = self.topics.values().map(BTreeMap::len).sum();
+        self.count != before
+    }
+}
