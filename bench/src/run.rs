@@ -16,6 +16,9 @@ const MESSAGES: u64 = 2_000_000;
 const MESSAGES_QUICK: u64 = 200_000;
 const ROUNDS: usize = 5;
 
+/// Produces what a consumer then reads.
+const FILLER: Client = Client::RdkafkaBaseProducer;
+
 /// One line of the report before it is measured.
 #[derive(Clone, Copy, Debug)]
 struct Case {
@@ -103,6 +106,9 @@ fn row(case: Case, messages: u64) -> Row {
 
 fn measure(case: Case, messages: u64) -> Result<Usage> {
     let broker = BrokerProcess::start(case)?;
+    if case.client.work() == Work::Consume && case.broker.needs_records() {
+        run_client(FILLER, case.partitions, messages, &broker.address)?;
+    }
     run_client(case.client, case.partitions, messages, &broker.address)
 }
 
