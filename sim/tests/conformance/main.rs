@@ -1,1 +1,14 @@
 //! The conformance suite: the same end-to-end tests on the embedded broker and on Apache Kafka.
+//!
+//! Each test starts an embedded broker of its own, or uses the cluster in `MILENA_TEST_BROKERS` with
+//! topics and groups of its own. What only an embedded broker can do, such as faults on order, is
+//! left out on a cluster.
+
+mod admin;
+mod commits;
+mod faults;
+mod groups;
+mod ordering;
+mod round_trip;
+mod seek;
+mod sizes;
