@@ -12,7 +12,6 @@ use crate::error::Error;
 use crate::metadata::{Metadata, keep_fresh};
 use crate::net::{Connection, Pool};
 use crate::topology::NodeId;
-use crate::wire::Request;
 
 pub(crate) use crate::coordinator::CoordinatorType;
 pub(crate) use crate::lane::Lane;
@@ -132,15 +131,6 @@ impl Client {
     /// A shared connection to any broker; see [`Lane::any_connection`].
     pub(crate) async fn any_connection(&self) -> Result<Connection, Error> {
         self.inner.shared.any_connection().await
-    }
-
-    /// Sends a request to `node` in the highest common version and waits up to `request.timeout.ms`.
-    pub(crate) async fn call<R: Request>(
-        &self,
-        node: NodeId,
-        request: &R,
-    ) -> Result<R::Response, Error> {
-        self.inner.shared.call(node, request).await
     }
 }
 

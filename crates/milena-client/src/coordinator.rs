@@ -1,4 +1,4 @@
-//! Which broker coordinates a group or a transactional id. Asks every time; whoever talks to a
+//! Which broker coordinates a group. Asks every time; whoever talks to a
 //! coordinator remembers it until it says that it is none.
 
 use tokio::time::Instant;
@@ -14,7 +14,7 @@ use crate::wire::{ApiKey, ErrorCode, StrBytes};
 
 /// From this version on one request asks for many keys (KIP-699).
 const VERSION_MANY: i16 = 4;
-/// Later versions bring nothing for groups and transactions but new errors.
+/// Later versions bring nothing for groups.
 const VERSION_MAX: i16 = 6;
 
 /// What a coordinator is responsible for; the number is Kafka's.
@@ -22,8 +22,6 @@ const VERSION_MAX: i16 = 6;
 pub(crate) enum CoordinatorType {
     /// A consumer group, by its id.
     Group = 0,
-    /// A producer, by its transactional id.
-    Transaction = 1,
 }
 
 impl Client {

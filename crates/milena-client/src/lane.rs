@@ -103,33 +103,14 @@ impl Lane {
         Err(last_error.unwrap_or(Error::Closed))
     }
 
-    /// Sends a request to `node` in the highest common version; waits up to `request.timeout.ms` for
-    /// the answer.
+    /// Sends a request to `node` in the highest common version; waits up to `timeout` for the answer.
     pub(crate) async fn call<R: Request>(
-        &self,
-        node: NodeId,
-        request: &R,
-    ) -> Result<R::Response, Error> {
-        self.call_within(node, request, self.config.request_timeout)
-            .await
-    }
-
-    /// As [`Lane::call`], for a request that the broker may take `timeout` to answer.
-    pub(crate) async fn call_within<R: Request>(
         &self,
         node: NodeId,
         request: &R,
         timeout: Duration,
     ) -> Result<R::Response, Error> {
         self.connection(node).await?.call(request, timeout).await
-    }
-
-    /// Sends a request to any broker.
-    pub(crate) async fn call_any<R: Request>(&self, request: &R) -> Result<R::Response, Error> {
-        self.any_connection()
-            .await?
-            .call(request, self.config.request_timeout)
-            .await
     }
 
     /// All addresses, in the order in which to try them: those that need not be waited for first.

@@ -87,7 +87,7 @@ impl Admin {
         let request = ListGroupsRequest::default();
         let response = self
             .retry("list of groups", || async {
-                let response = self.lane.call_within(node, &request, self.timeout).await?;
+                let response = self.lane.call(node, &request, self.timeout).await?;
                 check(response.error_code, None, || {
                     format!("cannot list groups of {node}")
                 })?;
@@ -127,10 +127,7 @@ impl Admin {
             .await?;
         let id = GroupId(StrBytes::from_string(group_id.to_owned()));
         let request = DescribeGroupsRequest::default().with_groups(vec![id]);
-        let response = self
-            .lane
-            .call_within(coordinator, &request, self.timeout)
-            .await?;
+        let response = self.lane.call(coordinator, &request, self.timeout).await?;
         let mut groups = response.groups.iter();
         let group = groups
             .find(|group| group.group_id.as_str() == group_id)

@@ -22,7 +22,7 @@ use cache::Cache;
 use schedule::Schedule;
 
 pub(crate) use refresh::{ask, keep_fresh};
-pub(crate) use snapshot::{ClusterSnapshot, PartitionMetadata, TopicMetadata};
+pub(crate) use snapshot::{ClusterSnapshot, TopicMetadata};
 
 /// The shared, always readable picture of the cluster.
 pub(crate) struct Metadata {

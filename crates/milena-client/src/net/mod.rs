@@ -15,5 +15,5 @@ mod reconnect;
 mod versions;
 mod writer;
 
-pub(crate) use connection::{Connection, ResponseFuture};
+pub(crate) use connection::Connection;
 pub(crate) use pool::Pool;

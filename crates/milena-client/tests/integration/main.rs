@@ -3,5 +3,6 @@
 mod admin;
 mod cluster;
 mod connections;
+mod groups;
 mod producer;
 mod support;
