@@ -17,7 +17,7 @@ const MESSAGES_QUICK: u64 = 200_000;
 const ROUNDS: usize = 5;
 
 /// Produces what a consumer then reads.
-const FILLER: Client = Client::RdkafkaBaseProducer;
+const FILLER: Client = Client::MilenaProducer;
 
 /// One line of the report before it is measured.
 #[derive(Clone, Copy, Debug)]

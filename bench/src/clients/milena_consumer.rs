@@ -1,0 +1,47 @@
+//! Milena's consumer: batches from `poll`, records as views into them.
+
+use crate::load::{Load, TOPIC};
+use anyhow::{Result, ensure};
+use milena_client::consumer::{Consumer, ConsumerConfig, OffsetReset};
+use milena_client::{Client, ClientConfig, TopicPartition};
+use std::hint::black_box;
+use std::sync::Arc;
+use std::time::Duration;
+
+const POLL_TIMEOUT: Duration = Duration::from_secs(30);
+
+pub(super) fn run(load: &Load) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(consume(load))
+}
+
+async fn consume(load: &Load) -> Result<()> {
+    let client = Client::new(ClientConfig::new(&load.brokers))?;
+    let config = ConsumerConfig::new().auto_offset_reset(OffsetReset::Earliest);
+    let consumer = Consumer::new(&client, config)?;
+    let topic: Arc<str> = TOPIC.into();
+    let assignment = (0..load.partitions).map(|partition| TopicPartition {
+        topic: Arc::clone(&topic),
+        partition,
+    });
+    consumer.assign(assignment.collect()).await?;
+    let (mut bytes, mut messages) = (0, 0);
+    while messages < load.messages {
+        let polled = consumer.poll(POLL_TIMEOUT).await?;
+        ensure!(!polled.is_empty(), "nothing came after {messages} messages");
+        for batch in &polled.batches {
+            for record in batch {
+                let record = record?;
+                bytes += black_box(record.key).map_or(0, <[u8]>::len);
+                bytes += black_box(record.value).map_or(0, <[u8]>::len);
+                messages += 1;
+            }
+        }
+    }
+    ensure!(bytes > 0, "all messages were empty");
+    consumer.close().await?;
+    client.close().await;
+    Ok(())
+}

@@ -1,0 +1,46 @@
+//! Milena's producer: every delivery is a future and is awaited.
+
+use crate::load::{BATCH_BYTES, BUFFER_BYTES, DELIVERIES_OPEN_MAX, LINGER_MS, Load, TOPIC, Value};
+use anyhow::Result;
+use milena_client::producer::{Acks, Producer, ProducerConfig, Record};
+use milena_client::{Client, ClientConfig};
+use std::collections::VecDeque;
+use std::time::Duration;
+
+pub(super) fn run(load: &Load) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(produce(load))
+}
+
+async fn produce(load: &Load) -> Result<()> {
+    let client = Client::new(ClientConfig::new(&load.brokers))?;
+    let config = ProducerConfig::default()
+        .acks(Acks::All)
+        .enable_idempotence(true)
+        .linger(Duration::from_millis(LINGER_MS.into()))
+        .batch_bytes_max(usize::try_from(BATCH_BYTES)?)
+        .buffer_bytes_max(usize::try_from(BUFFER_BYTES)?);
+    let producer = Producer::new(&client, config)?;
+    let topic = producer.topic(TOPIC).await?;
+    let mut value = Value::new();
+    let mut open = VecDeque::with_capacity(DELIVERIES_OPEN_MAX);
+    for number in 0..load.messages {
+        let record = Record::to(TOPIC)
+            .partition(load.partition(number))
+            .value(value.numbered(number));
+        open.push_back(topic.enqueue(record).await?);
+        if open.len() >= DELIVERIES_OPEN_MAX
+            && let Some(oldest) = open.pop_front()
+        {
+            oldest.await?;
+        }
+    }
+    for delivery in open {
+        delivery.await?;
+    }
+    producer.close().await?;
+    client.close().await;
+    Ok(())
+}
