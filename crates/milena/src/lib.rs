@@ -1,1 +1,50 @@
-//! Kafka messaging in the manner of axum.
+//! Kafka messaging in the manner of axum: handlers are async functions with extractors,
+//! middleware is tower.
+//!
+//! ```no_run
+//! use milena::{App, Config, HandlerError, Json, handler};
+//!
+//! #[derive(serde::Deserialize)]
+//! struct Order { id: u32 }
+//!
+//! async fn on_order(Json(order): Json<Order>) -> Result<(), HandlerError> {
+//!     println!("order {}", order.id);
+//!     Ok(())
+//! }
+//!
+//! #[tokio::main]
+//! async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     milena::telemetry::init("info")?;
+//!     App::new(Config::from_env()?).topic("orders", handler(on_order)).run().await?;
+//!     Ok(())
+//! }
+//! ```
+//!
+//! An offset is committed only when everything before it is done: handled, or in the dead
+//! letter topic and acknowledged. The crate knows neither brokers nor terminals; what is on
+//! the wire is the client's.
+
+mod app;
+mod commit;
+mod config;
+pub mod dead_letter;
+pub mod extract;
+mod failure;
+mod handler;
+mod message;
+mod publisher;
+mod retry;
+pub mod telemetry;
+#[cfg(feature = "testing")]
+pub mod testing;
+
+pub use app::{App, AppError, Concurrency, Progress, TopicHandler, handler, shutdown_signal};
+pub use bytes::Bytes;
+pub use config::{Compression, Config, ConfigBuilder, ConfigError, OffsetReset, Secret};
+pub use extract::{FromMessage, FromRef, Json, Key, Meta, State};
+pub use failure::{BoxError, ErrorClass, FailureStage, HandlerError, IntoHandlerError};
+pub use handler::{Handler, HandlerFuture, HandlerResult, HandlerService, IntoHandlerResult};
+pub use message::{Headers, MESSAGE_ID_HEADER, Message, TimestampType};
+pub use milena_client::producer::{Delivery, RecordMetadata};
+pub use publisher::{Outgoing, PublishError, Publisher};
+pub use retry::Retry;

@@ -1,0 +1,53 @@
+//! Fetched batches as messages.
+
+use std::sync::Arc;
+
+use milena_client::Error;
+use milena_client::consumer::{ConsumedRecord, FetchedBatch};
+use tokio::sync::OwnedSemaphorePermit;
+
+use crate::message::{Headers, Message};
+
+/// A batch that waits for its worker, and the room it takes.
+#[derive(Debug)]
+pub(super) struct QueuedBatch {
+    batch: FetchedBatch,
+    room: OwnedSemaphorePermit,
+}
+
+impl QueuedBatch {
+    pub(super) fn new(batch: FetchedBatch, room: OwnedSemaphorePermit) -> QueuedBatch {
+        QueuedBatch { batch, room }
+    }
+
+    /// The offset after this batch.
+    pub(super) fn next_offset(&self) -> i64 {
+        self.batch.next_offset()
+    }
+
+    /// The records as messages of `topic`. The room is given back when they are dropped.
+    pub(super) fn into_messages(
+        self,
+        topic: Arc<str>,
+    ) -> impl Iterator<Item = Result<Message, Error>> + Send {
+        let QueuedBatch { batch, room } = self;
+        batch.into_records().map(move |record| {
+            let _held_until_the_end = &room;
+            record.map(|record| message(record, topic.clone()))
+        })
+    }
+}
+
+fn message(record: ConsumedRecord, topic: Arc<str>) -> Message {
+    Message {
+        topic,
+        partition: record.partition,
+        offset: record.offset,
+        timestamp: record.timestamp,
+        timestamp_type: record.timestamp_type,
+        headers: Headers::fetched(&record),
+        key: record.key,
+        value: record.value,
+        attempt: 1,
+    }
+}

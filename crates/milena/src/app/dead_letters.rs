@@ -1,0 +1,69 @@
+//! Where a topic's dead letters go, and that the place exists.
+
+use milena_client::admin::NewTopic;
+use milena_client::{Admin, Error, ErrorCode};
+use tokio::sync::OnceCell;
+
+use crate::dead_letter::{DeadLetter, History, Origin};
+use crate::failure::HandlerError;
+use crate::message::Message;
+use crate::publisher::{PublishError, Publisher};
+
+/// Sends the dead letters of one topic.
+pub(super) struct DeadLetters {
+    /// The dead letter topic, as the cluster names it.
+    pub(super) topic: String,
+    pub(super) origin: Origin,
+    pub(super) publisher: Publisher,
+    /// Creates the topic when there is none; `None` when that is not allowed.
+    pub(super) admin: Option<Admin>,
+    pub(super) is_ready: OnceCell<()>,
+}
+
+impl DeadLetters {
+    pub(super) fn topic(&self) -> &str {
+        &self.topic
+    }
+
+    pub(super) fn letter(
+        &self,
+        message: &Message,
+        error: &HandlerError,
+        history: &History,
+    ) -> DeadLetter {
+        DeadLetter::new(message, error, history, &self.origin)
+    }
+
+    /// Returns once the broker has the letter.
+    pub(super) async fn publish(&self, letter: &DeadLetter) -> Result<(), PublishError> {
+        self.is_ready.get_or_init(|| self.ensure_topic()).await;
+        self.publisher.send_dead_letter(&self.topic, letter).await
+    }
+
+    /// Creates the topic with as many partitions as the source has. Whatever goes wrong
+    /// here, sending the letter tells whether it matters.
+    async fn ensure_topic(&self) {
+        let Some(admin) = &self.admin else { return };
+        if let Err(error) = self.create_topic(admin).await {
+            tracing::warn!(event = "dead_letter_topic_not_created", topic = %self.topic, %error);
+        }
+    }
+
+    async fn create_topic(&self, admin: &Admin) -> Result<(), Error> {
+        let mut topic = NewTopic::new(&self.topic);
+        let source = admin.describe_topics(&[self.origin.topic.as_str()]).await?;
+        if let Some((_, Ok(source))) = source.first()
+            && let Ok(partitions) = i32::try_from(source.partitions.len())
+        {
+            topic = topic.partitions(partitions);
+        }
+        match admin.create_topic(topic).await {
+            Ok(_) => {
+                tracing::info!(event = "dead_letter_topic_created", topic = %self.topic);
+                Ok(())
+            }
+            Err(error) if error.code() == Some(ErrorCode::TopicAlreadyExists) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+}

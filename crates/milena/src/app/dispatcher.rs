@@ -1,0 +1,273 @@
+//! The dispatcher: polls the consumer, hands batches to the partitions' workers, pauses
+//! the partitions whose workers are behind, and has finished offsets committed.
+//!
+//! Owns which partitions have a worker. Rebalances reach it as commands, so that nothing
+//! here is shared or locked. Knows no handler.
+
+use std::collections::HashMap;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::StreamExt as _;
+use futures_util::future::BoxFuture;
+use futures_util::stream::FuturesUnordered;
+use milena_client::consumer::{Consumer, FetchedBatch};
+use milena_client::{Error, TopicPartition};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio::time::MissedTickBehavior;
+
+use super::committer;
+use super::error::AppError;
+use super::progress::Progress;
+use super::rebalance::Command;
+use super::route::{Route, RouteContext};
+use super::workers::{Fed, Room, Worker, settle};
+
+/// How long one poll waits when there is nothing; nothing else depends on it.
+const POLL_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long to wait after a poll that failed and may be tried again.
+const POLL_RETRY_DELAY: Duration = Duration::from_millis(250);
+
+/// A route and what its workers share.
+pub(super) struct Registered {
+    pub(super) route: Box<dyn Route>,
+    pub(super) context: Arc<RouteContext>,
+}
+
+/// How patient a dispatcher is.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Pace {
+    pub(super) partition_buffer_bytes: u32,
+    pub(super) commit_interval: Duration,
+    pub(super) shutdown_timeout: Duration,
+}
+
+pub(super) struct Dispatcher {
+    consumer: Arc<Consumer>,
+    /// By topic name as the cluster has it.
+    routes: HashMap<Arc<str>, Registered>,
+    commands: mpsc::Receiver<Command>,
+    failures: mpsc::Receiver<AppError>,
+    pace: Pace,
+    progress: Progress,
+    workers: HashMap<TopicPartition, Worker>,
+    waiting_for_room: FuturesUnordered<BoxFuture<'static, Option<Room>>>,
+    committing: Option<JoinHandle<Result<(), Error>>>,
+}
+
+impl Dispatcher {
+    pub(super) fn new(
+        consumer: Arc<Consumer>,
+        routes: HashMap<Arc<str>, Registered>,
+        commands: mpsc::Receiver<Command>,
+        failures: mpsc::Receiver<AppError>,
+        pace: Pace,
+        progress: Progress,
+    ) -> Dispatcher {
+        Dispatcher {
+            consumer,
+            routes,
+            commands,
+            failures,
+            pace,
+            progress,
+            workers: HashMap::new(),
+            waiting_for_room: FuturesUnordered::new(),
+            committing: None,
+        }
+    }
+
+    /// Serves until `shutdown` or a failure, then finishes what is in hand, commits it and
+    /// leaves the group.
+    pub(super) async fn run(mut self, shutdown: impl Future<Output = ()>) -> Result<(), AppError> {
+        let served = self.serve(shutdown).await;
+        let wound_down = self.wind_down().await;
+        served.and(wound_down)
+    }
+
+    async fn serve(&mut self, shutdown: impl Future<Output = ()>) -> Result<(), AppError> {
+        let mut shutdown = pin!(shutdown);
+        let mut commit_tick = tokio::time::interval(self.pace.commit_interval);
+        commit_tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let consumer = self.consumer.clone();
+        loop {
+            // One poll outlives any number of the other events: a poll that is dropped
+            // could take what it was about to hand out with it.
+            let mut poll = pin!(poll(&consumer));
+            let batches = loop {
+                tokio::select! {
+                    biased;
+                    () = &mut shutdown => return Ok(()),
+                    Some(failure) = self.failures.recv() => return Err(failure),
+                    Some(command) = self.commands.recv() => self.obey(command),
+                    Some(room) = self.waiting_for_room.next() => {
+                        if let Some(room) = room {
+                            self.use_room(room)?;
+                        }
+                    }
+                    _ = commit_tick.tick() => self.commit_in_background(),
+                    batches = &mut poll => break batches?,
+                }
+            };
+            for batch in batches {
+                self.dispatch(batch)?;
+            }
+        }
+    }
+
+    fn dispatch(&mut self, batch: FetchedBatch) -> Result<(), AppError> {
+        let partition = batch.topic_partition().clone();
+        let Some(worker) = self.workers.get_mut(&partition) else {
+            // Fetched before a rebalance took the partition away; its next owner has it.
+            return Ok(());
+        };
+        let fed = worker.feed(batch);
+        if fed == Fed::Parked {
+            // A partition that is not ours any more is about to be released.
+            let _ = self.consumer.pause(std::slice::from_ref(&partition));
+        }
+        self.after_feeding(&partition, fed)
+    }
+
+    fn use_room(&mut self, room: Room) -> Result<(), AppError> {
+        let partition = room.partition.clone();
+        let Some(worker) = self.workers.get_mut(&partition) else {
+            return Ok(());
+        };
+        let Some(fed) = worker.use_room(room) else {
+            return Ok(());
+        };
+        if fed == Fed::All {
+            let _ = self.consumer.resume(std::slice::from_ref(&partition));
+        }
+        self.after_feeding(&partition, fed)
+    }
+
+    fn after_feeding(&mut self, partition: &TopicPartition, fed: Fed) -> Result<(), AppError> {
+        let Some(worker) = self.workers.get(partition) else {
+            return Ok(());
+        };
+        match fed {
+            Fed::All => Ok(()),
+            Fed::Parked => {
+                self.waiting_for_room.push(Box::pin(worker.wait_for_room()));
+                Ok(())
+            }
+            // A worker that gave up has said why; that is on its way to us.
+            Fed::Ended => Err(self.failures.try_recv().unwrap_or(AppError::WorkerEnded {
+                topic: partition.topic.clone(),
+                partition: partition.partition,
+            })),
+        }
+    }
+
+    fn obey(&mut self, command: Command) {
+        match command {
+            Command::Assign(partitions, done) => {
+                for partition in partitions {
+                    self.assign(partition);
+                }
+                self.progress.set_partitions(self.workers.len());
+                let _ = done.send(());
+            }
+            Command::Release(partitions, hand_over) => {
+                // Its commit would wait for the rebalance, and the rebalance for us.
+                if let Some(committing) = self.committing.take() {
+                    committing.abort();
+                }
+                let workers = partitions
+                    .iter()
+                    .filter_map(|one| self.workers.remove(one))
+                    .collect();
+                self.progress.set_partitions(self.workers.len());
+                // Without anybody to take them they end here.
+                let _ = hand_over.send(workers);
+            }
+        }
+    }
+
+    fn assign(&mut self, partition: TopicPartition) {
+        let Some(registered) = self.routes.get(&partition.topic) else {
+            tracing::warn!(event = "partition_without_handler", %partition);
+            return;
+        };
+        let worker = Worker::start(
+            partition.clone(),
+            registered.route.as_ref(),
+            registered.context.clone(),
+            self.pace.partition_buffer_bytes,
+        );
+        self.workers.insert(partition, worker);
+    }
+
+    fn commit_in_background(&mut self) {
+        if self
+            .committing
+            .as_ref()
+            .is_some_and(|committing| !committing.is_finished())
+        {
+            return;
+        }
+        let offsets: Vec<_> = self
+            .workers
+            .values()
+            .filter_map(Worker::uncommitted)
+            .collect();
+        if !offsets.is_empty() {
+            self.committing = Some(tokio::spawn(committer::commit(
+                self.consumer.clone(),
+                offsets,
+            )));
+        }
+    }
+
+    async fn wind_down(mut self) -> Result<(), AppError> {
+        if let Some(committing) = self.committing.take() {
+            committing.abort();
+        }
+        // A rebalance that comes now waits in the command queue until the workers are done.
+        let mut workers: Vec<Worker> = self.workers.drain().map(|(_, worker)| worker).collect();
+        settle(&mut workers, self.pace.shutdown_timeout).await;
+        let offsets = workers.iter().filter_map(Worker::uncommitted).collect();
+        self.workers = workers
+            .into_iter()
+            .map(|worker| (worker.partition.clone(), worker))
+            .collect();
+        let consumer = self.consumer.clone();
+        let mut leaving = pin!(async move {
+            let committed = committer::commit(consumer.clone(), offsets).await;
+            let closed = consumer.close().await;
+            committed.and(closed)
+        });
+        loop {
+            tokio::select! {
+                left = &mut leaving => return left.map_err(AppError::from),
+                Some(command) = self.commands.recv() => self.obey_while_leaving(command),
+            }
+        }
+    }
+
+    /// Workers are finished; a rebalance may have them, and commit what they did.
+    fn obey_while_leaving(&mut self, command: Command) {
+        match command {
+            Command::Assign(_, done) => {
+                let _ = done.send(());
+            }
+            release @ Command::Release(..) => self.obey(release),
+        }
+    }
+}
+
+/// Polls; a failure that may pass is logged and looks like nothing.
+async fn poll(consumer: &Consumer) -> Result<Vec<FetchedBatch>, Error> {
+    match consumer.poll(POLL_TIMEOUT).await {
+        Err(error) if error.is_retriable() => {
+            tracing::warn!(event = "poll_failed", %error);
+            tokio::time::sleep(POLL_RETRY_DELAY).await;
+            Ok(Vec::new())
+        }
+        polled => Ok(polled?.batches),
+    }
+}

@@ -1,0 +1,60 @@
+//! Why an application ended other than by being told to.
+
+use std::sync::Arc;
+
+use crate::config::ConfigError;
+use crate::failure::HandlerError;
+use crate::publisher::PublishError;
+
+/// Why [`App::run`](crate::App::run) failed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum AppError {
+    /// The configuration, or what was registered, cannot work; nothing was consumed.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The client gave up: the cluster refuses, or the membership is lost for good.
+    #[error(transparent)]
+    Client(#[from] milena_client::Error),
+    /// The publisher for dead letters could not be made.
+    #[error(transparent)]
+    Publisher(Box<PublishError>),
+    /// A partition's worker ended without being told to: a bug in this library.
+    #[error("the worker of {topic}/{partition} ended by itself; please report this")]
+    WorkerEnded {
+        /// The worker's topic.
+        topic: Arc<str>,
+        /// The worker's partition.
+        partition: i32,
+    },
+    /// A handler failed with a terminal error. The record is not committed and will be
+    /// handled again.
+    #[error("terminal failure at {topic}/{partition} offset {offset}: {error}")]
+    Terminal {
+        /// The record's topic.
+        topic: Arc<str>,
+        /// The record's partition.
+        partition: i32,
+        /// The record's offset.
+        offset: i64,
+        /// What the handler said.
+        error: HandlerError,
+    },
+    /// A record failed for good and its dead letter could not be stored. It is not
+    /// committed and will be handled again.
+    #[error(
+        "the dead letter of {topic}/{partition} offset {offset} was refused by {dead_letter_topic}: {source}"
+    )]
+    DeadLetter {
+        /// The record's topic.
+        topic: Arc<str>,
+        /// The record's partition.
+        partition: i32,
+        /// The record's offset.
+        offset: i64,
+        /// Where it should have gone.
+        dead_letter_topic: String,
+        /// Why it did not.
+        source: Box<PublishError>,
+    },
+}

@@ -1,0 +1,190 @@
+//! The application: topics and their handlers, run until told to stop.
+//!
+//! Owns consuming on the handlers' behalf: a worker a partition, retries, dead letters,
+//! commits of what is done, rebalances, the way down. The line of a record is
+//! [`dispatcher`] → [`workers`] → [`worker`] → [`attempts`]; its offset goes back from
+//! `worker` through `workers` to [`committer`].
+
+mod admission;
+mod attempts;
+mod batch;
+mod committer;
+mod concurrency;
+mod dead_letters;
+mod dispatcher;
+mod error;
+mod limits;
+mod progress;
+mod rebalance;
+mod route;
+mod shutdown;
+mod start;
+mod stop;
+mod topic;
+mod worker;
+mod workers;
+
+use std::fmt;
+
+use tower::{Layer, Service};
+
+pub use self::concurrency::Concurrency;
+pub use self::error::AppError;
+pub use self::progress::Progress;
+use self::route::{Route, ServiceRoute};
+pub use self::shutdown::shutdown_signal;
+use self::topic::TopicOptions;
+pub use self::topic::{TopicHandler, handler};
+use crate::config::Config;
+use crate::failure::IntoHandlerError;
+use crate::handler::{Handler, HandlerService};
+use crate::message::Message;
+
+/// Topics and their handlers, as one member of a consumer group.
+///
+/// ```no_run
+/// use std::time::Duration;
+/// use milena::{App, Config, HandlerError, Json, Retry, State, handler};
+///
+/// #[derive(Clone)]
+/// struct Database;
+///
+/// #[derive(serde::Deserialize)]
+/// struct Order { id: u32 }
+///
+/// async fn on_order(Json(order): Json<Order>, State(_): State<Database>) -> Result<(), HandlerError> {
+///     println!("order {}", order.id);
+///     Ok(())
+/// }
+///
+/// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+/// App::new(Config::from_env()?)
+///     .state(Database)
+///     .topic(
+///         "orders",
+///         handler(on_order)
+///             .retry(Retry::exponential(Duration::from_secs(1)).cap(Duration::from_secs(30)))
+///             .dead_letter("orders.dlq"),
+///     )
+///     .run()
+///     .await?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// Every record is handled at least once: its offset is committed when it and all before
+/// it in its partition are handled, or in the dead letter topic and acknowledged. After a
+/// crash, or a rebalance that did not wait for a handler, the records in between are
+/// handled again.
+#[must_use = "an application does nothing until it runs"]
+pub struct App<S = ()> {
+    config: Config,
+    state: S,
+    topics: Vec<TopicEntry>,
+    progress: Progress,
+}
+
+/// What was said about a topic.
+struct TopicEntry {
+    /// Without the prefix.
+    topic: String,
+    handler: &'static str,
+    route: Box<dyn Route>,
+    options: TopicOptions,
+}
+
+impl App {
+    /// An application without topics and state. Connects when it runs.
+    pub fn new(config: Config) -> App {
+        App {
+            config,
+            state: (),
+            topics: Vec::new(),
+            progress: Progress::default(),
+        }
+    }
+}
+
+impl<S: Clone + Send + Sync + 'static> App<S> {
+    /// Sets what handlers of the topics added from here on find in
+    /// [`State`](crate::State).
+    pub fn state<T: Clone + Send + Sync + 'static>(self, state: T) -> App<T> {
+        App {
+            config: self.config,
+            state,
+            topics: self.topics,
+            progress: self.progress,
+        }
+    }
+
+    /// Handles the records of `topic` (named without the configured prefix).
+    pub fn topic<H, Arguments, L>(
+        mut self,
+        topic: impl Into<String>,
+        handler: TopicHandler<H, Arguments, L>,
+    ) -> App<S>
+    where
+        H: Handler<Arguments, S>,
+        Arguments: 'static,
+        L: Layer<HandlerService<H, Arguments, S>>,
+        L::Service: Service<Message, Response = (), Error: IntoHandlerError, Future: Send>
+            + Clone
+            + Send
+            + Sync
+            + 'static,
+    {
+        let TopicHandler {
+            handler,
+            layer,
+            options,
+            ..
+        } = handler;
+        let service = layer.layer(HandlerService::new(handler, self.state.clone()));
+        self.topics.push(TopicEntry {
+            topic: topic.into(),
+            handler: std::any::type_name::<H>(),
+            route: Box::new(ServiceRoute { service }),
+            options,
+        });
+        self
+    }
+
+    /// The application's counts; they go on counting while it runs.
+    #[must_use]
+    pub fn progress(&self) -> Progress {
+        self.progress.clone()
+    }
+
+    /// Runs until SIGINT or SIGTERM, then finishes what handlers are at, commits it and
+    /// leaves the group.
+    ///
+    /// # Errors
+    /// [`AppError`] when the application cannot start, or cannot go on.
+    pub async fn run(self) -> Result<(), AppError> {
+        self.run_until(shutdown_signal()).await
+    }
+
+    /// As [`App::run`], until `shutdown` is ready.
+    ///
+    /// # Errors
+    /// As [`App::run`].
+    pub async fn run_until(self, shutdown: impl Future<Output = ()>) -> Result<(), AppError> {
+        let running = start::start(self.config, self.topics, self.progress).await?;
+        running.run_until(shutdown).await
+    }
+}
+
+impl<S> fmt::Debug for App<S> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let topics: Vec<&str> = self
+            .topics
+            .iter()
+            .map(|entry| entry.topic.as_str())
+            .collect();
+        formatter
+            .debug_struct("App")
+            .field("config", &self.config)
+            .field("topics", &topics)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,125 @@
+//! A topic's handler with everything it runs with, its type erased.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use futures_util::future::BoxFuture;
+use tokio::sync::mpsc;
+use tower::Service;
+
+use super::batch::QueuedBatch;
+use super::concurrency::Concurrency;
+use super::dead_letters::DeadLetters;
+use super::error::AppError;
+use super::progress::Progress;
+use super::stop::StopFlag;
+use super::worker;
+use crate::failure::IntoHandlerError;
+use crate::message::Message;
+use crate::retry::Retry;
+
+/// What an application does with the records of one topic.
+pub(super) trait Route: Send + Sync {
+    /// Handles the records of one partition until its seat is told to stop.
+    fn work(&self, context: Arc<RouteContext>, seat: Seat) -> BoxFuture<'static, ()>;
+}
+
+/// A service as a route.
+pub(super) struct ServiceRoute<Svc> {
+    pub(super) service: Svc,
+}
+
+impl<Svc> Route for ServiceRoute<Svc>
+where
+    Svc: Service<Message, Response = (), Error: IntoHandlerError, Future: Send>
+        + Clone
+        + Send
+        + Sync
+        + 'static,
+{
+    fn work(&self, context: Arc<RouteContext>, seat: Seat) -> BoxFuture<'static, ()> {
+        let service = self.service.clone();
+        match context.concurrency {
+            Concurrency::Partition => Box::pin(worker::one_by_one(service, context, seat)),
+            Concurrency::PerKey(limit) => Box::pin(worker::side_by_side(
+                service,
+                context,
+                seat,
+                limit,
+                worker::Order::PerKey,
+            )),
+            Concurrency::Unordered(limit) => Box::pin(worker::side_by_side(
+                service,
+                context,
+                seat,
+                limit,
+                worker::Order::None,
+            )),
+        }
+    }
+}
+
+/// What the workers of a topic share.
+pub(super) struct RouteContext {
+    /// As handlers see it: without the prefix.
+    pub(super) topic: Arc<str>,
+    pub(super) retry: Retry,
+    pub(super) concurrency: Concurrency,
+    /// `None`: a record that failed for good stops the application.
+    pub(super) dead_letters: Option<DeadLetters>,
+    pub(super) progress: Progress,
+    /// Takes what stops the application.
+    pub(super) failures: mpsc::Sender<AppError>,
+}
+
+impl RouteContext {
+    /// Stops the application.
+    pub(super) fn fail(&self, error: AppError) {
+        tracing::error!(event = "app_failure", %error);
+        // Full or closed: the application is stopping over an earlier failure.
+        let _ = self.failures.try_send(error);
+    }
+}
+
+/// A worker's place at a partition.
+pub(super) struct Seat {
+    pub(super) batches: mpsc::Receiver<QueuedBatch>,
+    pub(super) stop: Arc<StopFlag>,
+    pub(super) offsets: Arc<SeatOffsets>,
+}
+
+/// How far a partition is: written by its worker and by whoever commits.
+#[derive(Debug)]
+pub(super) struct SeatOffsets {
+    done: AtomicI64,
+    committed: AtomicI64,
+}
+
+/// No offset is negative.
+const NONE: i64 = -1;
+
+impl Default for SeatOffsets {
+    fn default() -> SeatOffsets {
+        SeatOffsets {
+            done: AtomicI64::new(NONE),
+            committed: AtomicI64::new(NONE),
+        }
+    }
+}
+
+impl SeatOffsets {
+    /// Everything below `next_offset` is done.
+    pub(super) fn set_done(&self, next_offset: i64) {
+        self.done.store(next_offset, Ordering::Release);
+    }
+
+    /// What is to be committed, when it is not yet.
+    pub(super) fn uncommitted(&self) -> Option<i64> {
+        let done = self.done.load(Ordering::Acquire);
+        (done != NONE && done != self.committed.load(Ordering::Acquire)).then_some(done)
+    }
+
+    pub(super) fn set_committed(&self, next_offset: i64) {
+        self.committed.store(next_offset, Ordering::Release);
+    }
+}

@@ -1,0 +1,110 @@
+//! What is said about one topic: its handler, layers, retries, dead letters, concurrency.
+
+use std::marker::PhantomData;
+
+use tower::layer::util::{Identity, Stack};
+
+use super::concurrency::Concurrency;
+use crate::retry::Retry;
+
+/// Makes a handler ready for [`App::topic`](crate::App::topic).
+///
+/// ```
+/// use milena::{Json, handler, Retry};
+///
+/// #[derive(serde::Deserialize)]
+/// struct Order { id: u32 }
+///
+/// async fn on_order(Json(order): Json<Order>) {
+///     println!("order {}", order.id);
+/// }
+///
+/// let on_orders = handler(on_order).retry(Retry::default().attempts(3));
+/// # let _: milena::TopicHandler<_, (Json<Order>,)> = on_orders;
+/// ```
+pub fn handler<H, Arguments>(handler: H) -> TopicHandler<H, Arguments> {
+    TopicHandler {
+        handler,
+        layer: Identity::new(),
+        options: TopicOptions::default(),
+        arguments: PhantomData,
+    }
+}
+
+/// A handler with what is to happen around it; made by [`handler`].
+#[derive(Debug, Clone)]
+#[must_use = "a handler does nothing until an application has it"]
+pub struct TopicHandler<H, Arguments, L = Identity> {
+    pub(super) handler: H,
+    pub(super) layer: L,
+    pub(super) options: TopicOptions,
+    arguments: PhantomData<fn() -> Arguments>,
+}
+
+#[derive(Debug, Clone, Default)]
+pub(super) struct TopicOptions {
+    pub(super) retry: Retry,
+    pub(super) on_failure: OnFailure,
+    pub(super) concurrency: Concurrency,
+    pub(super) redact: Option<fn(&str) -> String>,
+}
+
+/// What becomes of a record that failed for good.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) enum OnFailure {
+    /// It goes to `<topic>.dlq`.
+    #[default]
+    DeadLetterDefault,
+    /// It goes to this topic.
+    DeadLetter(String),
+    /// The application stops.
+    Stop,
+}
+
+impl<H, Arguments, L> TopicHandler<H, Arguments, L> {
+    /// How often and when a retriable failure is tried again, in place; see
+    /// [`Retry::default`] for what happens without.
+    pub fn retry(mut self, retry: Retry) -> Self {
+        self.options.retry = retry;
+        self
+    }
+
+    /// Where records go that failed for good; `<topic>.dlq` by default. The configured
+    /// prefix is put before it. Created with as many partitions as the source, unless the
+    /// configuration says otherwise.
+    pub fn dead_letter(mut self, topic: impl Into<String>) -> Self {
+        self.options.on_failure = OnFailure::DeadLetter(topic.into());
+        self
+    }
+
+    /// Keeps no dead letters: a record that failed for good stops the application, and is
+    /// not committed.
+    pub fn stop_on_failure(mut self) -> Self {
+        self.options.on_failure = OnFailure::Stop;
+        self
+    }
+
+    /// How many records of a partition are handled at once; one by default.
+    pub fn concurrency(mut self, concurrency: Concurrency) -> Self {
+        self.options.concurrency = concurrency;
+        self
+    }
+
+    /// Passes failure messages and traces through `redact` before they go into a dead
+    /// letter, to keep personal data and secrets out.
+    pub fn redact(mut self, redact: fn(&str) -> String) -> Self {
+        self.options.redact = Some(redact);
+        self
+    }
+
+    /// Wraps the handler in a tower layer; layers added later are further outside. Retries
+    /// pass through all of them again.
+    pub fn layer<Outer>(self, outer: Outer) -> TopicHandler<H, Arguments, Stack<L, Outer>> {
+        TopicHandler {
+            handler: self.handler,
+            layer: Stack::new(self.layer, outer),
+            options: self.options,
+            arguments: PhantomData,
+        }
+    }
+}

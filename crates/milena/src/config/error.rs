@@ -1,0 +1,37 @@
+//! What is wrong with a configuration, said so that it can be corrected.
+
+/// A setting that cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// The value of a setting is not allowed.
+    #[error("{field}: {value:?} is not allowed; it must be {allowed}")]
+    Invalid {
+        /// The setting, or the environment variable it came from.
+        field: String,
+        /// The value as it was given; `***` for secrets.
+        value: String,
+        /// What would have been accepted.
+        allowed: String,
+    },
+    /// There is no setting of this name.
+    #[error("there is no setting {name:?}{}", nearest_hint(.nearest))]
+    Unknown {
+        /// The name as it was given.
+        name: String,
+        /// The known name that looks most like it.
+        nearest: Option<&'static str>,
+    },
+    /// Two settings that contradict each other, or one that needs another.
+    #[error("{field}: {problem}")]
+    Conflict {
+        /// The setting to change.
+        field: String,
+        /// What is wrong with it, and what to do.
+        problem: String,
+    },
+}
+
+fn nearest_hint(nearest: &Option<&'static str>) -> String {
+    nearest.map_or_else(String::new, |name| format!("; did you mean {name:?}?"))
+}

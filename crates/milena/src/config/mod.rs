@@ -1,0 +1,150 @@
+//! The application's configuration: parsed once at the edge, checked, immutable.
+//!
+//! Owns the settings of the framework, their names and where they come from: the
+//! builder, the environment (`MILENA_*`), a `kafka://` URL. Opens no connection.
+
+mod builder;
+mod error;
+mod secret;
+mod servers;
+mod settings;
+mod url;
+
+use std::fmt;
+use std::time::Duration;
+
+use milena_client::ClientConfig;
+
+pub use self::builder::ConfigBuilder;
+pub use self::error::ConfigError;
+pub use self::secret::Secret;
+pub(crate) use self::servers::topic_problem;
+pub use milena_client::Compression;
+pub use milena_client::consumer::OffsetReset;
+
+/// The checked settings of an application.
+///
+/// ```
+/// use milena::Config;
+///
+/// let config = Config::builder()
+///     .bootstrap_servers("kafka-1:9092,kafka-2:9092")
+///     .group_id("billing")
+///     .build()?;
+/// assert_eq!(config.get("group.id").as_deref(), Some("billing"));
+/// # Ok::<(), milena::ConfigError>(())
+/// ```
+#[derive(Clone, PartialEq)]
+pub struct Config {
+    pub(crate) bootstrap_servers: Vec<String>,
+    pub(crate) username: Option<String>,
+    pub(crate) password: Option<Secret>,
+    pub(crate) client_id: String,
+    pub(crate) group_id: Option<String>,
+    pub(crate) topic_prefix: String,
+    pub(crate) auto_offset_reset: OffsetReset,
+    pub(crate) compression: Compression,
+    pub(crate) linger: Duration,
+    pub(crate) connect_timeout: Duration,
+    pub(crate) request_timeout: Duration,
+    pub(crate) delivery_timeout: Duration,
+    pub(crate) session_timeout: Duration,
+    pub(crate) rebalance_timeout: Duration,
+    pub(crate) commit_interval: Duration,
+    pub(crate) revocation_timeout: Duration,
+    pub(crate) shutdown_timeout: Duration,
+    pub(crate) partition_buffer_bytes: usize,
+    pub(crate) dead_letter_record_bytes: usize,
+    pub(crate) dead_letter_create_topic: bool,
+}
+
+impl Config {
+    /// Starts from the defaults.
+    #[must_use = "a builder does nothing until `build`"]
+    pub fn builder() -> ConfigBuilder {
+        ConfigBuilder::new()
+    }
+
+    /// Reads the environment: `MILENA_` and a setting's name in capitals
+    /// (`MILENA_BOOTSTRAP_SERVERS`, `MILENA_GROUP_ID`, …), and `MILENA_URL`, whose
+    /// servers and credentials override the others.
+    ///
+    /// With no server configured it is `localhost:9092`, and a warning is logged.
+    ///
+    /// # Errors
+    /// The first variable whose value is not allowed.
+    pub fn from_env() -> Result<Config, ConfigError> {
+        Config::builder().environment().build()
+    }
+
+    /// Reads a URL: `kafka://user:password@h1:9092,h2:9092?group_id=billing&linger_ms=5`.
+    ///
+    /// # Errors
+    /// A malformed URL, an unknown setting (with the nearest known one) or a value
+    /// that is not allowed.
+    pub fn from_url(url: &str) -> Result<Config, ConfigError> {
+        Config::builder().url(url).build()
+    }
+
+    /// Reads any setting back as text, under Kafka's name (`group.id`) or ours
+    /// (`group_id`). `None` when there is no such setting or it is not set; secrets
+    /// are masked.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<String> {
+        settings::find(name).and_then(|setting| (setting.read)(self))
+    }
+
+    /// The names of all settings, as [`Config::get`] takes them.
+    pub fn names() -> impl Iterator<Item = &'static str> {
+        settings::SETTINGS.iter().map(|setting| setting.name)
+    }
+
+    /// The `host:port` pairs the first connection is tried on.
+    #[must_use]
+    pub fn bootstrap_servers(&self) -> &[String] {
+        &self.bootstrap_servers
+    }
+
+    /// The consumer group, when one is configured.
+    #[must_use]
+    pub fn group_id(&self) -> Option<&str> {
+        self.group_id.as_deref()
+    }
+
+    /// The name of a topic as the cluster knows it: with the prefix.
+    #[must_use]
+    pub fn topic_name(&self, topic: &str) -> String {
+        format!("{}{topic}", self.topic_prefix)
+    }
+
+    /// What the client makes of this.
+    pub(crate) fn client_config(&self) -> Result<ClientConfig, ConfigError> {
+        if self.username.is_some() {
+            // Connecting without them would be worse than not connecting.
+            return Err(ConfigError::Conflict {
+                field: "username".to_owned(),
+                problem: "this version cannot authenticate; leave the credentials out".to_owned(),
+            });
+        }
+        Ok(ClientConfig::new(&self.bootstrap_servers.join(","))
+            .client_id(&self.client_id)
+            .connect_timeout(self.connect_timeout)
+            .request_timeout(self.request_timeout))
+    }
+}
+
+impl fmt::Debug for Config {
+    /// Every setting by name; the password and anything like it is masked.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut debug = formatter.debug_struct("Config");
+        for setting in settings::SETTINGS {
+            if let Some(value) = (setting.read)(self) {
+                debug.field(setting.name, &format_args!("{value}"));
+            }
+        }
+        debug.finish()
+    }
+}
+
+#[cfg(test)]
+mod tests;

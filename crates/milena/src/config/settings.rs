@@ -1,0 +1,225 @@
+//! The table of settings: one row each, with its name, what is allowed, how it is
+//! read from text and how it is shown. The builder's `set`, the environment, the URL,
+//! `Config::get` and `Debug` all go through it, so none of them can forget a setting.
+
+use std::time::Duration;
+
+use super::secret::{MASK, Secret};
+use super::servers::{SERVERS_ALLOWED, is_topic_byte, parse_servers};
+use super::{Compression, Config, OffsetReset};
+
+/// One setting.
+pub(crate) struct Setting {
+    /// Kafka's property name where it has one; `_` and `.` are the same.
+    pub(crate) name: &'static str,
+    /// What a value may be, for the error message.
+    pub(crate) allowed: &'static str,
+    /// Stores the value; `None` when it is not allowed.
+    pub(crate) apply: fn(&mut Config, &str) -> Option<()>,
+    /// Shows the value, masked if secret; `None` when not set.
+    pub(crate) read: fn(&Config) -> Option<String>,
+    /// Whether the value must not appear in errors.
+    pub(crate) is_secret: bool,
+}
+
+impl Setting {
+    /// The environment variable of this setting.
+    pub(crate) fn variable(&self) -> String {
+        format!(
+            "MILENA_{}",
+            self.name.replace('.', "_").to_ascii_uppercase()
+        )
+    }
+}
+
+/// The setting of this name, written with dots or underscores.
+pub(crate) fn find(name: &str) -> Option<&'static Setting> {
+    let name = name.replace('_', ".");
+    SETTINGS.iter().find(|setting| setting.name == name)
+}
+
+/// The known name most like `name`, if any is close.
+pub(crate) fn nearest(name: &str) -> Option<&'static str> {
+    let name = name.replace('_', ".").to_ascii_lowercase();
+    SETTINGS
+        .iter()
+        .map(|setting| {
+            (
+                strsim::damerau_levenshtein(setting.name, &name),
+                setting.name,
+            )
+        })
+        .filter(|(distance, candidate)| *distance <= candidate.len() / 3)
+        .min()
+        .map(|(_, candidate)| candidate)
+}
+
+const TEXT: &str = "a text that is not empty";
+const POSITIVE_MS: &str = "a whole number of milliseconds from 1 to 86400000";
+const ANY_MS: &str = "a whole number of milliseconds from 0 to 86400000";
+const BYTES: &str = "a whole number of bytes from 4096 to 1073741824";
+
+macro_rules! milliseconds {
+    ($name:literal, $field:ident, $allowed:ident, $least:literal) => {
+        Setting {
+            name: $name,
+            allowed: $allowed,
+            apply: |config, text| {
+                config.$field = parse_ms(text, $least)?;
+                Some(())
+            },
+            read: |config| Some(config.$field.as_millis().to_string()),
+            is_secret: false,
+        }
+    };
+}
+
+macro_rules! byte_count {
+    ($name:literal, $field:ident) => {
+        Setting {
+            name: $name,
+            allowed: BYTES,
+            apply: |config, text| {
+                let bytes = text.parse().ok()?;
+                config.$field = (4096..=1 << 30).contains(&bytes).then_some(bytes)?;
+                Some(())
+            },
+            read: |config| Some(config.$field.to_string()),
+            is_secret: false,
+        }
+    };
+}
+
+/// Every setting there is.
+pub(crate) static SETTINGS: &[Setting] = &[
+    Setting {
+        name: "bootstrap.servers",
+        allowed: SERVERS_ALLOWED,
+        apply: |config, text| {
+            config.bootstrap_servers = parse_servers(text)?;
+            Some(())
+        },
+        read: |config| Some(config.bootstrap_servers.join(",")),
+        is_secret: false,
+    },
+    Setting {
+        name: "username",
+        allowed: TEXT,
+        apply: |config, text| {
+            config.username = Some(non_empty(text)?);
+            Some(())
+        },
+        read: |config| config.username.clone(),
+        is_secret: false,
+    },
+    Setting {
+        name: "password",
+        allowed: TEXT,
+        apply: |config, text| {
+            config.password = Some(Secret::new(non_empty(text)?));
+            Some(())
+        },
+        read: |config| config.password.as_ref().map(|_| MASK.to_owned()),
+        is_secret: true,
+    },
+    Setting {
+        name: "client.id",
+        allowed: TEXT,
+        apply: |config, text| {
+            config.client_id = non_empty(text)?;
+            Some(())
+        },
+        read: |config| Some(config.client_id.clone()),
+        is_secret: false,
+    },
+    Setting {
+        name: "group.id",
+        allowed: TEXT,
+        apply: |config, text| {
+            config.group_id = Some(non_empty(text)?);
+            Some(())
+        },
+        read: |config| config.group_id.clone(),
+        is_secret: false,
+    },
+    Setting {
+        name: "topic.prefix",
+        allowed: "at most 200 ASCII letters, digits, '.', '_' and '-'",
+        apply: |config, text| {
+            let is_legal = text.len() <= 200 && text.bytes().all(is_topic_byte);
+            config.topic_prefix = is_legal.then(|| text.to_owned())?;
+            Some(())
+        },
+        read: |config| Some(config.topic_prefix.clone()),
+        is_secret: false,
+    },
+    Setting {
+        name: "auto.offset.reset",
+        allowed: "earliest, latest or none",
+        apply: |config, text| {
+            config.auto_offset_reset = match text {
+                "earliest" => OffsetReset::Earliest,
+                "latest" => OffsetReset::Latest,
+                "none" => OffsetReset::None,
+                _ => return None,
+            };
+            Some(())
+        },
+        read: |config| {
+            let name = match config.auto_offset_reset {
+                OffsetReset::Earliest => "earliest",
+                OffsetReset::Latest => "latest",
+                _ => "none",
+            };
+            Some(name.to_owned())
+        },
+        is_secret: false,
+    },
+    Setting {
+        name: "compression.type",
+        allowed: "none, gzip, snappy, lz4 or zstd",
+        apply: |config, text| {
+            config.compression = text.parse::<Compression>().ok()?;
+            Some(())
+        },
+        read: |config| Some(config.compression.to_string()),
+        is_secret: false,
+    },
+    milliseconds!("linger.ms", linger, ANY_MS, 0),
+    milliseconds!(
+        "socket.connection.setup.timeout.ms",
+        connect_timeout,
+        POSITIVE_MS,
+        1
+    ),
+    milliseconds!("request.timeout.ms", request_timeout, POSITIVE_MS, 1),
+    milliseconds!("delivery.timeout.ms", delivery_timeout, POSITIVE_MS, 1),
+    milliseconds!("session.timeout.ms", session_timeout, POSITIVE_MS, 1),
+    milliseconds!("max.poll.interval.ms", rebalance_timeout, POSITIVE_MS, 1),
+    milliseconds!("commit.interval.ms", commit_interval, POSITIVE_MS, 1),
+    milliseconds!("revocation.timeout.ms", revocation_timeout, POSITIVE_MS, 1),
+    milliseconds!("shutdown.timeout.ms", shutdown_timeout, POSITIVE_MS, 1),
+    byte_count!("partition.buffer.bytes", partition_buffer_bytes),
+    byte_count!("dead.letter.record.bytes", dead_letter_record_bytes),
+    Setting {
+        name: "dead.letter.create.topic",
+        allowed: "true or false",
+        apply: |config, text| {
+            config.dead_letter_create_topic = text.parse().ok()?;
+            Some(())
+        },
+        read: |config| Some(config.dead_letter_create_topic.to_string()),
+        is_secret: false,
+    },
+];
+
+fn non_empty(text: &str) -> Option<String> {
+    (!text.trim().is_empty()).then(|| text.to_owned())
+}
+
+fn parse_ms(text: &str, least: u64) -> Option<Duration> {
+    let ms: u64 = text.parse().ok()?;
+    (least..=86_400_000)
+        .contains(&ms)
+        .then(|| Duration::from_millis(ms))
+}

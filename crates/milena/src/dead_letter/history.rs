@@ -1,0 +1,86 @@
+//! What happened to a record, attempt by attempt; bounded.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::limits::{HISTORY_ENTRIES_MAX, HISTORY_MESSAGE_BYTES_MAX, cut};
+use crate::failure::{HandlerError, class_name};
+
+/// The failed attempts at one record. Keeps the first and the latest.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct History {
+    entries: Vec<Entry>,
+    attempts: u32,
+    first: Option<Timestamp>,
+    last: Option<Timestamp>,
+}
+
+/// One attempt, as `milena-history` shows it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct Entry {
+    pub(super) attempt: u32,
+    pub(super) at: String,
+    pub(super) class: String,
+    pub(super) code: String,
+    pub(super) message: String,
+}
+
+impl History {
+    /// Adds a failed attempt.
+    pub(crate) fn push(&mut self, at: Timestamp, error: &HandlerError) {
+        self.attempts += 1;
+        self.first.get_or_insert(at);
+        self.last = Some(at);
+        self.entries.push(Entry {
+            attempt: self.attempts,
+            at: rfc3339(at),
+            class: class_name(error.class()).to_owned(),
+            code: cut(error.code(), HISTORY_MESSAGE_BYTES_MAX).to_owned(),
+            message: cut(error.message(), HISTORY_MESSAGE_BYTES_MAX).to_owned(),
+        });
+        bound(&mut self.entries);
+    }
+
+    /// How many attempts failed.
+    pub(crate) fn attempts(&self) -> u32 {
+        self.attempts
+    }
+
+    pub(super) fn first(&self) -> Option<String> {
+        self.first.map(rfc3339)
+    }
+
+    pub(super) fn last(&self) -> Option<String> {
+        self.last.map(rfc3339)
+    }
+
+    /// All entries, after those of an earlier dead letter (its `milena-history`), with
+    /// every message passed through `redact`.
+    pub(super) fn entries(
+        &self,
+        earlier: Option<&str>,
+        redact: impl Fn(&str) -> String,
+    ) -> Vec<Entry> {
+        let mut entries: Vec<Entry> = earlier
+            .and_then(|text| serde_json::from_str(text).ok())
+            .unwrap_or_default();
+        entries.extend(self.entries.iter().cloned().map(|entry| Entry {
+            message: cut(&redact(&entry.message), HISTORY_MESSAGE_BYTES_MAX).to_owned(),
+            ..entry
+        }));
+        bound(&mut entries);
+        entries
+    }
+}
+
+/// With milliseconds, in UTC.
+fn rfc3339(at: Timestamp) -> String {
+    format!("{at:.3}")
+}
+
+fn bound(entries: &mut Vec<Entry>) {
+    let excess = entries.len().saturating_sub(HISTORY_ENTRIES_MAX);
+    if excess > 0 {
+        entries.drain(1..=excess);
+    }
+}

@@ -1,0 +1,97 @@
+//! A message on its way out.
+
+use bytes::Bytes;
+use serde::Serialize;
+
+use crate::message::MESSAGE_ID_HEADER;
+
+/// A message to publish.
+///
+/// ```
+/// use milena::Outgoing;
+///
+/// #[derive(serde::Serialize)]
+/// struct Order { id: u32 }
+///
+/// let message = Outgoing::to("orders").key("customer-7").json(&Order { id: 1 })?;
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+#[must_use = "a message does nothing until a publisher sends it"]
+pub struct Outgoing {
+    pub(crate) topic: String,
+    pub(crate) partition: Option<i32>,
+    pub(crate) timestamp: Option<i64>,
+    pub(crate) key: Option<Bytes>,
+    pub(crate) value: Option<Bytes>,
+    pub(crate) headers: Vec<(String, Option<Bytes>)>,
+}
+
+impl Outgoing {
+    /// A message for `topic` (without the configured prefix), with neither key nor value.
+    pub fn to(topic: impl Into<String>) -> Outgoing {
+        Outgoing {
+            topic: topic.into(),
+            partition: None,
+            timestamp: None,
+            key: None,
+            value: None,
+            headers: Vec::new(),
+        }
+    }
+
+    /// Messages of one key stay in order, in one partition.
+    pub fn key(mut self, key: impl Into<Bytes>) -> Outgoing {
+        self.key = Some(key.into());
+        self
+    }
+
+    /// Sets the value as it is.
+    pub fn value(mut self, value: impl Into<Bytes>) -> Outgoing {
+        self.value = Some(value.into());
+        self
+    }
+
+    /// Sets the value to `value` as JSON.
+    ///
+    /// # Errors
+    /// When `value` cannot be written as JSON, a map with keys that are no texts say.
+    pub fn json<T: Serialize + ?Sized>(self, value: &T) -> Result<Outgoing, serde_json::Error> {
+        Ok(self.value(serde_json::to_vec(value)?))
+    }
+
+    /// Adds a header; a name may repeat.
+    pub fn header(mut self, name: impl Into<String>, value: impl Into<Bytes>) -> Outgoing {
+        self.headers.push((name.into(), Some(value.into())));
+        self
+    }
+
+    /// Adds a header whose value is null.
+    pub fn null_header(mut self, name: impl Into<String>) -> Outgoing {
+        self.headers.push((name.into(), None));
+        self
+    }
+
+    /// Gives the message an id; without one it gets a random UUID.
+    pub fn id(self, id: impl Into<Bytes>) -> Outgoing {
+        self.header(MESSAGE_ID_HEADER, id)
+    }
+
+    /// Chooses the partition; without it, the key does.
+    pub fn partition(mut self, partition: i32) -> Outgoing {
+        self.partition = Some(partition);
+        self
+    }
+
+    /// Sets the timestamp, in milliseconds since the Unix epoch; without it, now.
+    pub fn timestamp(mut self, milliseconds: i64) -> Outgoing {
+        self.timestamp = Some(milliseconds);
+        self
+    }
+
+    pub(crate) fn has_id(&self) -> bool {
+        self.headers
+            .iter()
+            .any(|(name, _)| name == MESSAGE_ID_HEADER)
+    }
+}

@@ -1,0 +1,47 @@
+//! Logs: logfmt lines on standard error, filtered by `MILENA_LOG`.
+//!
+//! Owns how events reach the terminal. Libraries below only emit them.
+
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+
+/// The variable that says what is logged: `info`, `milena=debug,warn`, …
+pub const FILTER_VARIABLE: &str = "MILENA_LOG";
+
+/// Why logging could not be set up.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TelemetryError {
+    /// `MILENA_LOG` cannot be read.
+    #[error(
+        "MILENA_LOG: {value:?} is not allowed; it must be a level (error, warn, info, debug, trace) or target=level pairs separated by commas"
+    )]
+    Filter {
+        /// The value as it was given.
+        value: String,
+    },
+    /// Somebody set up logging before.
+    #[error("logging is set up already")]
+    AlreadyInitialised,
+}
+
+/// Sends events to standard error as logfmt lines
+/// (`event=app_started group=billing topics=orders`). Without `MILENA_LOG`, `default`
+/// says what is logged.
+///
+/// # Errors
+/// When `MILENA_LOG` cannot be read, or logging is set up already.
+pub fn init(default: &str) -> Result<(), TelemetryError> {
+    let directives = std::env::var(FILTER_VARIABLE).unwrap_or_else(|_| default.to_owned());
+    let filter = EnvFilter::try_new(&directives)
+        .map_err(|_| TelemetryError::Filter { value: directives })?;
+    let lines = tracing_logfmt::builder()
+        .layer()
+        .with_writer(std::io::stderr);
+    tracing_subscriber::registry()
+        .with(filter)
+        .with(lines)
+        .try_init()
+        .map_err(|_| TelemetryError::AlreadyInitialised)
+}

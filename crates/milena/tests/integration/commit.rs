@@ -1,0 +1,103 @@
+//! What is committed is done, whatever happens.
+
+use std::sync::Arc;
+
+use milena::{App, Concurrency, HandlerError, Json, Key, Outgoing, State, handler};
+use tokio::sync::Semaphore;
+use tokio::sync::mpsc::Sender;
+
+use crate::setup::{Bench, DEADLINE, Running, numbers, reports, within};
+
+/// One key is stuck, all others are done: the commit stays before the stuck record.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stuck_record_holds_the_commit_but_not_the_others() {
+    let bench = Bench::new().await;
+    bench.create("orders", 1).await;
+    for number in 0..20_u32 {
+        let key = if number == 5 { "stuck" } else { "free" };
+        let message = Outgoing::to("orders").key(key).json(&number).unwrap();
+        drop(bench.publisher.enqueue(&message).await.unwrap());
+    }
+    bench.publisher.flush(DEADLINE).await.unwrap();
+    let gate = Arc::new(Semaphore::new(0));
+    let (sender, mut done) = reports();
+    let on_order =
+        |Key(key): Key<String>,
+         Json(number): Json<u32>,
+         State((gate, sender)): State<(Arc<Semaphore>, Sender<u32>)>| async move {
+            if key == "stuck" {
+                let _ = gate.acquire().await?;
+            }
+            sender.send(number).await?;
+            Ok::<(), HandlerError>(())
+        };
+    let app = App::new(bench.config())
+        .state((gate.clone(), sender))
+        .topic(
+            "orders",
+            handler(on_order).concurrency(Concurrency::PerKey(4)),
+        );
+    let running = Running::start(app);
+    let others = done.take(19).await;
+    assert!(!others.contains(&5));
+    within("a commit before the stuck record", async {
+        while bench.committed("orders", 0).await != Some(5) {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    gate.add_permits(1);
+    assert_eq!(done.next().await, 5);
+    running.stop().await.unwrap();
+    assert_eq!(bench.committed("orders", 0).await, Some(20));
+}
+
+/// The application is dropped in the middle, as in a crash: what was not committed is
+/// handled again, and nothing is left out.
+#[tokio::test(flavor = "multi_thread")]
+async fn after_a_crash_everything_is_handled_at_least_once() {
+    let bench = Bench::new().await;
+    bench.create("orders", 3).await;
+    for partition in 0..3 {
+        bench.publish("orders", partition, numbers(200)).await;
+    }
+    let (sender, mut handled) = reports();
+    let on_order = |Json(number): Json<usize>,
+                    meta: milena::Meta,
+                    State(sender): State<Sender<_>>| async move {
+        tokio::task::yield_now().await;
+        sender.send((meta.partition, number)).await
+    };
+    let app = || {
+        App::new(bench.config())
+            .state(sender.clone())
+            .topic("orders", handler(on_order))
+    };
+    let crashing = Running::start(app());
+    let mut seen = handled.take(150).await;
+    crashing.task.abort();
+    let _ = crashing.task.await;
+    seen.extend(handled.rest());
+    let committed_before: i64 = {
+        let mut sum = 0;
+        for partition in 0..3 {
+            sum += bench.committed("orders", partition).await.unwrap_or(0);
+        }
+        sum
+    };
+    assert!(committed_before <= seen.len() as i64);
+    let again = Running::start(app());
+    let mut missing: std::collections::BTreeSet<(i32, usize)> = (0..3)
+        .flat_map(|partition| (0..200).map(move |number| (partition, number)))
+        .collect();
+    for one in seen {
+        missing.remove(&one);
+    }
+    while !missing.is_empty() {
+        missing.remove(&handled.next().await);
+    }
+    again.stop().await.unwrap();
+    for partition in 0..3 {
+        assert_eq!(bench.committed("orders", partition).await, Some(200));
+    }
+}

@@ -1,0 +1,10 @@
+//! The application on an embedded broker: what is handled, what is retried, what ends in
+//! the dead letter topic, and what is committed.
+
+mod commit;
+mod dead_letters;
+mod failures;
+mod handling;
+mod lifecycle;
+mod order;
+mod setup;
