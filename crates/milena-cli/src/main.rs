@@ -4,8 +4,11 @@
 //! stderr and an exit code (see [`failure`]). What a command does lives in
 //! [`commands`]; nothing here talks to a broker.
 
+mod cluster;
 mod commands;
 mod failure;
+mod output;
+mod record;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -37,6 +40,9 @@ fn main() -> ExitCode {
         }
         Err(error) => return report(&failure::from_clap(&error)),
     };
+    if let Err(error) = milena::telemetry::init(arguments.command.log_default()) {
+        return report(&Failure::usage(error.to_string()));
+    }
     match run(arguments.command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => report(&failure),

@@ -1,9 +1,14 @@
-//! The commands, one file each.
+//! The commands, one file (or folder) each.
 //!
-//! Every command is a clap `Args` struct named `Arguments` and an async `run`
-//! that turns it into an exit code by way of [`Failure`].
+//! Every command is a clap `Args` struct named `Arguments` (or a `Subcommand` named
+//! `Command`) and an async `run` that turns it into an exit code by way of [`Failure`].
 
 mod broker;
+mod consume;
+mod demo;
+mod group;
+mod produce;
+mod topic;
 
 use clap::Subcommand;
 
@@ -12,13 +17,40 @@ use crate::failure::Failure;
 /// The command tree.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Publish real events, handle them with failures, retries and dead letters, and
+    /// check that nothing is lost.
+    Demo(demo::Arguments),
+    /// Create, list, describe and delete topics.
+    #[command(subcommand)]
+    Topic(topic::Command),
+    /// Write records: lines of standard input, or files.
+    Produce(produce::Arguments),
+    /// Read records.
+    Consume(consume::Arguments),
+    /// List and describe consumer groups.
+    #[command(subcommand)]
+    Group(group::Command),
     /// Run a single-node broker for development and tests.
     Broker(broker::Arguments),
 }
 
 impl Command {
+    /// What is logged unless `MILENA_LOG` says otherwise. Most commands say themselves what
+    /// went wrong; a broker has nobody else to tell.
+    pub(crate) fn log_default(&self) -> &'static str {
+        match self {
+            Command::Broker(_) => "warn",
+            _ => "off",
+        }
+    }
+
     pub(crate) async fn run(self) -> Result<(), Failure> {
         match self {
+            Command::Demo(arguments) => demo::run(arguments).await,
+            Command::Topic(command) => topic::run(command).await,
+            Command::Produce(arguments) => produce::run(arguments).await,
+            Command::Consume(arguments) => consume::run(arguments).await,
+            Command::Group(command) => group::run(command).await,
             Command::Broker(arguments) => broker::run(arguments).await,
         }
     }
