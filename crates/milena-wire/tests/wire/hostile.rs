@@ -2,13 +2,18 @@
 
 use crate::decode_everything::decode_everything;
 use crate::samples::{BATCH_FILES, golden, open, raw_batches, records};
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use milena_wire::Compression;
 use milena_wire::batch::{
     Attributes, BATCH_HEADER_BYTES, BatchEncoder, BatchError, BatchHeader, BatchStamp, Batches,
     RawBatch, RecordData, compute_crc,
 };
 use milena_wire::compression::{CompressionError, compress, decompress};
+use milena_wire::rpc::messages::{
+    FetchResponse, MetadataRequest, ProduceRequest, TopicName, fetch_response, metadata_request,
+    produce_request,
+};
+use milena_wire::rpc::{ApiKey, RpcError, StrBytes, encode_request, encode_response};
 
 /// Files small enough to try every place in them.
 fn small_files() -> impl Iterator<Item = Bytes> {
@@ -99,14 +104,54 @@ fn every_flipped_bit_is_noticed() -> Result<(), BatchError> {
 /// The fuzz target's own entry on mutated golden bytes, the same ones every time.
 #[test]
 fn mutated_golden_bytes_do_not_panic() {
+    decode_mutations(&BATCH_FILES.map(golden));
+}
+
+/// The same on requests and responses.
+#[test]
+fn mutated_messages_do_not_panic() {
+    let records = Some(golden("java_none"));
+    let topic = || TopicName(StrBytes::from_static_str("orders"));
+    let produced = produce_request::PartitionProduceData::default().with_records(records.clone());
+    let produced = produce_request::TopicProduceData::default()
+        .with_name(topic())
+        .with_partition_data(vec![produced]);
+    let produce = ProduceRequest::default().with_topic_data(vec![produced]);
+    let asked = metadata_request::MetadataRequestTopic::default().with_name(Some(topic()));
+    let metadata = MetadataRequest::default().with_topics(Some(vec![asked]));
+    let fetched = fetch_response::PartitionData::default().with_records(records);
+    let fetched = fetch_response::FetchableTopicResponse::default().with_partitions(vec![fetched]);
+    let fetch = FetchResponse::default().with_responses(vec![fetched]);
+
+    let mut messages = Vec::new();
+    for version in [3, 8, 9, 12] {
+        messages.push(encode_request(version, 1, "client", &produce));
+        messages.push(encode_request(version, 1, "client", &metadata));
+    }
+    for version in [4, 11, 12] {
+        // The entry takes the version from where a request has it: within the correlation id.
+        let correlation_id = i32::from(version);
+        messages.push(encode_response(
+            ApiKey::Fetch,
+            version,
+            correlation_id,
+            &fetch,
+        ));
+    }
+    let behind_length = |frame: Result<BytesMut, RpcError>| frame.map(|f| f.freeze().slice(4..));
+    let messages: Result<Vec<_>, _> = messages.into_iter().map(behind_length).collect();
+    decode_mutations(&messages.expect("these fields exist in these versions"));
+}
+
+fn decode_mutations(originals: &[Bytes]) {
     const ROUNDS: usize = 100;
-    let files: Vec<_> = BATCH_FILES.into_iter().map(golden).collect();
     let mut random = Lcg(0x006d_696c_656e_6131);
-    for bytes in &files {
+    for bytes in originals {
+        decode_everything(bytes);
         for _ in 0..ROUNDS {
             let mut mutated = bytes.to_vec();
             for _ in 0..=random.below(6) {
-                mutate(&mut mutated, &files, &mut random);
+                mutate(&mut mutated, originals, &mut random);
             }
             decode_everything(&mutated);
         }
