@@ -45,6 +45,9 @@ pub(crate) fn run(steps: &mut Steps) {
             "--workspace",
             "--no-deps",
             "--document-private-items",
+            // The program `milena` and the library `milena` would write the same pages.
+            "--exclude",
+            "milena-cli",
         ]);
         // Private items may link to each other; a broken link is what we are after.
         command.env(
