@@ -5,6 +5,7 @@
 //! left out on a cluster.
 
 mod admin;
+mod app;
 mod commits;
 mod faults;
 mod groups;
