@@ -7,12 +7,15 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use tokio::task::JoinHandle;
+
 use crate::config::{self, BrokerConfig};
 use crate::coordinator::groups::Groups;
 use crate::error::BrokerError;
 use crate::faults::Faults;
 use crate::fetch_sessions::FetchSessions;
 use crate::housekeeping;
+use crate::log::FlushDepth;
 use crate::node::Node;
 use crate::server::{Listener, ServerHandle};
 use crate::storage::Storage;
@@ -46,6 +49,8 @@ pub struct Broker {
     address: SocketAddr,
     node: Arc<Node>,
     server: ServerHandle,
+    /// Timers; they end with the server.
+    tasks: Vec<JoinHandle<()>>,
 }
 
 impl Broker {
@@ -83,7 +88,15 @@ impl Broker {
     /// was acknowledged is on disk (with directory storage).
     pub async fn stop(self) {
         self.server.stop().await;
-        housekeeping::flush_all(&self.node);
+        for task in self.tasks {
+            // Nothing may hold the directory's lock when this returns.
+            let _ = task.await;
+        }
+        let node = self.node.clone();
+        let flush = move || housekeeping::flush_all(&node, FlushDepth::Checkpoint);
+        if let Err(error) = tokio::task::spawn_blocking(flush).await {
+            tracing::error!(event = "flush_failed", error = %error);
+        }
         tracing::info!(event = "broker_stopped", address = %self.address);
     }
 }
@@ -139,13 +152,16 @@ impl BrokerBuilder {
         });
         let address = listener.address();
         let server = listener.serve(node.clone());
-        tokio::spawn(housekeeping::run(node.clone(), server.stopping()));
-        tokio::spawn(housekeeping::run_groups(node.clone(), server.stopping()));
+        let tasks = vec![
+            tokio::spawn(housekeeping::run(node.clone(), server.stopping())),
+            tokio::spawn(housekeeping::run_groups(node.clone(), server.stopping())),
+        ];
         tracing::info!(event = "broker_started", address = %address, node_id = node.config.node_id);
         Ok(Broker {
             address,
             node,
             server,
+            tasks,
         })
     }
 }

@@ -3,24 +3,39 @@
 //! Owns the timers only; what is done is known to the logs and coordinators.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::watch;
+use tokio::time::{Interval, MissedTickBehavior};
 
 use crate::clock;
+use crate::log::FlushDepth;
 use crate::node::Node;
 use crate::server::stopped;
 
+/// Far enough away for any process.
+const NEVER: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+
 /// Runs until the broker stops.
 pub(crate) async fn run(node: Arc<Node>, mut stop: watch::Receiver<bool>) {
-    let period = node.config.retention_check_interval;
-    let mut cleaning = tokio::time::interval_at(clock::now() + period, period);
-    cleaning.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut cleaning = every(node.config.retention_check_interval);
+    let mut checkpoints = every(node.config.checkpoint_interval);
+    let mut flushes = every(node.config.flush_interval.unwrap_or(NEVER));
     loop {
         tokio::select! {
             _ = cleaning.tick() => clean(&node),
+            _ = checkpoints.tick() => flush_in_background(&node, FlushDepth::Checkpoint).await,
+            _ = flushes.tick() => flush_in_background(&node, FlushDepth::Records).await,
             () = stopped(&mut stop) => return,
         }
     }
+}
+
+/// A timer whose first tick is a period away.
+fn every(period: Duration) -> Interval {
+    let mut interval = tokio::time::interval_at(clock::now() + period, period);
+    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    interval
 }
 
 /// Runs the timers of the groups until the broker stops.
@@ -54,11 +69,14 @@ fn clean(node: &Node) {
     }
 }
 
-/// Brings every log to disk.
-pub(crate) fn flush_all(node: &Node) {
+/// Flushes what is not on disk yet, one log after the other. Blocks for the disk.
+pub(crate) fn flush_all(node: &Node, depth: FlushDepth) {
     for topic in node.topics.all() {
         for partition in topic.partitions() {
-            if let Err(error) = partition.log.flush() {
+            if !partition.log.needs_flush(depth) {
+                continue;
+            }
+            if let Err(error) = partition.log.flush(depth) {
                 tracing::error!(
                     event = "flush_failed",
                     topic = %partition.topic,
@@ -67,5 +85,16 @@ pub(crate) fn flush_all(node: &Node) {
                 );
             }
         }
+    }
+    if let Err(error) = node.storage.flush_groups() {
+        tracing::error!(event = "flush_failed", error = %error);
+    }
+}
+
+async fn flush_in_background(node: &Arc<Node>, depth: FlushDepth) {
+    let node = node.clone();
+    let flushed = tokio::task::spawn_blocking(move || flush_all(&node, depth)).await;
+    if let Err(error) = flushed {
+        tracing::error!(event = "flush_failed", error = %error);
     }
 }

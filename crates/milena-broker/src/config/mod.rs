@@ -59,6 +59,8 @@ pub(crate) struct BrokerConfig {
     pub(crate) flush_interval_messages: u64,
     /// `log.flush.interval.ms`
     pub(crate) flush_interval: Option<Duration>,
+    /// `log.flush.offset.checkpoint.interval.ms`; everything is on disk this often at least.
+    pub(crate) checkpoint_interval: Duration,
     /// `producer.id.expiration.ms`
     pub(crate) producer_id_expiration: Duration,
     /// `group.initial.rebalance.delay.ms`
@@ -105,6 +107,7 @@ impl Default for BrokerConfig {
             index_interval_bytes: 4096,
             flush_interval_messages: u64::MAX,
             flush_interval: None,
+            checkpoint_interval: Duration::from_secs(60),
             producer_id_expiration: DAY,
             group_initial_rebalance_delay: Duration::ZERO,
             group_session_timeout_min: Duration::from_secs(6),

@@ -14,98 +14,50 @@ use crate::limits;
 /// Sets one property; the reason says what a good value looks like.
 type Setter = fn(&mut BrokerConfig, &str) -> Result<(), String>;
 
-const PROPERTIES: &[(&str, Setter)] = &[
-    ("advertised.listeners", |c, v| {
-        Ok(c.advertised = Some(listener(v)?))
-    }),
-    ("auto.create.topics.enable", |c, v| {
-        Ok(c.auto_create_topics = boolean(v)?)
-    }),
-    ("broker.id", |c, v| Ok(c.node_id = within(v, 0, i32::MAX)?)),
-    ("broker.rack", |c, v| Ok(c.rack = Some(v.to_owned()))),
-    ("connections.max.idle.ms", |c, v| {
-        Ok(c.connection_idle_max = milliseconds(v)?)
-    }),
-    ("delete.topic.enable", |c, v| {
-        Ok(c.delete_topics = boolean(v)?)
-    }),
-    ("fetch.max.bytes", |c, v| {
-        Ok(c.fetch_bytes_max = within(v, 1024, i32::MAX as usize)?)
-    }),
-    ("group.initial.rebalance.delay.ms", |c, v| {
-        Ok(c.group_initial_rebalance_delay = milliseconds(v)?)
-    }),
-    ("group.max.session.timeout.ms", |c, v| {
-        Ok(c.group_session_timeout_max = milliseconds(v)?)
-    }),
-    ("group.max.size", |c, v| {
-        Ok(c.group_members_max = within(v, 1, 1_000_000)?)
-    }),
-    ("group.min.session.timeout.ms", |c, v| {
-        Ok(c.group_session_timeout_min = milliseconds(v)?)
-    }),
-    ("log.flush.interval.messages", |c, v| {
-        Ok(c.flush_interval_messages = within(v, 1, u64::MAX)?)
-    }),
-    ("log.flush.interval.ms", |c, v| {
-        Ok(c.flush_interval = Some(positive_milliseconds(v)?))
-    }),
-    ("log.index.interval.bytes", |c, v| {
-        Ok(c.index_interval_bytes = within(v, 0, 1 << 30)?)
-    }),
-    ("log.message.timestamp.after.max.ms", |c, v| {
-        Ok(c.timestamp_after_max_ms = within(v, 0, i64::MAX)?)
-    }),
-    ("log.message.timestamp.before.max.ms", |c, v| {
-        Ok(c.timestamp_before_max_ms = within(v, 0, i64::MAX)?)
-    }),
-    ("log.message.timestamp.type", |c, v| {
-        Ok(c.timestamp_type = timestamp_type(v)?)
-    }),
-    ("log.retention.bytes", |c, v| {
-        Ok(c.retention_bytes = unlimited(v)?)
-    }),
-    ("log.retention.check.interval.ms", |c, v| {
-        Ok(c.retention_check_interval = positive_milliseconds(v)?)
-    }),
-    ("log.retention.hours", |c, v| {
-        Ok(c.retention_ms = retention(v, 60 * 60 * 1000)?)
-    }),
-    ("log.retention.minutes", |c, v| {
-        Ok(c.retention_ms = retention(v, 60 * 1000)?)
-    }),
-    ("log.retention.ms", |c, v| {
-        Ok(c.retention_ms = retention(v, 1)?)
-    }),
-    ("log.segment.bytes", |c, v| {
-        Ok(c.segment_bytes = within(v, 1024, i32::MAX as u64)?)
-    }),
-    ("max.connections", |c, v| {
-        Ok(c.connections_max = within(v, 1, i32::MAX as usize)?)
-    }),
-    ("max.incremental.fetch.session.cache.slots", |c, v| {
-        Ok(c.fetch_sessions_max = within(v, 0, 1_000_000)?)
-    }),
-    ("message.max.bytes", |c, v| {
-        Ok(c.batch_bytes_max = within(v, 61, i32::MAX as usize)?)
-    }),
-    ("node.id", |c, v| Ok(c.node_id = within(v, 0, i32::MAX)?)),
-    ("num.partitions", |c, v| {
-        Ok(c.partitions_default = within(v, 1, limits::PARTITIONS_PER_TOPIC_MAX)?)
-    }),
-    ("offset.metadata.max.bytes", |c, v| {
-        Ok(c.offset_metadata_bytes_max = within(v, 0, i16::MAX as usize)?)
-    }),
-    ("offsets.retention.minutes", |c, v| {
-        Ok(c.offsets_retention = Duration::from_secs(within(v, 1, i32::MAX as u64)? * 60))
-    }),
-    ("producer.id.expiration.ms", |c, v| {
-        Ok(c.producer_id_expiration = positive_milliseconds(v)?)
-    }),
-    ("socket.request.max.bytes", |c, v| {
-        Ok(c.request_bytes_max = within(v, 1024, i32::MAX as usize)?)
-    }),
-];
+macro_rules! properties {
+    ($($name:literal => $field:ident = |$value:ident| $parse:expr;)*) => {
+        &[$(($name, |config, $value| {
+            config.$field = $parse;
+            Ok(())
+        }),)*]
+    };
+}
+
+const PROPERTIES: &[(&str, Setter)] = properties! {
+    "advertised.listeners" => advertised = |value| Some(listener(value)?);
+    "auto.create.topics.enable" => auto_create_topics = |value| boolean(value)?;
+    "broker.id" => node_id = |value| within(value, 0, i32::MAX)?;
+    "broker.rack" => rack = |value| Some(value.to_owned());
+    "connections.max.idle.ms" => connection_idle_max = |value| milliseconds(value)?;
+    "delete.topic.enable" => delete_topics = |value| boolean(value)?;
+    "fetch.max.bytes" => fetch_bytes_max = |value| within(value, 1024, i32::MAX as usize)?;
+    "group.initial.rebalance.delay.ms" => group_initial_rebalance_delay = |value| milliseconds(value)?;
+    "group.max.session.timeout.ms" => group_session_timeout_max = |value| milliseconds(value)?;
+    "group.max.size" => group_members_max = |value| within(value, 1, 1_000_000)?;
+    "group.min.session.timeout.ms" => group_session_timeout_min = |value| milliseconds(value)?;
+    "log.flush.interval.messages" => flush_interval_messages = |value| within(value, 1, u64::MAX)?;
+    "log.flush.interval.ms" => flush_interval = |value| Some(positive_milliseconds(value)?);
+    "log.flush.offset.checkpoint.interval.ms" => checkpoint_interval = |value| positive_milliseconds(value)?;
+    "log.index.interval.bytes" => index_interval_bytes = |value| within(value, 0, 1 << 30)?;
+    "log.message.timestamp.after.max.ms" => timestamp_after_max_ms = |value| within(value, 0, i64::MAX)?;
+    "log.message.timestamp.before.max.ms" => timestamp_before_max_ms = |value| within(value, 0, i64::MAX)?;
+    "log.message.timestamp.type" => timestamp_type = |value| timestamp_type(value)?;
+    "log.retention.bytes" => retention_bytes = |value| unlimited(value)?;
+    "log.retention.check.interval.ms" => retention_check_interval = |value| positive_milliseconds(value)?;
+    "log.retention.hours" => retention_ms = |value| retention(value, 60 * 60 * 1000)?;
+    "log.retention.minutes" => retention_ms = |value| retention(value, 60 * 1000)?;
+    "log.retention.ms" => retention_ms = |value| retention(value, 1)?;
+    "log.segment.bytes" => segment_bytes = |value| within(value, 1024, i32::MAX as u64)?;
+    "max.connections" => connections_max = |value| within(value, 1, i32::MAX as usize)?;
+    "max.incremental.fetch.session.cache.slots" => fetch_sessions_max = |value| within(value, 0, 1_000_000)?;
+    "message.max.bytes" => batch_bytes_max = |value| within(value, 61, i32::MAX as usize)?;
+    "node.id" => node_id = |value| within(value, 0, i32::MAX)?;
+    "num.partitions" => partitions_default = |value| within(value, 1, limits::PARTITIONS_PER_TOPIC_MAX)?;
+    "offset.metadata.max.bytes" => offset_metadata_bytes_max = |value| within(value, 0, i16::MAX as usize)?;
+    "offsets.retention.minutes" => offsets_retention = |value| Duration::from_secs(within(value, 1, i32::MAX as u64)? * 60);
+    "producer.id.expiration.ms" => producer_id_expiration = |value| positive_milliseconds(value)?;
+    "socket.request.max.bytes" => request_bytes_max = |value| within(value, 1024, i32::MAX as usize)?;
+};
 
 /// Names further from every known one than this get no suggestion.
 const SIMILARITY_MIN: f64 = 0.7;

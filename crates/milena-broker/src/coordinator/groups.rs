@@ -12,8 +12,8 @@ use tokio::sync::{Notify, oneshot, watch};
 use tokio::time::Instant;
 
 use super::group::{
-    Action, Credentials, Group, GroupSettings, GroupSnapshot, JoinRequest, Joined, LeaveRequest,
-    SyncRequest, Synced, Ticket,
+    Action, Credentials, Group, GroupSettings, JoinRequest, Joined, LeaveRequest, SyncRequest,
+    Synced, Ticket,
 };
 use super::offsets::{CommittedOffset, GroupOffsets};
 use crate::clock;
@@ -64,10 +64,7 @@ impl Groups {
         storage: Arc<Storage>,
         records: Vec<GroupRecord>,
     ) -> Groups {
-        let settings = GroupSettings {
-            initial_rebalance_delay: config.group_initial_rebalance_delay,
-            members_max: config.group_members_max,
-        };
+        let settings = settings(config);
         let now = clock::now();
         let mut inner = Inner::default();
         for record in records {
@@ -452,26 +449,34 @@ impl Inner {
     }
 }
 
-/// A group's members and offsets in as few records as possible, for compaction.
-pub(crate) fn condense(
-    group: &Arc<str>,
-    snapshot: GroupSnapshot,
-    offsets: &GroupOffsets,
-) -> Vec<GroupRecord> {
-    let rows = offsets
-        .iter()
-        .map(|(topic, partition, offset)| (topic.clone(), partition, offset.clone()));
-    vec![
-        GroupRecord::Members {
+/// The same groups in as few records as possible, for compacting the journal.
+pub(crate) fn condense(config: &BrokerConfig, records: &[GroupRecord]) -> Vec<GroupRecord> {
+    let settings = settings(config);
+    let mut inner = Inner::default();
+    for record in records {
+        inner.replay(settings, record.clone(), clock::now());
+    }
+    let mut condensed = Vec::new();
+    for (group, entry) in inner.groups {
+        let snapshot = entry.group.snapshot();
+        condensed.push(GroupRecord::Members {
             group: group.clone(),
             snapshot,
-        },
-        GroupRecord::Offsets {
-            group: group.clone(),
+        });
+        let rows = entry.offsets.iter();
+        let rows =
+            rows.map(|(topic, partition, offset)| (topic.clone(), partition, offset.clone()));
+        condensed.push(GroupRecord::Offsets {
+            group,
             rows: rows.collect(),
-        },
-    ]
+        });
+    }
+    condensed
 }
 
-#[cfg(test)]
-mod tests;
+fn settings(config: &BrokerConfig) -> GroupSettings {
+    GroupSettings {
+        initial_rebalance_delay: config.group_initial_rebalance_delay,
+        members_max: config.group_members_max,
+    }
+}

@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use milena_wire::error_code::ErrorCode;
-use milena_wire::rpc::StrBytes;
 use milena_wire::rpc::messages::join_group_response::JoinGroupResponseMember;
 use milena_wire::rpc::messages::{JoinGroupRequest, JoinGroupResponse};
 use uuid::Uuid;
@@ -106,7 +105,7 @@ fn response(version: i16, joined: Joined) -> JoinGroupResponse {
         .with_members(members.collect());
     let protocol = joined.protocol.as_ref().map(to_wire);
     if version < PROTOCOL_TYPE_SINCE {
-        return response.with_protocol_name(Some(protocol.unwrap_or_else(StrBytes::default)));
+        return response.with_protocol_name(Some(protocol.unwrap_or_default()));
     }
     response
         .with_protocol_name(protocol)

@@ -35,15 +35,50 @@ pub(crate) fn handle(node: &Arc<Node>, context: &RequestContext, request: Produc
         }
     });
     let response = ProduceResponse::default().with_responses(topics.collect());
-    if acks != 0 {
+    let Appends {
+        failures,
+        unflushed,
+        ..
+    } = appends;
+    if acks == 0 {
+        // A closed connection is the only sign of failure there is.
+        return if failures > 0 {
+            Reply::Disconnect
+        } else {
+            Reply::Nothing
+        };
+    }
+    if unflushed.is_empty() {
         return Reply::Ready(reply::encode(context, &response));
     }
-    // Without acknowledgements a closed connection is the only sign of failure.
-    if appends.failures > 0 {
-        Reply::Disconnect
-    } else {
-        Reply::Nothing
+    let context = context.clone();
+    Reply::Later(Box::pin(async move {
+        let response = flushed(response, unflushed).await;
+        reply::encode(&context, &response)
+    }))
+}
+
+/// A partition, and up to where it has to be on disk before it is acknowledged.
+type Unflushed = (Arc<Partition>, i64);
+
+/// Acknowledges once everything is on disk, as `log.flush.interval.messages` demands.
+async fn flushed(mut response: ProduceResponse, unflushed: Vec<Unflushed>) -> ProduceResponse {
+    for (partition, end_offset) in unflushed {
+        let Err(error) = partition.log.flush_up_to(end_offset).await else {
+            continue;
+        };
+        tracing::error!(event = "flush_failed", topic = %partition.topic, error = %error);
+        let is_its = |topic: &&mut TopicProduceResponse| {
+            topic.topic_id == partition.topic_id || *topic.name.as_str() == *partition.topic
+        };
+        let topics = response.responses.iter_mut().filter(is_its);
+        let rows = topics.flat_map(|topic| &mut topic.partition_responses);
+        for row in rows.filter(|row| row.index == partition.index) {
+            row.error_code = ErrorCode::KafkaStorageError.code();
+            row.base_offset = -1;
+        }
     }
+    response
 }
 
 /// The appends of one request.
@@ -53,6 +88,7 @@ struct Appends<'a> {
     rules: BatchRules,
     now_ms: i64,
     failures: usize,
+    unflushed: Vec<Unflushed>,
 }
 
 impl<'a> Appends<'a> {
@@ -70,6 +106,7 @@ impl<'a> Appends<'a> {
             rules,
             now_ms,
             failures: 0,
+            unflushed: Vec::new(),
         }
     }
 
@@ -111,7 +148,7 @@ impl<'a> Appends<'a> {
     }
 
     fn append(
-        &self,
+        &mut self,
         topic: Option<&Topic>,
         missing: ErrorCode,
         index: i32,
@@ -125,7 +162,11 @@ impl<'a> Appends<'a> {
                 format!("topic '{}' has no partition {index}", topic.name),
             )
         })?;
-        self.append_to(&partition, records)
+        let appended = self.append_to(&partition, records)?;
+        if appended.unflushed_records >= self.node.config.flush_interval_messages {
+            self.unflushed.push((partition, appended.end_offset));
+        }
+        Ok(appended)
     }
 
     fn append_to(

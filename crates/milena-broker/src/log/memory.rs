@@ -6,8 +6,10 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 
+use super::producers::Producers;
 use super::{
-    BatchStore, LogError, PATCHED_BYTES, Piece, ReadLimit, StampedBatch, TimestampedOffset,
+    BatchStore, Flush, FlushDepth, LogError, PATCHED_BYTES, Piece, ReadLimit, StampedBatch,
+    TimestampedOffset,
 };
 use crate::limits;
 use crate::log::validate;
@@ -146,9 +148,11 @@ impl BatchStore for MemoryLog {
         Ok(self.start_offset != start_offset)
     }
 
-    fn flush(&mut self) -> Result<(), LogError> {
-        Ok(())
+    fn begin_flush(&mut self, _: FlushDepth, _: &Producers) -> Option<Flush> {
+        None
     }
+
+    fn end_flush(&mut self, _: &Flush) {}
 }
 
 #[cfg(test)]

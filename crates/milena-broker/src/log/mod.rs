@@ -3,15 +3,26 @@
 //! Owns offsets, batches, producer sequences and what survives a restart. Knows
 //! no request and no connection, and not which node serves it.
 
+mod checkpoint;
+mod directory;
+mod index;
 pub(crate) mod memory;
 pub(crate) mod partition;
 pub(crate) mod producers;
+pub(crate) mod recovery;
+mod segment;
+#[cfg(test)]
+mod testing;
 pub(crate) mod validate;
 
 use std::io;
 
 use bytes::Bytes;
 use milena_wire::batch::BatchHeader;
+
+use producers::Producers;
+
+pub(crate) use directory::{Flush, SegmentSettings};
 
 /// Bytes of a batch before its leader epoch ends: what the broker rewrites
 /// without touching the checksum.
@@ -91,6 +102,15 @@ impl StampedBatch {
     }
 }
 
+/// How much a flush does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum FlushDepth {
+    /// The records are safe; recovery still has to check them.
+    Records,
+    /// Recovery can start behind them.
+    Checkpoint,
+}
+
 /// Where batches are kept.
 pub(crate) trait BatchStore: Send {
     /// The first offset that can be read.
@@ -108,6 +128,9 @@ pub(crate) trait BatchStore: Send {
     /// Drops whole old parts: what is older than `before_ms`, and what exceeds
     /// `bytes_max` (either may be absent). Returns whether the start moved.
     fn retain(&mut self, before_ms: Option<i64>, bytes_max: Option<u64>) -> Result<bool, LogError>;
-    /// Makes everything appended so far survive a loss of power.
-    fn flush(&mut self) -> Result<(), LogError>;
+    /// Collects what has to be written to disk so that everything appended so far
+    /// survives a loss of power; `None` where nothing ever does.
+    fn begin_flush(&mut self, depth: FlushDepth, producers: &Producers) -> Option<Flush>;
+    /// Says that it has been written.
+    fn end_flush(&mut self, flush: &Flush);
 }

@@ -12,19 +12,23 @@ use tokio::sync::Notify;
 
 use super::producers::{Producers, Sequenced, Verdict};
 use super::validate::Refusal;
-use super::{BatchStore, LogError, Piece, ReadLimit, StampedBatch, TimestampedOffset};
+use super::{BatchStore, FlushDepth, LogError, Piece, ReadLimit, StampedBatch, TimestampedOffset};
 
 /// The log of one partition, shared by all connections.
 pub(crate) struct PartitionLog {
     state: Mutex<State>,
+    /// Held by whoever is flushing.
+    flush_turn: tokio::sync::Mutex<()>,
 }
 
 struct State {
     store: Box<dyn BatchStore>,
     producers: Producers,
     waiters: Vec<Weak<Notify>>,
-    /// Records appended since the last flush.
-    unflushed_records: u64,
+    /// What is before it is on disk.
+    flushed_offset: i64,
+    /// What is before it need not be checked when the log is opened again.
+    checkpoint_offset: i64,
 }
 
 /// Where a batch ended up.
@@ -60,14 +64,18 @@ pub(crate) struct Stamp {
 
 impl PartitionLog {
     pub(crate) fn new(store: Box<dyn BatchStore>, producers: Producers) -> Self {
+        let flushed_offset = store.next_offset();
         let state = State {
+            // A log that was just opened has no checkpoint at its end yet.
+            checkpoint_offset: store.start_offset(),
             store,
             producers,
             waiters: Vec::new(),
-            unflushed_records: 0,
+            flushed_offset,
         };
         PartitionLog {
             state: Mutex::new(state),
+            flush_turn: tokio::sync::Mutex::default(),
         }
     }
 
@@ -88,7 +96,7 @@ impl PartitionLog {
                         -1
                     },
                     start_offset: state.store.start_offset(),
-                    unflushed_records: state.unflushed_records,
+                    unflushed_records: state.unflushed_records(),
                 });
             }
             Some(Verdict::OutOfOrder { expected }) => {
@@ -167,12 +175,57 @@ impl PartitionLog {
         }
     }
 
-    /// Makes what was appended survive a loss of power. Returns the end of what is safe.
-    pub(crate) fn flush(&self) -> Result<i64, LogError> {
+    /// Makes what was appended so far survive a loss of power. Blocks for the disk,
+    /// but holds no lock while it does.
+    pub(crate) fn flush(&self, depth: FlushDepth) -> Result<(), LogError> {
+        let (flush, end_offset) = {
+            let mut state = self.lock();
+            let State {
+                store, producers, ..
+            } = &mut *state;
+            (store.begin_flush(depth, producers), store.next_offset())
+        };
+        if let Some(flush) = flush {
+            flush.run().map_err(|source| LogError::Storage {
+                action: "flush",
+                source,
+            })?;
+            self.lock().store.end_flush(&flush);
+        }
         let mut state = self.lock();
-        state.store.flush()?;
-        state.unflushed_records = 0;
-        Ok(state.store.next_offset())
+        state.flushed_offset = state.flushed_offset.max(end_offset);
+        if depth == FlushDepth::Checkpoint {
+            state.checkpoint_offset = state.checkpoint_offset.max(end_offset);
+        }
+        Ok(())
+    }
+
+    /// Waits until everything before `end_offset` is on disk. Whoever comes while
+    /// another flush is running shares the next one: a group commit.
+    pub(crate) async fn flush_up_to(self: &Arc<Self>, end_offset: i64) -> Result<(), LogError> {
+        let _turn = self.flush_turn.lock().await;
+        if self.lock().flushed_offset >= end_offset {
+            return Ok(());
+        }
+        let log = self.clone();
+        let flushed = tokio::task::spawn_blocking(move || log.flush(FlushDepth::Records)).await;
+        flushed.unwrap_or_else(|error| {
+            let source = std::io::Error::other(error);
+            Err(LogError::Storage {
+                action: "flush",
+                source,
+            })
+        })
+    }
+
+    /// Whether a flush of this depth would have anything to do.
+    pub(crate) fn needs_flush(&self, depth: FlushDepth) -> bool {
+        let state = self.lock();
+        let done = match depth {
+            FlushDepth::Records => state.flushed_offset,
+            FlushDepth::Checkpoint => state.checkpoint_offset,
+        };
+        state.store.next_offset() > done
     }
 
     /// Applies retention to the batches and to the memory of producers.
@@ -200,7 +253,7 @@ impl PartitionLog {
 
 impl State {
     fn store(&mut self, batch: &RawBatch, stamp: Stamp) -> Result<Appended, Refusal> {
-        let mut header = batch.header.clone();
+        let mut header = batch.header;
         let mut bytes = batch.bytes().clone();
         let mut log_append_time = -1;
         if stamp.timestamp_type == TimestampType::LogAppendTime {
@@ -209,20 +262,22 @@ impl State {
         }
         header.base_offset = self.store.next_offset();
         header.partition_leader_epoch = stamp.leader_epoch;
-        let records = u64::try_from(header.records_count).unwrap_or(0);
         let stamped = StampedBatch { header, bytes };
         self.store.append(&stamped).map_err(|error| {
             tracing::error!(event = "append_failed", error = %error);
             Refusal::new(ErrorCode::KafkaStorageError, error.to_string())
         })?;
-        self.unflushed_records += records;
         Ok(Appended {
             base_offset: stamped.header.base_offset,
             end_offset: self.store.next_offset(),
             log_append_time,
             start_offset: self.store.start_offset(),
-            unflushed_records: self.unflushed_records,
+            unflushed_records: self.unflushed_records(),
         })
+    }
+
+    fn unflushed_records(&self) -> u64 {
+        u64::try_from(self.store.next_offset() - self.flushed_offset).unwrap_or(0)
     }
 
     fn wake(&mut self) {
@@ -242,6 +297,3 @@ fn with_append_time(bytes: &Bytes, now_ms: i64) -> Result<(batch::BatchHeader, B
         .map_err(|error| Refusal::new(ErrorCode::UnknownServerError, error.to_string()))?;
     Ok((header, Bytes::from(copy)))
 }
-
-#[cfg(test)]
-mod tests;

@@ -183,6 +183,3 @@ fn corrupt(message: impl Into<String>) -> Refusal {
 fn invalid(message: impl Into<String>) -> Refusal {
     Refusal::new(ErrorCode::InvalidRecord, message)
 }
-
-#[cfg(test)]
-mod tests;

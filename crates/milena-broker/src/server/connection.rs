@@ -14,10 +14,12 @@ use milena_wire::frame::split_frame;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use super::dispatch::dispatch;
 use super::listener::stopped;
 use super::reply::{LaterFrame, Reply, ResponseFrame};
+use crate::clock;
 use crate::limits;
 use crate::node::Node;
 
@@ -32,6 +34,8 @@ pub(crate) struct Connection {
     local: SocketAddr,
     read_buffer: BytesMut,
     replies: VecDeque<PendingReply>,
+    /// When the client was last heard of.
+    active: Instant,
     /// Set once nothing more is read: a fault or a broken frame.
     closing: bool,
 }
@@ -55,6 +59,7 @@ impl Connection {
             local,
             read_buffer: BytesMut::with_capacity(limits::READ_BUFFER_BYTES),
             replies: VecDeque::new(),
+            active: clock::now(),
             closing: false,
         }
     }
@@ -77,12 +82,15 @@ impl Connection {
                 continue;
             }
             let may_read = !self.closing && self.has_room();
+            let idle_until = self.active + self.node.config.connection_idle_max;
+            let is_idle = self.replies.is_empty();
             let front = match self.replies.front_mut() {
                 Some(PendingReply::Later(frame)) => Some(frame),
                 _ => None,
             };
             tokio::select! {
                 read = self.stream.read_buf(&mut self.read_buffer), if may_read => {
+                    self.active = clock::now();
                     if read? == 0 {
                         // Nobody is there to read what is still pending.
                         return Ok(());
@@ -90,6 +98,10 @@ impl Connection {
                 }
                 frame = poll_front(front) => {
                     self.replies[0] = PendingReply::Ready(frame);
+                }
+                () = tokio::time::sleep_until(idle_until), if is_idle => {
+                    tracing::debug!(event = "connection_idle", peer = %self.peer);
+                    return self.stream.shutdown().await;
                 }
                 () = stopped(stop) => {
                     return self.stream.shutdown().await;

@@ -1,62 +1,34 @@
 //! Where a broker keeps what it must not forget.
 //!
-//! Owns the choice between memory and a directory. Knows no request; what is
-//! written into the directory is known in its submodules and in [`crate::log`].
+//! Owns the choice between memory and a directory, and the records that are
+//! written. Knows no request.
+
+pub(crate) mod codec;
+mod directory;
+mod journal;
+mod producer_ids;
+mod records;
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use uuid::Uuid;
 
 use crate::config::BrokerConfig;
-use crate::coordinator::group::GroupSnapshot;
-use crate::coordinator::offsets::CommittedOffset;
 use crate::error::BrokerError;
 use crate::log::LogError;
 use crate::log::memory::MemoryLog;
 use crate::log::partition::PartitionLog;
 use crate::log::producers::Producers;
 
-/// A topic as it is written down.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct TopicRecord {
-    pub(crate) name: Arc<str>,
-    pub(crate) id: Uuid,
-    pub(crate) partitions: i32,
-}
+use directory::DataDirectory;
 
-/// A change of a group as it is written down. All of them in order give the groups.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum GroupRecord {
-    Offsets {
-        group: Arc<str>,
-        rows: Vec<(Arc<str>, i32, CommittedOffset)>,
-    },
-    Members {
-        group: Arc<str>,
-        snapshot: GroupSnapshot,
-    },
-    Removed {
-        group: Arc<str>,
-    },
-    TopicForgotten {
-        topic: Arc<str>,
-    },
-    OffsetsExpired {
-        group: Arc<str>,
-        oldest_ms: i64,
-    },
-}
+pub(crate) use records::{GroupRecord, TopicRecord};
 
 /// The storage of one broker.
 pub(crate) enum Storage {
-    Memory(MemoryStorage),
-}
-
-#[derive(Default)]
-pub(crate) struct MemoryStorage {
-    next_producer_id: AtomicI64,
+    Memory { next_producer_id: AtomicI64 },
+    Directory(DataDirectory),
 }
 
 /// What the storage held when it was opened.
@@ -71,47 +43,77 @@ impl Storage {
     /// Opens the storage: empty in memory, or what a directory holds.
     pub(crate) fn open(
         directory: Option<PathBuf>,
-        _config: &Arc<BrokerConfig>,
+        config: &BrokerConfig,
     ) -> Result<Opened, BrokerError> {
-        let _ = directory;
-        Ok(Opened {
-            storage: Storage::Memory(MemoryStorage::default()),
-            topics: Vec::new(),
-            groups: Vec::new(),
-            cluster_id: new_cluster_id(),
-        })
+        match directory {
+            Some(path) => DataDirectory::open(path, config),
+            None => Ok(Opened {
+                storage: Storage::Memory {
+                    next_producer_id: AtomicI64::new(0),
+                },
+                topics: Vec::new(),
+                groups: Vec::new(),
+                cluster_id: new_cluster_id(),
+            }),
+        }
     }
 
+    /// Where it is, for messages.
     pub(crate) fn path(&self) -> PathBuf {
-        PathBuf::new()
+        match self {
+            Storage::Memory { .. } => PathBuf::from("memory"),
+            Storage::Directory(directory) => directory.path().to_owned(),
+        }
     }
 
-    pub(crate) fn save_topics(&self, _topics: &[TopicRecord]) -> Result<(), BrokerError> {
-        Ok(())
+    pub(crate) fn save_topics(&self, topics: &[TopicRecord]) -> Result<(), BrokerError> {
+        match self {
+            Storage::Memory { .. } => Ok(()),
+            Storage::Directory(directory) => directory.save_topics(topics),
+        }
     }
 
-    pub(crate) fn open_log(
-        &self,
-        _topic: &str,
-        _id: Uuid,
-        _partition: i32,
-    ) -> Result<PartitionLog, LogError> {
-        Ok(PartitionLog::new(
-            Box::new(MemoryLog::default()),
-            Producers::default(),
-        ))
+    /// Opens the log of a partition; it need not exist yet.
+    pub(crate) fn open_log(&self, topic: Uuid, partition: i32) -> Result<PartitionLog, LogError> {
+        match self {
+            Storage::Memory { .. } => Ok(PartitionLog::new(
+                Box::new(MemoryLog::default()),
+                Producers::default(),
+            )),
+            Storage::Directory(directory) => directory.open_log(topic, partition),
+        }
     }
 
-    pub(crate) fn remove_topic(&self, _topic: &str, _id: Uuid) {}
+    /// Removes the logs of a deleted topic.
+    pub(crate) fn remove_topic(&self, topic: Uuid) {
+        if let Storage::Directory(directory) = self {
+            directory.remove_topic(topic);
+        }
+    }
 
-    pub(crate) fn save_group_record(&self, _record: &GroupRecord) -> Result<(), BrokerError> {
-        Ok(())
+    /// Writes down a change of a group. It survives a crash of the process.
+    pub(crate) fn save_group_record(&self, record: &GroupRecord) -> Result<(), BrokerError> {
+        match self {
+            Storage::Memory { .. } => Ok(()),
+            Storage::Directory(directory) => directory.save_group_record(record),
+        }
+    }
+
+    /// Makes the records of the groups survive a loss of power.
+    pub(crate) fn flush_groups(&self) -> Result<(), BrokerError> {
+        match self {
+            Storage::Memory { .. } => Ok(()),
+            Storage::Directory(directory) => directory.flush_groups(),
+        }
     }
 
     /// A producer id that was never given out before, not even before a restart.
     pub(crate) fn next_producer_id(&self) -> Result<i64, BrokerError> {
         match self {
-            Storage::Memory(memory) => Ok(memory.next_producer_id.fetch_add(1, Ordering::Relaxed)),
+            Storage::Memory { next_producer_id } => {
+                Ok(next_producer_id.fetch_add(1, Ordering::Relaxed))
+            }
+            Storage::Directory(directory) => directory.next_producer_id(),
         }
     }
 }
@@ -122,4 +124,24 @@ fn new_cluster_id() -> String {
     let bits = Uuid::new_v4().as_u128();
     let digit = |place: u32| char::from(ALPHABET[(bits >> (place * 6)) as usize & 63]);
     (0..22).map(digit).collect()
+}
+
+/// Wraps the operating system's answer with what was being done.
+fn failed<'a>(
+    action: &'static str,
+    path: &'a std::path::Path,
+) -> impl FnOnce(std::io::Error) -> BrokerError + use<'a> {
+    move |source| BrokerError::Storage {
+        action,
+        path: path.to_owned(),
+        source,
+    }
+}
+
+/// A file that this broker cannot have written, or not in this state.
+fn corrupt(path: &std::path::Path, reason: impl Into<String>) -> BrokerError {
+    BrokerError::DirectoryCorrupt {
+        path: path.to_owned(),
+        reason: reason.into(),
+    }
 }

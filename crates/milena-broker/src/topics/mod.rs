@@ -31,7 +31,7 @@ pub(crate) struct Partition {
     pub(crate) index: i32,
     /// Stays 0 while there is one node and thus never an election.
     pub(crate) leader_epoch: i32,
-    pub(crate) log: PartitionLog,
+    pub(crate) log: Arc<PartitionLog>,
 }
 
 impl Topic {
@@ -168,7 +168,7 @@ impl Catalog {
     /// Deletes a topic with its records.
     pub(crate) fn delete(&self, topic: &Topic) -> Result<(), ErrorCode> {
         let mut topics = self.write();
-        if topics.by_id.get(&topic.id).is_none() {
+        if !topics.by_id.contains_key(&topic.id) {
             return Err(ErrorCode::UnknownTopicOrPartition);
         }
         self.persist(&topics, None, Some(topic.id))?;
@@ -179,7 +179,7 @@ impl Catalog {
         for partition in topic.partitions() {
             partition.log.wake();
         }
-        self.storage.remove_topic(&topic.name, topic.id);
+        self.storage.remove_topic(topic.id);
         Ok(())
     }
 
@@ -220,7 +220,7 @@ impl Catalog {
     }
 
     fn open_partition(&self, record: &TopicRecord, index: i32) -> Result<Arc<Partition>, LogError> {
-        let log = self.storage.open_log(&record.name, record.id, index)?;
+        let log = Arc::new(self.storage.open_log(record.id, index)?);
         Ok(Arc::new(Partition {
             topic: record.name.clone(),
             topic_id: record.id,
@@ -250,6 +250,3 @@ fn storage_failed(topic: &str, error: &LogError) -> ErrorCode {
     tracing::error!(event = "log_not_opened", topic, error = %error);
     ErrorCode::KafkaStorageError
 }
-
-#[cfg(test)]
-mod tests;

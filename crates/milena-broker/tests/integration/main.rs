@@ -1,6 +1,8 @@
 //! The broker over TCP, spoken to in raw protocol requests.
 
 mod client;
+mod groups;
 mod produce_fetch;
 mod protocol;
+mod restart;
 mod topics;

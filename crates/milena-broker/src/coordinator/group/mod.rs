@@ -186,7 +186,7 @@ impl Group {
         group.protocol = snapshot.protocol;
         group.leader = snapshot.leader;
         for mut member in snapshot.members {
-            member.renew(now);
+            member.settle(now);
             if let Some(instance_id) = &member.instance_id {
                 group
                     .instances

@@ -133,6 +133,3 @@ fn put_unsigned_varint(buffer: &mut BytesMut, mut value: usize) {
     }
     buffer.put_u8(value as u8);
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,0 +1,89 @@
+//! Up to where a log is on disk and checked, and its producers at that point.
+//!
+//! Owns the checkpoint file of a partition. Recovery starts here instead of at the
+//! first record, and without it the producers would have to be rebuilt from all.
+
+use std::collections::VecDeque;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::producers::{AppendedBatch, Producer, Producers};
+use crate::storage::codec::{self, FileContent, Reader, Writer};
+
+/// A point in the log, with the producers as they were there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Checkpoint {
+    /// The segment it lies in, by its base offset.
+    pub(crate) segment: i64,
+    /// Bytes of that segment in front of it.
+    pub(crate) position: u64,
+    /// The offset of the next record there.
+    pub(crate) next_offset: i64,
+    pub(crate) producers: Producers,
+}
+
+fn path_in(directory: &Path) -> PathBuf {
+    directory.join("checkpoint")
+}
+
+impl Checkpoint {
+    pub(crate) fn save(&self, directory: &Path) -> io::Result<()> {
+        let mut writer = Writer::default();
+        writer.put_i64(self.segment);
+        writer.put_u64(self.position);
+        writer.put_i64(self.next_offset);
+        writer.put_count(self.producers.iter().count());
+        for (id, producer) in self.producers.iter() {
+            writer.put_i64(id);
+            writer.put_i16(producer.epoch);
+            writer.put_count(producer.batches.len());
+            for batch in &producer.batches {
+                writer.put_i32(batch.first_sequence);
+                writer.put_i32(batch.last_sequence);
+                writer.put_i64(batch.base_offset);
+                writer.put_i64(batch.timestamp);
+            }
+        }
+        codec::write_file(&path_in(directory), &writer.into_bytes())
+    }
+
+    /// The last checkpoint; without one, or with a damaged one, everything is checked anew.
+    pub(crate) fn load(directory: &Path) -> io::Result<Option<Checkpoint>> {
+        let path = path_in(directory);
+        match codec::read_file(&path)? {
+            FileContent::Missing => Ok(None),
+            FileContent::Payload(payload) => Ok(decode(&payload)),
+            FileContent::Damaged => {
+                tracing::warn!(event = "checkpoint_ignored", path = %path.display());
+                Ok(None)
+            }
+        }
+    }
+}
+
+fn decode(payload: &[u8]) -> Option<Checkpoint> {
+    let mut reader = Reader::new(payload);
+    let mut checkpoint = Checkpoint {
+        segment: reader.take_i64()?,
+        position: reader.take_u64()?,
+        next_offset: reader.take_i64()?,
+        producers: Producers::default(),
+    };
+    for _ in 0..reader.take_count()? {
+        let id = reader.take_i64()?;
+        let epoch = reader.take_i16()?;
+        let mut batches = VecDeque::new();
+        for _ in 0..reader.take_count()? {
+            batches.push_back(AppendedBatch {
+                first_sequence: reader.take_i32()?,
+                last_sequence: reader.take_i32()?,
+                base_offset: reader.take_i64()?,
+                timestamp: reader.take_i64()?,
+            });
+        }
+        checkpoint
+            .producers
+            .restore(id, Producer { epoch, batches });
+    }
+    Some(checkpoint)
+}

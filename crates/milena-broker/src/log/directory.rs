@@ -1,0 +1,241 @@
+//! A log in a directory: segments, the last of which grows.
+//!
+//! Owns rolling, reading across segments, retention, and what has to be flushed.
+//! How a directory becomes a log again after a crash is in [`super::recovery`].
+
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::checkpoint::Checkpoint;
+use super::producers::Producers;
+use super::segment::Segment;
+use super::{
+    BatchStore, FlushDepth, LogError, Piece, ReadLimit, StampedBatch, TimestampedOffset, index,
+    validate,
+};
+
+/// What a log in a directory is configured with.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct SegmentSettings {
+    pub(crate) segment_bytes: u64,
+    pub(crate) index_interval_bytes: u64,
+}
+
+/// The segments of one partition.
+#[derive(Debug)]
+pub(crate) struct DirectoryLog {
+    directory: PathBuf,
+    settings: SegmentSettings,
+    /// In the order of their offsets; never empty.
+    segments: Vec<Segment>,
+    next_offset: i64,
+    /// Base offset of the first segment with bytes that may not be on disk.
+    unflushed_from: i64,
+}
+
+/// Everything it takes to flush a log without holding its lock.
+#[derive(Debug)]
+pub(crate) struct Flush {
+    directory: PathBuf,
+    files: Vec<Arc<File>>,
+    /// Index files and what is to be appended to them.
+    indexes: Vec<(PathBuf, Vec<u8>)>,
+    /// Base offset of the segment that was active.
+    active: i64,
+    checkpoint: Option<Checkpoint>,
+}
+
+impl Flush {
+    /// Brings it to disk; then, and only then, writes the checkpoint if there is one.
+    pub(crate) fn run(&self) -> io::Result<()> {
+        for file in &self.files {
+            file.sync_data()?;
+        }
+        for (path, entries) in &self.indexes {
+            index::append(path, entries)?;
+        }
+        match &self.checkpoint {
+            Some(checkpoint) => checkpoint.save(&self.directory),
+            None => Ok(()),
+        }
+    }
+}
+
+impl DirectoryLog {
+    pub(super) fn new(
+        directory: PathBuf,
+        settings: SegmentSettings,
+        segments: Vec<Segment>,
+        next_offset: i64,
+    ) -> Self {
+        let unflushed_from = segments.first().map_or(0, |segment| segment.base_offset);
+        DirectoryLog {
+            directory,
+            settings,
+            segments,
+            next_offset,
+            unflushed_from,
+        }
+    }
+
+    pub(crate) fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// The segment that holds `offset`, or the last one before it.
+    fn segment_of(&self, offset: i64) -> usize {
+        let after = self
+            .segments
+            .partition_point(|segment| segment.base_offset <= offset);
+        after.saturating_sub(1)
+    }
+
+    fn roll_if_full(&mut self, batch_bytes: u64) -> io::Result<()> {
+        let is_full = self.segments.last().is_none_or(|active| {
+            active.bytes > 0 && active.bytes + batch_bytes > self.settings.segment_bytes
+        });
+        if is_full {
+            self.segments
+                .push(Segment::create(&self.directory, self.next_offset)?);
+        }
+        Ok(())
+    }
+
+    fn append_batch(&mut self, batch: &StampedBatch) -> io::Result<()> {
+        self.roll_if_full(batch.header.total_bytes() as u64)?;
+        let interval = self.settings.index_interval_bytes;
+        let active = self.segments.last_mut().ok_or(io::ErrorKind::NotFound)?;
+        active.append(batch, interval)?;
+        self.next_offset = batch.header.next_offset();
+        Ok(())
+    }
+
+    fn first_at_or_after(&self, timestamp: i64) -> Result<Option<TimestampedOffset>, LogError> {
+        for segment in self
+            .segments
+            .iter()
+            .filter(|one| one.newest_timestamp >= timestamp)
+        {
+            let found = segment.search_time(timestamp, |header, bytes| {
+                validate::first_at_or_after(header.base_offset, bytes, timestamp)
+                    .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error.to_string()))
+            });
+            let found = found.map_err(failed("search"))?;
+            if found.is_some() {
+                return Ok(found);
+            }
+        }
+        Ok(None)
+    }
+
+    fn remove_first(&mut self) -> io::Result<()> {
+        let segment = self.segments.remove(0);
+        std::fs::remove_file(&segment.path)?;
+        let _ = std::fs::remove_file(segment.index_path());
+        Ok(())
+    }
+}
+
+impl BatchStore for DirectoryLog {
+    fn start_offset(&self) -> i64 {
+        self.segments
+            .first()
+            .map_or(self.next_offset, |segment| segment.base_offset)
+    }
+
+    fn next_offset(&self) -> i64 {
+        self.next_offset
+    }
+
+    fn append(&mut self, batch: &StampedBatch) -> Result<(), LogError> {
+        self.append_batch(batch).map_err(failed("append"))
+    }
+
+    fn read(&self, offset: i64, limit: ReadLimit) -> Result<Vec<Piece>, LogError> {
+        // One segment at a time; the next fetch goes on in the next one.
+        for segment in self.segments.iter().skip(self.segment_of(offset)) {
+            let bytes = segment.read(offset, limit).map_err(failed("read"))?;
+            if !bytes.is_empty() {
+                return Ok(vec![Piece::Whole(bytes)]);
+            }
+        }
+        Ok(Vec::new())
+    }
+
+    fn find_timestamp(&self, timestamp: i64) -> Result<Option<TimestampedOffset>, LogError> {
+        self.first_at_or_after(timestamp)
+    }
+
+    fn newest_timestamp(&self) -> Result<Option<TimestampedOffset>, LogError> {
+        let newest = self
+            .segments
+            .iter()
+            .map(|segment| segment.newest_timestamp)
+            .max();
+        match newest {
+            Some(newest) if newest > i64::MIN => self.first_at_or_after(newest),
+            _ => Ok(None),
+        }
+    }
+
+    fn retain(&mut self, before_ms: Option<i64>, bytes_max: Option<u64>) -> Result<bool, LogError> {
+        let start_offset = self.start_offset();
+        let mut total: u64 = self.segments.iter().map(|segment| segment.bytes).sum();
+        while let Some(first) = self.segments.first() {
+            let bytes = first.bytes;
+            let too_old = before_ms.is_some_and(|limit| first.newest_timestamp < limit);
+            let too_much = bytes_max.is_some_and(|limit| total - bytes >= limit);
+            if bytes == 0 || !(too_old || too_much) {
+                break;
+            }
+            if self.segments.len() == 1 {
+                // Even the active segment goes, but there must always be one.
+                let next = Segment::create(&self.directory, self.next_offset);
+                self.segments.push(next.map_err(failed("roll"))?);
+            }
+            self.remove_first().map_err(failed("delete"))?;
+            total -= bytes;
+        }
+        Ok(self.start_offset() != start_offset)
+    }
+
+    fn begin_flush(&mut self, depth: FlushDepth, producers: &Producers) -> Option<Flush> {
+        let with_checkpoint = depth == FlushDepth::Checkpoint;
+        let from = self.unflushed_from;
+        let unflushed = self
+            .segments
+            .iter_mut()
+            .filter(|segment| segment.base_offset >= from);
+        let mut files = Vec::new();
+        let mut indexes = Vec::new();
+        for segment in unflushed {
+            files.push(segment.file.clone());
+            if with_checkpoint {
+                indexes.push((segment.index_path(), segment.index.take_unsaved()));
+            }
+        }
+        let active = self.segments.last()?;
+        Some(Flush {
+            directory: self.directory.clone(),
+            files,
+            indexes,
+            active: active.base_offset,
+            checkpoint: with_checkpoint.then(|| Checkpoint {
+                segment: active.base_offset,
+                position: active.bytes,
+                next_offset: self.next_offset,
+                producers: producers.clone(),
+            }),
+        })
+    }
+
+    fn end_flush(&mut self, flush: &Flush) {
+        self.unflushed_from = self.unflushed_from.max(flush.active);
+    }
+}
+
+fn failed(action: &'static str) -> impl Fn(io::Error) -> LogError {
+    move |source| LogError::Storage { action, source }
+}

@@ -1,0 +1,58 @@
+use std::time::Duration;
+
+use super::*;
+
+#[test]
+fn topics_and_group_records_are_read_as_they_were_written() {
+    let topics = vec![TopicRecord {
+        name: "t".into(),
+        id: Uuid::from_u128(9),
+        partitions: 3,
+    }];
+    assert_eq!(decode_topics(&encode_topics(&topics)), Some(topics));
+
+    let now = Instant::now();
+    let mut member = Member::new("m".into(), now);
+    member.instance_id = Some("i".into());
+    member.session_timeout = Duration::from_secs(6);
+    member.protocols = vec![Protocol {
+        name: "range".into(),
+        metadata: vec![1, 2].into(),
+    }];
+    member.assignment = vec![3].into();
+    let offset = CommittedOffset {
+        offset: 5,
+        leader_epoch: -1,
+        metadata: "note".into(),
+        committed_ms: 77,
+    };
+    let records = [
+        GroupRecord::Offsets {
+            group: "g".into(),
+            rows: vec![("t".into(), 2, offset)],
+        },
+        GroupRecord::Members {
+            group: "g".into(),
+            snapshot: GroupSnapshot {
+                generation: 4,
+                protocol_type: Some("consumer".into()),
+                protocol: None,
+                leader: Some("m".into()),
+                members: vec![member],
+            },
+        },
+        GroupRecord::Removed { group: "g".into() },
+        GroupRecord::TopicForgotten { topic: "t".into() },
+        GroupRecord::OffsetsExpired {
+            group: "g".into(),
+            oldest_ms: 12,
+        },
+    ];
+    for record in records {
+        let bytes = record.encode();
+        assert_eq!(GroupRecord::decode(&bytes, now), Some(record));
+        for cut in 0..bytes.len() {
+            assert_eq!(GroupRecord::decode(&bytes[..cut], now), None);
+        }
+    }
+}
