@@ -52,6 +52,7 @@ impl BatchOutcome {
         self.waiters.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    #[inline]
     fn record(&self, index: u32) -> Option<Result<RecordMetadata, ProduceError>> {
         Some(match self.result.get()? {
             Ok(acknowledgement) => Ok(RecordMetadata {
@@ -73,15 +74,19 @@ impl BatchOutcome {
 pub struct Delivery {
     outcome: Arc<BatchOutcome>,
     index: u32,
-    waiter: Option<usize>,
+    /// The place of this delivery's waker among the outcome's waiters, or [`NOT_WAITING`].
+    waiter: u32,
 }
 
+const NOT_WAITING: u32 = u32::MAX;
+
 impl Delivery {
+    #[inline]
     pub(super) fn new(outcome: Arc<BatchOutcome>, index: u32) -> Self {
         Delivery {
             outcome,
             index,
-            waiter: None,
+            waiter: NOT_WAITING,
         }
     }
 
@@ -95,20 +100,27 @@ impl Delivery {
 impl Future for Delivery {
     type Output = Result<RecordMetadata, ProduceError>;
 
+    #[inline]
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = &mut *self;
-        if let Some(result) = this.outcome.record(this.index) {
-            return Poll::Ready(result);
+        match self.outcome.record(self.index) {
+            Some(result) => Poll::Ready(result),
+            None => self.wait(context),
         }
-        let mut waiters = this.outcome.lock_waiters();
+    }
+}
+
+impl Delivery {
+    #[cold]
+    fn wait(&mut self, context: &mut Context<'_>) -> Poll<Result<RecordMetadata, ProduceError>> {
+        let mut waiters = self.outcome.lock_waiters();
         // The batch may have completed before the lock was taken; its wake-ups would miss us.
-        if let Some(result) = this.outcome.record(this.index) {
+        if let Some(result) = self.outcome.record(self.index) {
             return Poll::Ready(result);
         }
-        match this.waiter.and_then(|slot| waiters.get_mut(slot)) {
+        match waiters.get_mut(self.waiter as usize) {
             Some(waker) => waker.clone_from(context.waker()),
             None => {
-                this.waiter = Some(waiters.len());
+                self.waiter = waiters.len() as u32;
                 waiters.push(context.waker().clone());
             }
         }

@@ -287,15 +287,15 @@ impl Queue {
         if self.grow(record_bytes, limits, budget) {
             return Ok((None, false));
         }
-        let wanted = self
-            .batch_bytes_guess
+        // A little more than the last batch took, so that one of the same size need not grow.
+        let guess = self.batch_bytes_guess + self.batch_bytes_guess / 8;
+        let wanted = guess
             .max(BATCH_BYTES_INITIAL_MIN)
+            .min(limits.batch_bytes_max)
             .max(alone_bytes);
-        let wanted = wanted.min(limits.batch_bytes_max.max(alone_bytes));
         let reservation = reserved
             .filter(|reservation| reservation.bytes() >= alone_bytes)
             .or_else(|| budget.try_reserve(wanted))
-            .or_else(|| budget.try_reserve(alone_bytes))
             .ok_or(NotAppended::NeedsBuffer(wanted))?;
         let filled = self.close_open();
         let opened_at = Instant::now();

@@ -196,32 +196,52 @@ impl Shared {
     }
 
     /// Appends a record, waiting up to `max_block` for buffer space.
+    #[inline]
     pub(super) async fn append(
         self: &Arc<Self>,
         topic: &Topic,
         record: &Record<'_>,
         urgency: Urgency,
     ) -> Result<Delivery, ProduceError> {
-        let deadline = Instant::now() + self.config.max_block;
-        let mut reserved = None;
+        match self.try_append(topic, record, None, urgency) {
+            Ok(delivery) => Ok(delivery),
+            Err(NotAppended::Failed(error)) => Err(error),
+            // Boxed, so that the way of most records stays small.
+            Err(NotAppended::NeedsBuffer(bytes)) => {
+                Box::pin(self.append_waiting(topic, record, urgency, bytes)).await
+            }
+        }
+    }
+
+    async fn append_waiting(
+        self: &Arc<Self>,
+        topic: &Topic,
+        record: &Record<'_>,
+        urgency: Urgency,
+        mut bytes: usize,
+    ) -> Result<Delivery, ProduceError> {
+        let max_block = self.config.max_block;
+        let deadline = Instant::now() + max_block;
         loop {
-            let bytes = match self.try_append(topic, record, reserved.take(), urgency) {
-                Ok(delivery) => return Ok(delivery),
-                Err(NotAppended::Failed(error)) => return Err(error),
-                Err(NotAppended::NeedsBuffer(bytes)) => bytes,
-            };
             // Lingering batches hold the space that this caller waits for.
             let _pressure = self.budget.press();
             self.wake_all();
             let left = deadline.saturating_duration_since(Instant::now());
-            reserved = Some(self.budget.reserve(bytes, left).await.map_err(
-                |error| match error {
-                    ProduceError::BufferFull { .. } => ProduceError::BufferFull {
-                        waited: self.config.max_block,
-                    },
+            let reserved = self
+                .budget
+                .reserve(bytes, left)
+                .await
+                .map_err(|error| match error {
+                    ProduceError::BufferFull { .. } => {
+                        ProduceError::BufferFull { waited: max_block }
+                    }
                     other => other,
-                },
-            )?);
+                })?;
+            match self.try_append(topic, record, Some(reserved), urgency) {
+                Ok(delivery) => return Ok(delivery),
+                Err(NotAppended::Failed(error)) => return Err(error),
+                Err(NotAppended::NeedsBuffer(more)) => bytes = more,
+            }
         }
     }
 
