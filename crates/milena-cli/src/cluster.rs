@@ -40,13 +40,21 @@ impl ClusterArguments {
         Ok(Properties::new(pairs))
     }
 
-    /// A client for commands that neither produce nor consume.
-    pub(crate) fn admin(&self) -> Result<Admin, Failure> {
+    /// For commands that neither produce nor consume.
+    pub(crate) async fn admin(&self) -> Result<Admin, Failure> {
         let mut properties = self.properties()?;
         let config = ClientConfig::take_from(&mut properties)?;
         properties.finish()?;
-        Ok(Admin::new(&Client::new(config)?))
+        Ok(Admin::new(&connect(config).await?))
     }
+}
+
+/// A client whose cluster is there: without this look, most calls would wait for one that
+/// is not.
+pub(crate) async fn connect(config: ClientConfig) -> Result<Client, Failure> {
+    let client = Client::new(config)?;
+    client.check_connection().await?;
+    Ok(client)
 }
 
 /// A setting that cannot be used is wrong input; everything else did not work out.

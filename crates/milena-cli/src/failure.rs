@@ -75,7 +75,7 @@ impl From<std::io::Error> for Failure {
 pub(crate) fn from_clap(error: &clap::Error) -> Failure {
     use clap::error::ErrorKind;
     if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
-        return Failure::usage("no command given; 'milena --help' lists them");
+        return Failure::usage("no command given; '--help' lists them");
     }
     let text = error.render().to_string();
     let mut said: Vec<String> = Vec::new();

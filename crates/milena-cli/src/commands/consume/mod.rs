@@ -10,10 +10,10 @@ use clap::Args;
 use milena_client::consumer::{
     Consumer, ConsumerConfig, FetchedBatch, OffsetReset, RecordView, TimestampType,
 };
-use milena_client::{Admin, Client, ClientConfig};
+use milena_client::{Admin, ClientConfig};
 
 use self::ends::Ends;
-use crate::cluster::ClusterArguments;
+use crate::cluster::{ClusterArguments, connect};
 use crate::failure::Failure;
 use crate::record::TextRecord;
 use crate::record::format::{self, Format};
@@ -101,6 +101,7 @@ enum Printing {
 pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
     let plan = plan(&arguments)?;
     let (client, config) = configs(&arguments, &plan)?;
+    let client = connect(client).await?;
     let admin = Admin::new(&client);
     let partitions = seek::partitions(&admin, &plan.topics, &plan.partitions).await?;
     let ends = match (plan.ends_at_end, plan.end_timestamp) {
@@ -170,7 +171,7 @@ fn plan(arguments: &Arguments) -> Result<Plan, Failure> {
     })
 }
 
-fn configs(arguments: &Arguments, plan: &Plan) -> Result<(Client, ConsumerConfig), Failure> {
+fn configs(arguments: &Arguments, plan: &Plan) -> Result<(ClientConfig, ConsumerConfig), Failure> {
     let mut properties = arguments.cluster.properties()?;
     let client = ClientConfig::take_from(&mut properties)?.allow_auto_create_topics(false);
     let mut config = ConsumerConfig::take_from(&mut properties)?;
@@ -183,7 +184,7 @@ fn configs(arguments: &Arguments, plan: &Plan) -> Result<(Client, ConsumerConfig
     if let Some(group) = &arguments.group {
         config = config.group_id(group.as_str());
     }
-    Ok((Client::new(client)?, config))
+    Ok((client, config))
 }
 
 struct Printer<'a> {

@@ -7,6 +7,7 @@ use milena_client::config::Properties;
 use milena_client::consumer::{Consumer, ConsumerConfig};
 use milena_client::{Admin, Client, ClientConfig, TopicPartition};
 
+use crate::cluster::connect;
 use crate::failure::Failure;
 
 /// A cluster with a topic of the demo's own.
@@ -36,8 +37,7 @@ impl Cluster {
             ("bootstrap.servers", bootstrap.as_str()),
             ("client.id", "milena-demo"),
         ]);
-        let client = Client::new(ClientConfig::take_from(&mut properties)?)?;
-        client.check_connection().await?;
+        let client = connect(ClientConfig::take_from(&mut properties)?).await?;
         let name = format!("milena-demo-{:08x}", std::process::id() ^ clock_bits());
         let cluster = Cluster {
             broker,

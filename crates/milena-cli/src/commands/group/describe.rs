@@ -54,7 +54,7 @@ struct Partition {
 }
 
 pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
-    let admin = arguments.cluster.admin()?;
+    let admin = arguments.cluster.admin().await?;
     let described = admin
         .describe_groups(&[arguments.group.as_str()])
         .await?

@@ -27,7 +27,7 @@ struct Group {
 }
 
 pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
-    let listed = arguments.cluster.admin()?.list_groups().await?;
+    let listed = arguments.cluster.admin().await?.list_groups().await?;
     let groups: Vec<Group> = listed
         .into_iter()
         .map(|group| Group {

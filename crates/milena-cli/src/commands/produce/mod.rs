@@ -8,10 +8,10 @@ use std::path::PathBuf;
 use clap::Args;
 use milena_client::config::Properties;
 use milena_client::producer::{Delivery, Header, Producer, ProducerConfig, Record};
-use milena_client::{Client, ClientConfig, Compression};
+use milena_client::{ClientConfig, Compression};
 
 use self::input::{Input, Origin, Shape};
-use crate::cluster::ClusterArguments;
+use crate::cluster::{ClusterArguments, connect};
 use crate::failure::Failure;
 use crate::record::{TextHeader, TextRecord};
 
@@ -77,7 +77,7 @@ pub(crate) struct Arguments {
 /// Writes the records.
 pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
     let headers = headers(&arguments.headers)?;
-    let producer = producer(&arguments)?;
+    let producer = producer(&arguments).await?;
     let shape = if arguments.json {
         Shape::Json
     } else if arguments.files.is_empty() || arguments.lines {
@@ -98,7 +98,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
     sent.and(settled).and(closed)
 }
 
-fn producer(arguments: &Arguments) -> Result<Producer, Failure> {
+async fn producer(arguments: &Arguments) -> Result<Producer, Failure> {
     let mut properties: Properties = arguments.cluster.properties()?;
     let client = ClientConfig::take_from(&mut properties)?;
     let mut config = ProducerConfig::take_from(&mut properties)?;
@@ -106,7 +106,7 @@ fn producer(arguments: &Arguments) -> Result<Producer, Failure> {
     if let Some(compression) = arguments.compression {
         config = config.compression(compression, None);
     }
-    Ok(Producer::new(&Client::new(client)?, config)?)
+    Ok(Producer::new(&connect(client).await?, config)?)
 }
 
 fn headers(given: &[String]) -> Result<Vec<TextHeader>, Failure> {

@@ -49,7 +49,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
     } else {
         CreateMode::Create
     };
-    let admin = arguments.cluster.admin()?;
+    let admin = arguments.cluster.admin().await?;
     let mut first_failure = None;
     for (name, result) in admin.create_topics(&topics, mode).await? {
         match result {

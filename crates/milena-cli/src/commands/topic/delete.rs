@@ -22,7 +22,7 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
-    let admin = arguments.cluster.admin()?;
+    let admin = arguments.cluster.admin().await?;
     let names: Vec<&str> = arguments.topics.iter().map(String::as_str).collect();
     if !arguments.yes {
         for (name, description) in admin.describe_topics(&names).await? {

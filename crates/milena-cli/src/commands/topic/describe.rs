@@ -1,5 +1,7 @@
 //! `milena topic describe`.
 
+use std::collections::BTreeMap;
+
 use clap::Args;
 use milena_client::admin::{ConfigSource, OffsetAt, TopicDescription};
 use milena_client::{Admin, NodeId, TopicPartition};
@@ -30,7 +32,7 @@ struct Topic {
     id: String,
     is_internal: bool,
     /// Those that differ from the broker's defaults.
-    configs: std::collections::BTreeMap<String, Option<String>>,
+    configs: BTreeMap<String, Option<String>>,
     partitions: Vec<Partition>,
 }
 
@@ -47,7 +49,7 @@ struct Partition {
 }
 
 pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
-    let admin = arguments.cluster.admin()?;
+    let admin = arguments.cluster.admin().await?;
     let names: Vec<&str> = arguments.topics.iter().map(String::as_str).collect();
     let mut topics = Vec::new();
     for (_, description) in admin.describe_topics(&names).await? {
@@ -71,15 +73,7 @@ async fn describe(admin: &Admin, description: TopicDescription) -> Result<Topic,
             .find(|(partition, _)| partition.partition == index);
         found.and_then(|(_, offset)| offset.as_ref().ok().copied().flatten())
     };
-    let mut configs = std::collections::BTreeMap::new();
-    for (_, entries) in admin.topic_configs(&[name.as_str()]).await? {
-        // Describing configurations is a permission of its own; do without if it is missing.
-        let own = entries.unwrap_or_default();
-        let own = own
-            .into_iter()
-            .filter(|entry| entry.source == ConfigSource::Topic);
-        configs.extend(own.map(|entry| (entry.name, entry.value)));
-    }
+    let configs = own_configs(admin, &name).await;
     let partitions = description
         .partitions
         .into_iter()
@@ -100,6 +94,20 @@ async fn describe(admin: &Admin, description: TopicDescription) -> Result<Topic,
         is_internal: description.is_internal,
         configs,
     })
+}
+
+/// What is set on the topic itself. Describing that is a permission of its own, and not every
+/// broker does it; then there is nothing to show.
+async fn own_configs(admin: &Admin, name: &str) -> BTreeMap<String, Option<String>> {
+    let Ok(described) = admin.topic_configs(&[name]).await else {
+        return BTreeMap::new();
+    };
+    let entries = described
+        .into_iter()
+        .filter_map(|(_, entries)| entries.ok())
+        .flatten();
+    let own = entries.filter(|entry| entry.source == ConfigSource::Topic);
+    own.map(|entry| (entry.name, entry.value)).collect()
 }
 
 fn numbers(nodes: &[NodeId]) -> Vec<i32> {

@@ -32,7 +32,7 @@ struct Topic {
 }
 
 pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
-    let listed = arguments.cluster.admin()?.list_topics().await?;
+    let listed = arguments.cluster.admin().await?.list_topics().await?;
     let topics: Vec<Topic> = listed
         .into_iter()
         .filter(|topic| arguments.internal || !topic.is_internal)

@@ -1,0 +1,7 @@
+//! The binary as its users see it: exit codes, output, errors.
+
+mod demo;
+mod records;
+mod setup;
+mod topics;
+mod wrong_input;

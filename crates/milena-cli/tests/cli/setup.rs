@@ -1,0 +1,115 @@
+//! Runs the binary against a broker of the test's own.
+
+use std::io::Write as _;
+use std::process::{Command, Output, Stdio};
+
+use milena_broker::Broker;
+use tokio::runtime::Runtime;
+
+/// A broker that lives as long as the test.
+pub(crate) struct Stage {
+    runtime: Runtime,
+    broker: Option<Broker>,
+    pub(crate) bootstrap: String,
+}
+
+impl Stage {
+    pub(crate) fn new() -> Stage {
+        let runtime = Runtime::new().expect("a runtime");
+        let broker = runtime.block_on(async {
+            Broker::builder()
+                .property("num.partitions", "2")
+                .and_then(|builder| builder.property("group.initial.rebalance.delay.ms", "0"))
+                .expect("known properties")
+                .start()
+                .await
+                .expect("a broker")
+        });
+        Stage {
+            runtime,
+            bootstrap: broker.bootstrap(),
+            broker: Some(broker),
+        }
+    }
+
+    /// Runs `milena` with these arguments on this broker.
+    pub(crate) fn run(&self, arguments: &[&str]) -> Ran {
+        self.run_with_input(arguments, b"")
+    }
+
+    pub(crate) fn run_with_input(&self, arguments: &[&str], input: &[u8]) -> Ran {
+        let mut command = milena();
+        command
+            .env("MILENA_BOOTSTRAP_SERVERS", &self.bootstrap)
+            .args(arguments);
+        ran(&mut command, input)
+    }
+
+    /// Runs it and expects it to succeed; its output.
+    pub(crate) fn output(&self, arguments: &[&str]) -> String {
+        self.run(arguments).success()
+    }
+
+    pub(crate) fn produce(&self, arguments: &[&str], input: &[u8]) {
+        let mut all = vec!["produce"];
+        all.extend(arguments);
+        assert_eq!(self.run_with_input(&all, input).success(), "");
+    }
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        if let Some(broker) = self.broker.take() {
+            self.runtime.block_on(broker.stop());
+        }
+    }
+}
+
+/// How a run ended.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Ran {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Ran {
+    pub(crate) fn success(self) -> String {
+        assert_eq!(
+            (self.code, self.stderr.as_str()),
+            (Some(0), ""),
+            "{}",
+            self.stdout
+        );
+        self.stdout
+    }
+}
+
+pub(crate) fn milena() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_milena"));
+    command
+        .env_remove("MILENA_LOG")
+        .env_remove("MILENA_BOOTSTRAP_SERVERS");
+    command
+}
+
+pub(crate) fn ran(command: &mut Command, input: &[u8]) -> Ran {
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the binary runs");
+    // Some commands never read it.
+    let _ = child.stdin.take().expect("a pipe").write_all(input);
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = child.wait_with_output().expect("it ends");
+    Ran {
+        code: status.code(),
+        stdout: String::from_utf8_lossy(&stdout).into_owned(),
+        stderr: String::from_utf8_lossy(&stderr).into_owned(),
+    }
+}
