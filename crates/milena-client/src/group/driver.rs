@@ -56,6 +56,8 @@ pub(super) struct Driver {
     round: u64,
     /// Topics and partition counts the leader's last assignment is based on.
     watched: BTreeMap<Arc<str>, i32>,
+    /// When to look again for watched topics that do not exist yet.
+    look_again_at: Option<Instant>,
     last_poll: Instant,
     closing: Option<oneshot::Sender<Result<(), Error>>>,
     last_commit: Result<(), Error>,
@@ -94,6 +96,7 @@ impl Driver {
             calls: FuturesUnordered::new(),
             round: 0,
             watched: BTreeMap::new(),
+            look_again_at: None,
             last_poll: Instant::now(),
             closing: None,
             last_commit: Ok(()),
@@ -133,6 +136,7 @@ impl Driver {
             }
             let now = Instant::now();
             self.check_polls(now);
+            self.look_for_missing(now);
             self.member.tick(now);
         }
         self.unwatch();
@@ -152,10 +156,12 @@ impl Driver {
         let config = &self.shared.config;
         let poll_check = config.heartbeat_interval.min(config.rebalance_timeout / 4);
         let mut wake_at = Instant::now() + poll_check;
-        for at in [self.member.wake_at(), self.orphaned_until]
-            .into_iter()
-            .flatten()
-        {
+        let others = [
+            self.member.wake_at(),
+            self.orphaned_until,
+            self.look_again_at,
+        ];
+        for at in others.into_iter().flatten() {
             wake_at = wake_at.min(at);
         }
         wake_at
@@ -330,6 +336,18 @@ impl Driver {
             .client
             .metadata()
             .untrack(watched.keys().map(AsRef::as_ref));
+    }
+
+    /// Topics that do not exist yet are asked for more often than metadata is
+    /// refreshed otherwise.
+    fn look_for_missing(&mut self, now: Instant) {
+        let is_missing = self.watched.values().any(|count| *count == 0);
+        if !is_missing || !self.member.is_leader() {
+            self.look_again_at = None;
+        } else if self.look_again_at.is_none_or(|at| at <= now) {
+            self.look_again_at = Some(now + self.shared.client.config().retry_backoff_max);
+            self.shared.client.metadata().request_refresh();
+        }
     }
 
     /// Partitions were added, or a topic has come or gone: assign anew.

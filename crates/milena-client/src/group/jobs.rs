@@ -92,7 +92,7 @@ impl Jobs {
             .partitions()
             .add(&partitions, Question::Committed, is_held);
         shared.work.notify_waiters();
-        if is_held {
+        if is_held && !partitions.is_empty() {
             self.waiting.push_back(Job::Release(partitions));
         }
     }

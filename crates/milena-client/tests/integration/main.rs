@@ -3,6 +3,11 @@
 mod admin;
 mod cluster;
 mod connections;
+mod consumer_fetch;
+mod consumer_offsets;
+mod consumer_support;
+mod group_members;
+mod group_offsets;
 mod groups;
 mod producer;
 mod support;

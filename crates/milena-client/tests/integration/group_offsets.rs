@@ -1,0 +1,250 @@
+//! Commits: what is stored, and what rebalances do to it.
+
+use std::time::Duration;
+
+use milena_broker::{ApiKey, ErrorCode, Fault};
+use milena_client::consumer::{Consumer, ConsumerConfig};
+use milena_client::group::Assignor;
+use milena_client::{Client, Error, TopicPartition};
+
+use crate::consumer_support::{
+    GROUP_PROPERTIES, client, consume, eventually, eventually_share, expect_nothing, group, member,
+    produce,
+};
+use crate::support::start_broker_with;
+
+fn t(partition: i32) -> TopicPartition {
+    TopicPartition::new("t", partition)
+}
+
+async fn committed(client: &Client, partition: i32) -> Option<i64> {
+    let consumer = Consumer::new(client, ConsumerConfig::group("g")).unwrap();
+    consumer.committed(&[t(partition)]).await.unwrap()[0].1
+}
+
+#[tokio::test]
+async fn a_restart_goes_on_after_the_commit() {
+    let broker = start_broker_with(GROUP_PROPERTIES).await;
+    let client = client(&broker);
+    produce(&client, "t", 0, 0, 10).await;
+    let first = member(&client, group("g")).await;
+    assert_eq!(consume(&first, 4).await, [0, 1, 2, 3]);
+    first.commit().await.unwrap();
+    assert_eq!(committed(&client, 0).await, Some(4));
+    assert_eq!(consume(&first, 2).await, [4, 5]);
+    first.close().await.unwrap();
+    let second = member(&client, group("g")).await;
+    assert_eq!(consume(&second, 6).await, [4, 5, 6, 7, 8, 9]);
+    second.commit_offsets(&[(t(0), 7)]).await.unwrap();
+    assert_eq!(committed(&client, 0).await, Some(7));
+    second.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn partitions_assigned_by_hand_can_be_committed() {
+    let broker = start_broker_with(GROUP_PROPERTIES).await;
+    let client = client(&broker);
+    produce(&client, "t", 0, 0, 10).await;
+    for (from, to) in [(0, 3), (3, 6)] {
+        let consumer = Consumer::new(&client, group("g").enable_auto_commit(true)).unwrap();
+        consumer.assign(vec![t(0)]).await.unwrap();
+        assert_eq!(
+            consume(&consumer, 3).await,
+            (from..to).collect::<Vec<u32>>()
+        );
+        consumer.close().await.unwrap();
+        assert_eq!(committed(&client, 0).await, Some(i64::from(to)));
+    }
+}
+
+#[tokio::test]
+async fn automatic_commits_store_what_earlier_polls_handed_out() {
+    let broker = start_broker_with(GROUP_PROPERTIES).await;
+    let client = client(&broker);
+    produce(&client, "t", 0, 0, 10).await;
+    let often = group("g")
+        .enable_auto_commit(true)
+        .auto_commit_interval(Duration::from_millis(20));
+    let consumer = member(&client, often).await;
+    assert_eq!(consume(&consumer, 4).await, [0, 1, 2, 3]);
+    let seen = broker.faults().requests_seen(ApiKey::OffsetCommit);
+    eventually("it commits", || {
+        broker.faults().requests_seen(ApiKey::OffsetCommit) > seen
+    })
+    .await;
+    // 3 is in hand: it may not be processed yet.
+    assert_eq!(committed(&client, 0).await, Some(3));
+    consumer.close().await.unwrap();
+    assert_eq!(
+        committed(&client, 0).await,
+        Some(4),
+        "closing tells that it is"
+    );
+}
+
+#[tokio::test]
+async fn automatic_commits_come_before_partitions_go() {
+    let broker = start_broker_with(GROUP_PROPERTIES).await;
+    let client = client(&broker);
+    for partition in 0..6 {
+        produce(&client, "t", partition, 0, 10).await;
+    }
+    for assignor in [Assignor::Range, Assignor::CooperativeSticky] {
+        let config = || {
+            group(assignor.name())
+                .assignors([assignor])
+                .enable_auto_commit(true)
+        };
+        let first = member(&client, config()).await;
+        consume(&first, 60).await;
+        expect_nothing(&first).await;
+        let second = member(&client, config()).await;
+        let share = |one: &Consumer, other: &Consumer| {
+            one.assignment().len() == 3 && other.assignment().len() == 3
+        };
+        // The application goes on polling through the rebalance.
+        while !share(&first, &second) {
+            expect_nothing(&first).await;
+            expect_nothing(&second).await;
+        }
+        expect_nothing(&second).await;
+    }
+}
+
+#[tokio::test]
+async fn pitfall_13_pitfall_14_commits_in_a_rebalance_arrive_for_what_is_kept() {
+    let broker = start_broker_with(GROUP_PROPERTIES).await;
+    let client = client(&broker);
+    for partition in 0..6 {
+        produce(&client, "t", partition, 0, 10).await;
+    }
+    for assignor in [Assignor::CooperativeSticky, Assignor::Range] {
+        let config = || group(assignor.name()).assignors([assignor]);
+        let first = member(&client, config()).await;
+        eventually_share(&[(&first, 6)]).await;
+        // Each rebalance stands for a while between join and sync.
+        let delay = Fault::Delay(Duration::from_millis(150));
+        broker.faults().times(ApiKey::JoinGroup, 12, delay);
+        let second = member(&client, config()).await;
+        let mut offset = 0;
+        while second.assignment().len() < 3 || offset < 5 {
+            offset += 1;
+            tokio::task::yield_now().await;
+            for partition in first.assignment() {
+                match first.commit_offsets(&[(partition.clone(), offset)]).await {
+                    Ok(()) => {}
+                    Err(error @ Error::PartitionsLost { .. }) => {
+                        let is_gone = !first.assignment().contains(&partition);
+                        assert!(is_gone, "{assignor}: {partition} is still here: {error}");
+                    }
+                    Err(error) => panic!("{assignor}: {error}"),
+                }
+            }
+        }
+        broker.faults().clear();
+        eventually_share(&[(&first, 3), (&second, 3)]).await;
+        for partition in first.assignment() {
+            first
+                .commit_offsets(&[(partition.clone(), 9)])
+                .await
+                .unwrap();
+        }
+        let stored = first.committed(&first.assignment()).await.unwrap();
+        assert!(
+            stored.iter().all(|(_, offset)| *offset == Some(9)),
+            "{stored:?}"
+        );
+        let foreign = second.assignment()[0].clone();
+        let error = first.commit_offsets(&[(foreign, 3)]).await.unwrap_err();
+        assert!(matches!(error, Error::PartitionsLost { .. }), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn pitfall_15_positions_do_not_survive_a_revocation() {
+    let broker = start_broker_with(GROUP_PROPERTIES).await;
+    let client = client(&broker);
+    for partition in 0..6 {
+        produce(&client, "t", partition, 0, 10).await;
+    }
+    let first = member(&client, group("g")).await;
+    consume(&first, 60).await;
+    // Read to 10, committed at 2.
+    let all: Vec<_> = (0..6).map(|partition| (t(partition), 2)).collect();
+    first.commit_offsets(&all).await.unwrap();
+    let second = member(&client, group("g")).await;
+    eventually_share(&[(&first, 3), (&second, 3)]).await;
+    let moved = second.assignment();
+    consume(&second, 3 * 8).await;
+    let further: Vec<_> = moved
+        .iter()
+        .map(|partition| (partition.clone(), 7))
+        .collect();
+    second.commit_offsets(&further).await.unwrap();
+    second.close().await.unwrap();
+    eventually_share(&[(&first, 6)]).await;
+    eventually("positions are found", || {
+        moved
+            .iter()
+            .all(|partition| first.position(partition).is_some())
+    })
+    .await;
+    // Neither the old 10 nor anything older than 7.
+    assert_eq!(consume(&first, 9).await.into_iter().min(), Some(7));
+    first.commit().await.unwrap();
+    for partition in &moved {
+        assert_eq!(committed(&client, partition.partition).await, Some(10));
+    }
+}
+
+#[tokio::test]
+async fn pitfall_16_offsets_are_found_before_anything_is_fetched() {
+    let broker = start_broker_with(GROUP_PROPERTIES).await;
+    let client = client(&broker);
+    produce(&client, "t", 0, 0, 10).await;
+    let first = member(&client, group("g")).await;
+    consume(&first, 6).await;
+    first.commit().await.unwrap();
+    first.close().await.unwrap();
+    let faults = broker.faults();
+    faults.next(ApiKey::OffsetFetch, Fault::Disconnect);
+    faults.nth(
+        ApiKey::OffsetFetch,
+        2,
+        Fault::Fail(ErrorCode::UnstableOffsetCommit),
+    );
+    faults.nth(
+        ApiKey::OffsetFetch,
+        3,
+        Fault::Fail(ErrorCode::NotCoordinator),
+    );
+    let second = member(&client, group("g")).await;
+    assert_eq!(consume(&second, 4).await, [6, 7, 8, 9]);
+}
+
+#[tokio::test]
+async fn commits_are_retried_and_refusals_told() {
+    let broker = start_broker_with(GROUP_PROPERTIES).await;
+    let client = client(&broker);
+    produce(&client, "t", 0, 0, 10).await;
+    let consumer = member(&client, group("g")).await;
+    consume(&consumer, 3).await;
+    let faults = broker.faults();
+    for fault in [
+        Fault::Fail(ErrorCode::CoordinatorLoadInProgress),
+        Fault::Fail(ErrorCode::NotCoordinator),
+        Fault::Disconnect,
+        Fault::DisconnectAfter,
+    ] {
+        faults.next(ApiKey::OffsetCommit, fault);
+        consumer.commit_offsets(&[(t(0), 3)]).await.unwrap();
+        assert_eq!(committed(&client, 0).await, Some(3), "{fault:?}");
+    }
+    let code = ErrorCode::GroupAuthorizationFailed;
+    faults.next(ApiKey::OffsetCommit, Fault::Fail(code));
+    let error = consumer.commit().await.unwrap_err();
+    assert_eq!(error.code(), Some(code), "{error}");
+    assert_eq!(consume(&consumer, 2).await, [3, 4]);
+    consumer.commit().await.unwrap();
+    assert_eq!(committed(&client, 0).await, Some(5));
+}
