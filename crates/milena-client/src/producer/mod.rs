@@ -244,3 +244,6 @@ fn try_enqueue(
             },
         })
 }
+
+#[cfg(test)]
+mod tests;

@@ -226,6 +226,20 @@ fn pitfall_07_records_after_a_refused_batch_are_written_under_a_new_epoch() {
 }
 
 #[test]
+fn pitfall_09_bytes_that_a_socket_may_still_read_are_never_changed() {
+    let mut bench = Bench::established();
+    let (refused, ..) = bench.send(3);
+    let (follower, _delivery, on_the_wire) = bench.send(4);
+    let before = on_the_wire.to_vec();
+    bench.answer(refused, Verdict::Rejected(ProduceError::Closed));
+    bench.answer(follower, Verdict::OutOfOrder);
+    bench.pass(Duration::from_secs(2));
+    let (_, stamped_anew) = bench.resend();
+    assert_ne!(stamped_anew, on_the_wire);
+    assert_eq!(on_the_wire, before);
+}
+
+#[test]
 fn a_gap_with_nothing_in_flight_starts_a_new_epoch_for_new_batches() {
     let mut bench = Bench::new();
     let (refused, ..) = bench.send(3);

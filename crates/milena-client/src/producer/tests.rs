@@ -1,0 +1,129 @@
+//! The producer against a broker that answers as it is told, wrongly where that matters.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use tokio::sync::mpsc;
+
+use super::{Producer, ProducerConfig, Record};
+use crate::net::fake_broker::{FakeBroker, FakeConnection, FakeRequest};
+use crate::wire::messages::metadata_response::{
+    MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,
+};
+use crate::wire::messages::produce_response::{PartitionProduceResponse, TopicProduceResponse};
+use crate::wire::messages::{
+    BrokerId, InitProducerIdResponse, MetadataResponse, ProduceRequest, ProduceResponse, TopicName,
+};
+use crate::wire::{ApiKey, Decodable, Encodable, StrBytes};
+use crate::{Client, ClientConfig};
+
+const TOPIC: &str = "t";
+
+/// A cluster of one fake broker that leads the one partition of one topic; Produce requests go to
+/// the test.
+struct FakeCluster {
+    broker: FakeBroker,
+    produced: mpsc::UnboundedSender<(Bytes, mpsc::UnboundedSender<Vec<u8>>)>,
+}
+
+impl FakeCluster {
+    async fn serve(self: Arc<Self>) {
+        loop {
+            let connection = self.broker.accept().await;
+            tokio::spawn(self.clone().serve_connection(connection));
+        }
+    }
+
+    async fn serve_connection(self: Arc<Self>, mut connection: FakeConnection) {
+        while let Some(request) = connection.receive().await {
+            let correlation_id = request.header.correlation_id;
+            let body = match ApiKey::try_from(request.header.request_api_key) {
+                Ok(ApiKey::Metadata) => flexible(&request, &self.metadata()),
+                Ok(ApiKey::InitProducerId) => {
+                    flexible(&request, &InitProducerIdResponse::default())
+                }
+                Ok(ApiKey::Produce) => self.produce(request).await,
+                other => panic!("unexpected request {other:?}"),
+            };
+            connection.respond(correlation_id, &body).await;
+        }
+    }
+
+    fn metadata(&self) -> MetadataResponse {
+        let partition = MetadataResponsePartition::default().with_leader_id(BrokerId(1));
+        MetadataResponse::default()
+            .with_brokers(vec![
+                MetadataResponseBroker::default()
+                    .with_node_id(BrokerId(1))
+                    .with_host(StrBytes::from_static_str("127.0.0.1"))
+                    .with_port(i32::from(self.broker.address.port())),
+            ])
+            .with_topics(vec![
+                MetadataResponseTopic::default()
+                    .with_name(Some(TopicName(StrBytes::from_static_str(TOPIC))))
+                    .with_partitions(vec![partition]),
+            ])
+    }
+
+    /// Hands the batch to the test, which answers with a response's body.
+    async fn produce(&self, request: FakeRequest) -> Vec<u8> {
+        let mut body = request.body;
+        let version = request.header.request_api_version;
+        let decoded = ProduceRequest::decode(&mut body, version).unwrap();
+        let batch = decoded.topic_data[0].partition_data[0].records.clone();
+        let (answer, mut answered) = mpsc::unbounded_channel();
+        self.produced.send((batch.unwrap(), answer)).unwrap();
+        answered.recv().await.unwrap()
+    }
+}
+
+/// A body behind a flexible response header.
+fn flexible(request: &FakeRequest, response: &impl Encodable) -> Vec<u8> {
+    let mut body = BytesMut::from(&[0_u8][..]);
+    response
+        .encode(&mut body, request.header.request_api_version)
+        .unwrap();
+    body.to_vec()
+}
+
+fn acknowledgement() -> Vec<u8> {
+    let mut body = BytesMut::from(&[0_u8][..]);
+    ProduceResponse::default()
+        .with_responses(vec![
+            TopicProduceResponse::default()
+                .with_name(TopicName(StrBytes::from_static_str(TOPIC)))
+                .with_partition_responses(vec![
+                    PartitionProduceResponse::default().with_base_offset(42),
+                ]),
+        ])
+        .encode(&mut body, super::request::VERSION_MAX)
+        .unwrap();
+    body.to_vec()
+}
+
+#[tokio::test]
+async fn pitfall_08_an_undecodable_response_is_answered_with_the_same_bytes_unsplit() {
+    let (produced, mut requests) = mpsc::unbounded_channel();
+    let broker = FakeBroker::start().await;
+    let bootstrap = broker.address.to_string();
+    let serving = tokio::spawn(Arc::new(FakeCluster { broker, produced }).serve());
+    let client = Client::new(ClientConfig::new(&bootstrap)).unwrap();
+    let config = ProducerConfig::default().linger(Duration::from_millis(20));
+    let producer = Producer::new(&client, config).unwrap();
+    let mut deliveries = Vec::new();
+    for _ in 0..10 {
+        let record = Record::to(TOPIC).value(b"value");
+        deliveries.push(producer.enqueue(record).await.unwrap());
+    }
+    let (first, answer) = requests.recv().await.unwrap();
+    answer.send(vec![0, 0xff, 0xff]).unwrap();
+    let (second, answer) = requests.recv().await.unwrap();
+    assert_eq!(first, second);
+    answer.send(acknowledgement()).unwrap();
+    for (index, delivery) in deliveries.into_iter().enumerate() {
+        let metadata = delivery.await.unwrap();
+        assert_eq!(metadata.offset, Some(42 + index as i64));
+    }
+    serving.abort();
+}
