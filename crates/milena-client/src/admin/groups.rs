@@ -132,7 +132,13 @@ impl Admin {
         let group = groups
             .find(|group| group.group_id.as_str() == group_id)
             .ok_or_else(|| Error::protocol(format!("the broker said nothing about {group_id}")))?;
-        read_group(group, coordinator)
+        match read_group(group, coordinator) {
+            Err(error) if error.code() == Some(ErrorCode::GroupIdNotFound) => {
+                let found = self.describe_consumer_group(group_id, coordinator).await?;
+                found.ok_or(error)
+            }
+            result => result,
+        }
     }
 }
 

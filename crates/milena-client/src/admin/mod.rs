@@ -3,6 +3,7 @@
 
 mod cluster;
 mod configs;
+mod consumer_groups;
 mod groups;
 mod offsets;
 mod topics;
