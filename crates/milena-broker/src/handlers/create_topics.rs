@@ -65,6 +65,14 @@ fn create(node: &Node, topic: &CreatableTopic, validate_only: bool) -> Result<Cr
             partitions,
         });
     }
+    if !topic.configs.is_empty() {
+        let names: Vec<&str> = topic
+            .configs
+            .iter()
+            .map(|config| config.name.as_str())
+            .collect();
+        tracing::warn!(event = "topic_configs_ignored", topic = %topic.name.as_str(), ?names);
+    }
     let created = node
         .topics
         .create(&topic.name, partitions)

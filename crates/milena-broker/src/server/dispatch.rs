@@ -111,6 +111,9 @@ fn handle(
         ApiKey::OffsetForLeaderEpoch => answer(context, body, |r| {
             h::offset_for_leader_epoch::handle(node, r)
         }),
+        ApiKey::DescribeConfigs => answer(context, body, |r| {
+            h::describe_configs::handle(node, context, r)
+        }),
         ApiKey::DescribeCluster => answer(context, body, |r| {
             h::describe_cluster::handle(node, context, r)
         }),

@@ -2,6 +2,7 @@
 
 mod client;
 mod groups;
+mod hostile;
 mod produce_fetch;
 mod protocol;
 mod restart;

@@ -1,10 +1,16 @@
 //! Metadata, CreateTopics, DeleteTopics.
 
 use milena_broker::{Broker, ErrorCode};
+use milena_wire::rpc::StrBytes;
+use milena_wire::rpc::messages::create_partitions_request::CreatePartitionsTopic;
 use milena_wire::rpc::messages::create_topics_request::CreatableTopic;
 use milena_wire::rpc::messages::delete_topics_request::DeleteTopicState;
+use milena_wire::rpc::messages::describe_configs_request::DescribeConfigsResource;
 use milena_wire::rpc::messages::metadata_request::MetadataRequestTopic;
-use milena_wire::rpc::messages::{CreateTopicsRequest, DeleteTopicsRequest, MetadataRequest};
+use milena_wire::rpc::messages::{
+    CreatePartitionsRequest, CreateTopicsRequest, DeleteTopicsRequest, DescribeConfigsRequest,
+    MetadataRequest,
+};
 
 use crate::client::{Client, broker, start, topic_name};
 
@@ -120,4 +126,60 @@ async fn topics_are_deleted_by_name_and_by_id() {
         .call(12, &MetadataRequest::default().with_topics(None))
         .await;
     assert!(response.topics.is_empty());
+}
+
+#[tokio::test]
+async fn configurations_are_described_as_far_as_there_are_any() {
+    let broker = broker().await;
+    let mut client = Client::connect(&broker).await;
+    client.create_topic("known", 1).await;
+    for version in 1..=4 {
+        let resource = |kind, name| {
+            DescribeConfigsResource::default()
+                .with_resource_type(kind)
+                .with_resource_name(StrBytes::from_static_str(name))
+                .with_configuration_keys(None)
+        };
+        let keys = vec![StrBytes::from_static_str("cleanup.policy")];
+        let request = DescribeConfigsRequest::default().with_resources(vec![
+            resource(2, "known").with_configuration_keys(Some(keys)),
+            resource(4, "1"),
+            resource(2, "nope"),
+        ]);
+        let results = client.call(version, &request).await.results;
+        assert_eq!(results[0].configs.len(), 1);
+        assert_eq!(results[0].configs[0].value.as_deref(), Some("delete"));
+        assert!(results[1].configs.len() > 5);
+        assert_eq!(
+            results[2].error_code,
+            ErrorCode::UnknownTopicOrPartition.code()
+        );
+    }
+}
+
+#[tokio::test]
+async fn topics_can_only_grow() {
+    let broker = broker().await;
+    let mut client = Client::connect(&broker).await;
+    client.create_topic("known", 2).await;
+    let invalid = ErrorCode::InvalidPartitions.code();
+    for (count, validate_only, expected) in [
+        (2, false, invalid),
+        (1, false, invalid),
+        (3, true, 0),
+        (3, false, 0),
+        (3, false, invalid),
+    ] {
+        let topic = CreatePartitionsTopic::default()
+            .with_name(topic_name("known"))
+            .with_count(count)
+            .with_assignments(None);
+        let request = CreatePartitionsRequest::default()
+            .with_topics(vec![topic])
+            .with_validate_only(validate_only);
+        let response = client.call(3, &request).await;
+        assert_eq!(response.results[0].error_code, expected, "{count}");
+    }
+    let response = client.call(12, &ask_for("known")).await;
+    assert_eq!(response.topics[0].partitions.len(), 3);
 }

@@ -1,0 +1,69 @@
+//! From what was written down back to groups.
+//!
+//! Owns what each record means; the groups are what all of them in order make.
+
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use super::{Entry, Inner, settings};
+use crate::clock;
+use crate::config::BrokerConfig;
+use crate::coordinator::group::{Group, GroupSettings};
+use crate::storage::GroupRecord;
+
+/// The same groups in as few records as possible, for compacting the journal.
+pub(crate) fn condense(config: &BrokerConfig, records: &[GroupRecord]) -> Vec<GroupRecord> {
+    let settings = settings(config);
+    let mut inner = Inner::default();
+    for record in records {
+        inner.replay(settings, record.clone(), clock::now());
+    }
+    let mut condensed = Vec::new();
+    for (group, entry) in inner.groups {
+        let snapshot = entry.group.snapshot();
+        condensed.push(GroupRecord::Members {
+            group: group.clone(),
+            snapshot,
+        });
+        let rows = entry.offsets.iter();
+        let rows =
+            rows.map(|(topic, partition, offset)| (topic.clone(), partition, offset.clone()));
+        condensed.push(GroupRecord::Offsets {
+            group,
+            rows: rows.collect(),
+        });
+    }
+    condensed
+}
+
+impl Inner {
+    pub(super) fn replay(&mut self, settings: GroupSettings, record: GroupRecord, now: Instant) {
+        match record {
+            GroupRecord::Offsets { group, rows } => {
+                let entry = self.entry(group, settings);
+                for (topic, partition, offset) in rows {
+                    entry.offsets.commit(&topic, partition, offset);
+                }
+            }
+            GroupRecord::Members { group, snapshot } => {
+                self.entry(group, settings).group = Group::restore(settings, snapshot, now);
+            }
+            GroupRecord::Removed { group } => self.remove(&group),
+            GroupRecord::TopicForgotten { topic } => {
+                for entry in self.groups.values_mut() {
+                    entry.offsets.forget_topic(&topic);
+                }
+            }
+            GroupRecord::OffsetsExpired { group, oldest_ms } => {
+                self.entry(group, settings).offsets.expire(oldest_ms);
+            }
+        }
+    }
+
+    fn entry(&mut self, group: Arc<str>, settings: GroupSettings) -> &mut Entry {
+        self.groups
+            .entry(group)
+            .or_insert_with(|| Entry::new(Group::new(settings)))
+    }
+}
