@@ -28,6 +28,12 @@ pub enum StorageKind {
     /// In the process; gone when it ends.
     Memory,
     /// In this directory, which is created when it does not exist.
+    ///
+    /// What was acknowledged survives the end of the process, however it ends. A
+    /// loss of power is survived by what was flushed before: everything once a
+    /// minute (`log.flush.offset.checkpoint.interval.ms`), more often with
+    /// `log.flush.interval.ms`, and before each acknowledgement with
+    /// `log.flush.interval.messages=1`.
     Directory(PathBuf),
 }
 

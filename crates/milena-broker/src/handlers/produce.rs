@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use milena_wire::batch::TimestampType;
 use milena_wire::error_code::ErrorCode;
 use milena_wire::rpc::StrBytes;
 use milena_wire::rpc::messages::produce_request::TopicProduceData;
@@ -95,10 +96,15 @@ impl<'a> Appends<'a> {
     fn new(node: &'a Node, api_version: i16) -> Self {
         let now_ms = clock::wall_ms();
         let config = &node.config;
+        // Under LogAppendTime the producer's timestamps are replaced, whatever they are.
+        let tolerance_ms = |tolerance_ms| match config.timestamp_type {
+            TimestampType::LogAppendTime => i64::MAX,
+            _ => tolerance_ms,
+        };
         let rules = BatchRules {
             batch_bytes_max: config.batch_bytes_max,
-            timestamp_max: now_ms.saturating_add(config.timestamp_after_max_ms),
-            timestamp_min: now_ms.saturating_sub(config.timestamp_before_max_ms),
+            timestamp_max: now_ms.saturating_add(tolerance_ms(config.timestamp_after_max_ms)),
+            timestamp_min: now_ms.saturating_sub(tolerance_ms(config.timestamp_before_max_ms)),
         };
         Appends {
             node,

@@ -204,14 +204,12 @@ impl BatchStore for DirectoryLog {
     fn begin_flush(&mut self, depth: FlushDepth, producers: &Producers) -> Option<Flush> {
         let with_checkpoint = depth == FlushDepth::Checkpoint;
         let from = self.unflushed_from;
-        let unflushed = self
-            .segments
-            .iter_mut()
-            .filter(|segment| segment.base_offset >= from);
         let mut files = Vec::new();
         let mut indexes = Vec::new();
-        for segment in unflushed {
-            files.push(segment.file.clone());
+        for segment in &mut self.segments {
+            if segment.base_offset >= from {
+                files.push(segment.file.clone());
+            }
             if with_checkpoint {
                 indexes.push((segment.index_path(), segment.index.take_unsaved()));
             }

@@ -128,9 +128,11 @@ impl Catalog {
             partitions,
         };
         self.persist(&topics, Some(&record), None)?;
-        let topic = self
-            .open_topic(&record)
-            .map_err(|error| storage_failed(name, &error))?;
+        let topic = self.open_topic(&record).map_err(|error| {
+            // What was written down in advance must not appear after a restart.
+            let _ = self.persist(&topics, None, Some(record.id));
+            storage_failed(name, &error)
+        })?;
         tracing::info!(event = "topic_created", topic = name, partitions, id = %record.id);
         topics.insert(topic.clone());
         Ok(topic)

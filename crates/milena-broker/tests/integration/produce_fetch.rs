@@ -312,3 +312,28 @@ async fn list_offsets_finds_ends_and_timestamps() {
         }
     }
 }
+
+#[tokio::test]
+async fn pitfall_25_log_append_time_overrides_the_records_timestamps() {
+    let builder = Broker::builder()
+        .property("log.message.timestamp.type", "LogAppendTime")
+        .expect("a known property");
+    let broker = start(builder).await;
+    let mut client = Client::connect(&broker).await;
+    client.create_topic("t", 1).await;
+    let response = client
+        .call(9, &produce_request("t", 0, batch(&["a", "b"])))
+        .await;
+    let appended_ms = response.responses[0].partition_responses[0].log_append_time_ms;
+    assert!(appended_ms > 1_700_000_000_001);
+    let (_, records) = client.fetch("t", 0, 0).await;
+    let raw = milena_wire::batch::Batches::new(records)
+        .next()
+        .expect("a batch");
+    let raw = raw.expect("a batch");
+    raw.verify_crc().expect("a checksum that was computed anew");
+    let opened = raw.open(1 << 20).expect("readable records");
+    for record in opened.records() {
+        assert_eq!(record.expect("a record").timestamp, appended_ms);
+    }
+}

@@ -17,10 +17,10 @@ use crate::failure::Failure;
 /// connect. SIGINT (Ctrl-C) and SIGTERM stop it gracefully; a second one at once.
 ///
 /// With --data every acknowledged record survives a crash or kill -9 of the
-/// process. A loss of power is survived by what was flushed:
-/// log.flush.interval.messages=1 makes every acknowledgement wait for the disk,
-/// log.flush.interval.ms=N bounds the loss to N milliseconds; by default the
-/// operating system decides.
+/// process. A loss of power is survived by what was flushed before: everything
+/// once a minute (log.flush.offset.checkpoint.interval.ms), every N milliseconds
+/// with log.flush.interval.ms=N, and before each acknowledgement with
+/// log.flush.interval.messages=1.
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
     /// Where to listen; port 0 takes a free one.
