@@ -53,7 +53,7 @@ impl Fetcher {
 
     /// Fetches for as long as the consumer lives.
     pub(super) async fn run(mut self) {
-        while !self.shared.is_closed() {
+        while self.shared.check_usable().is_ok() {
             let wanted = self.wait_for_work().await;
             let asked = wanted.asked.clone();
             match self.fetch(wanted).await {
@@ -196,8 +196,11 @@ impl Fetcher {
         self.session.on_failure();
         let (node, partitions) = (self.node, asked.len());
         tracing::debug!(event = "fetch_failed", %node, partitions, %error);
-        if !error.is_retriable() && !matches!(error, Error::Disconnected { .. }) {
-            self.shared.report(error.clone());
+        match error {
+            // The client under this consumer: nothing can come any more.
+            Error::Closed => return self.shared.fail(Error::Closed),
+            error if !error.is_retriable() => self.shared.report(error.clone()),
+            _ => {}
         }
         self.shared.client.metadata().request_refresh();
         tokio::time::sleep(self.backoff.next_delay()).await;

@@ -301,6 +301,9 @@ impl Position {
         match code {
             ErrorCode::OffsetOutOfRange => {
                 if self.reset(policy) {
+                    // Not at once: a log that answers so again must not be
+                    // asked in a loop (PITFALLS 10).
+                    self.pause_after_error(now);
                     FetchErrorAction::Reset
                 } else {
                     FetchErrorAction::SurfaceAndStop

@@ -136,10 +136,11 @@ impl Shared {
                 }
             }
         }
-        if batches.is_empty() && !unreadable.is_empty() {
-            if let Some(error) = self.partitions().pop_error() {
-                return Err(error);
-            }
+        if batches.is_empty()
+            && !unreadable.is_empty()
+            && let Some(error) = self.partitions().pop_error()
+        {
+            return Err(error);
         }
         Ok(batches)
     }

@@ -139,7 +139,10 @@ fn an_offset_out_of_range_follows_the_policy() {
     let action = fetch_error(&mut position, code, OffsetReset::Earliest);
     assert_eq!(action, FetchErrorAction::Reset);
     assert_eq!(position.position(), None);
-    let (question, asked) = position.take_question(Instant::now()).expect("a question");
+    let now = Instant::now();
+    assert_eq!(position.take_question(now), None, "not in a loop");
+    let later = position.wake_at().expect("a pause");
+    let (question, asked) = position.take_question(later).expect("a question");
     assert_eq!(question, Question::Offset(OffsetQuery::Earliest));
     position.on_offset(asked, 50);
     assert_eq!(position.position(), Some(50));
