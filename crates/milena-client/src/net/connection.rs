@@ -3,10 +3,7 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -16,7 +13,8 @@ use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 use super::frames::FrameReader;
-use super::pipeline::{NewRequest, Pipeline, Refusal};
+use super::pipeline::{NewRequest, Pipeline, Refusal, Reply};
+use super::response::ResponseFuture;
 use super::versions::ApiVersions;
 use super::{reader, writer};
 use crate::error::Error;
@@ -27,19 +25,6 @@ use crate::wire::{ApiKey, Request, decode_response, encode_message};
 pub(crate) struct Connection {
     link: Arc<Link>,
     _closer: Arc<Closer>,
-}
-
-/// The answer to a request, on its way: the response's body without its header.
-#[must_use]
-pub(crate) struct ResponseFuture {
-    state: ResponseState,
-    /// Keeps the connection open until the answer is there.
-    _closer: Option<Arc<Closer>>,
-}
-
-enum ResponseState {
-    Refused(Option<Error>),
-    Waiting(oneshot::Receiver<Result<Bytes, Error>>),
 }
 
 /// What a connection is allowed to do.
@@ -78,7 +63,7 @@ struct Closed {
 }
 
 /// Closes the connection when the last handle is gone.
-struct Closer {
+pub(super) struct Closer {
     link: Arc<Link>,
 }
 
@@ -164,39 +149,44 @@ impl Connection {
         body: Vec<Bytes>,
         timeout: Duration,
     ) -> ResponseFuture {
-        let (waiter, receiver) = oneshot::channel();
-        let client_id = &self.link.client_id;
-        let answer = Some((waiter, timeout));
-        match self.link.enqueue(NewRequest {
-            api,
-            version,
-            client_id,
-            body,
-            answer,
-        }) {
-            Ok(()) => ResponseFuture {
-                state: ResponseState::Waiting(receiver),
-                _closer: Some(Arc::clone(&self._closer)),
-            },
-            Err(error) => ResponseFuture::refused(error),
-        }
+        self.enqueue(api, version, body, Reply::Expected, timeout)
     }
 
-    /// Queues a request that the broker does not answer (produce with acks=0).
+    /// Queues a request that the broker does not answer (produce with acks=0), when called. The future
+    /// resolves, to nothing, when the request is written; one that cannot be written within `timeout`
+    /// closes the connection.
     pub(crate) fn send_no_response(
         &self,
         api: ApiKey,
         version: i16,
         body: Vec<Bytes>,
-    ) -> Result<(), Error> {
-        let client_id = &self.link.client_id;
-        self.link.enqueue(NewRequest {
+        timeout: Duration,
+    ) -> ResponseFuture {
+        self.enqueue(api, version, body, Reply::None, timeout)
+    }
+
+    fn enqueue(
+        &self,
+        api: ApiKey,
+        version: i16,
+        body: Vec<Bytes>,
+        reply: Reply,
+        timeout: Duration,
+    ) -> ResponseFuture {
+        let (waiter, receiver) = oneshot::channel();
+        let queued = self.link.enqueue(NewRequest {
             api,
             version,
-            client_id,
+            client_id: &self.link.client_id,
             body,
-            answer: None,
-        })
+            reply,
+            waiter,
+            timeout,
+        });
+        match queued {
+            Ok(()) => ResponseFuture::waiting(receiver, Arc::clone(&self._closer)),
+            Err(error) => ResponseFuture::refused(error),
+        }
     }
 
     /// Sends a message in the highest common version and waits for its response.
@@ -268,38 +258,6 @@ impl fmt::Debug for Connection {
     }
 }
 
-impl ResponseFuture {
-    fn refused(error: Error) -> Self {
-        Self {
-            state: ResponseState::Refused(Some(error)),
-            _closer: None,
-        }
-    }
-}
-
-impl Future for ResponseFuture {
-    type Output = Result<Bytes, Error>;
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        match &mut self.state {
-            ResponseState::Refused(error) => {
-                Poll::Ready(Err(error.take().unwrap_or(Error::Closed)))
-            }
-            ResponseState::Waiting(receiver) => {
-                Poll::Ready(ready!(Pin::new(receiver).poll(context)).unwrap_or(Err(Error::Closed)))
-            }
-        }
-    }
-}
-
-impl fmt::Debug for ResponseFuture {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter
-            .debug_struct("ResponseFuture")
-            .finish_non_exhaustive()
-    }
-}
-
 impl Link {
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -315,7 +273,7 @@ impl Link {
                 .pipeline
                 .enqueue(request, Instant::now())
                 .map_err(|refusal| self.refuse(refusal))?;
-            deadline.is_some_and(|deadline| deadline < state.armed_until)
+            deadline < state.armed_until
         };
         self.writer_wake.notify_one();
         if rearm {
@@ -336,6 +294,15 @@ impl Link {
     /// Hands the next requests to the writer.
     pub(super) fn take_writable(&self, chunks: &mut VecDeque<Bytes>, chunks_max: usize) {
         self.lock().pipeline.take_writable(chunks, chunks_max);
+    }
+
+    /// Everything handed to the writer is written.
+    pub(super) fn written(&self) {
+        let done: Vec<_> = self.lock().pipeline.written(Instant::now()).collect();
+        for request in done {
+            // The caller may have stopped waiting.
+            let _ = request.waiter.send(Ok(Bytes::new()));
+        }
     }
 
     /// The connection ended: the request at `guilty` fails with `error`, all others as disconnected

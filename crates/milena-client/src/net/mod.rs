@@ -12,6 +12,7 @@ mod pipeline;
 mod pool;
 mod reader;
 mod reconnect;
+mod response;
 mod versions;
 mod writer;
 

@@ -27,6 +27,10 @@ pub(super) struct Pipeline<W> {
     unanswered: VecDeque<Unanswered<W>>,
     /// How many of `unanswered` were given to the writer.
     in_flight: usize,
+    /// Those that get no answer; each is done when it is written.
+    unwritten: VecDeque<Unanswered<W>>,
+    /// How many of `unwritten` were given to the writer.
+    in_writing: usize,
     last_activity: Instant,
 }
 
@@ -37,7 +41,7 @@ struct Queued {
     is_answered: bool,
 }
 
-/// A request that waits for its answer.
+/// A request that waits for its answer, or to be written if there is none.
 #[derive(Debug)]
 pub(super) struct Unanswered<W> {
     pub(super) correlation_id: i32,
@@ -48,14 +52,25 @@ pub(super) struct Unanswered<W> {
     pub(super) waiter: W,
 }
 
-/// A request on its way in. Without a waiter it is one that the broker does not answer.
+/// Whether a broker answers a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reply {
+    /// It does; the request is done with the answer.
+    Expected,
+    /// It does not; the request is done when it is written.
+    None,
+}
+
+/// A request on its way in.
 #[derive(Debug)]
 pub(super) struct NewRequest<'a, W> {
     pub(super) api: ApiKey,
     pub(super) version: i16,
     pub(super) client_id: &'a str,
     pub(super) body: Vec<Bytes>,
-    pub(super) answer: Option<(W, Duration)>,
+    pub(super) reply: Reply,
+    pub(super) waiter: W,
+    pub(super) timeout: Duration,
 }
 
 /// Why a request was not queued.
@@ -70,7 +85,7 @@ pub(super) enum Refusal {
 /// A request that got no answer in time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Expired {
-    /// Its place among the unanswered.
+    /// Its place among what [`Pipeline::abandon`] returns.
     pub(super) position: usize,
     pub(super) api: ApiKey,
     pub(super) timeout: Duration,
@@ -91,17 +106,19 @@ impl<W> Pipeline<W> {
             queued: VecDeque::new(),
             unanswered: VecDeque::new(),
             in_flight: 0,
+            unwritten: VecDeque::new(),
+            in_writing: 0,
             last_activity: now,
         }
     }
 
-    /// Queues a request behind all others; returns its deadline, if it has one.
+    /// Queues a request behind all others; returns its deadline.
     pub(super) fn enqueue(
         &mut self,
         request: NewRequest<'_, W>,
         now: Instant,
-    ) -> Result<Option<Instant>, Refusal> {
-        if self.queued.len().max(self.unanswered.len()) >= REQUESTS_MAX {
+    ) -> Result<Instant, Refusal> {
+        if self.load() >= REQUESTS_MAX {
             return Err(Refusal::Full);
         }
         let correlation_id = self.next_correlation_id;
@@ -116,27 +133,28 @@ impl<W> Pipeline<W> {
             .map_err(|_| Refusal::TooLarge)?;
         self.next_correlation_id = correlation_id.checked_add(1).unwrap_or(0);
         self.last_activity = now;
-        let is_answered = request.answer.is_some();
+        let is_answered = request.reply == Reply::Expected;
         self.queued.push_back(Queued {
             header: Bytes::from(header),
             body: request.body,
             is_answered,
         });
-        let Some((waiter, timeout)) = request.answer else {
-            return Ok(None);
-        };
-        let deadline = now + timeout;
-        let response_header = ResponseHeader::of(api, version);
+        let deadline = now + request.timeout;
         let entry = Unanswered {
             correlation_id,
             api,
-            response_header,
+            response_header: ResponseHeader::of(api, version),
             deadline,
-            timeout,
-            waiter,
+            timeout: request.timeout,
+            waiter: request.waiter,
         };
-        self.unanswered.push_back(entry);
-        Ok(Some(deadline))
+        let waiting = if is_answered {
+            &mut self.unanswered
+        } else {
+            &mut self.unwritten
+        };
+        waiting.push_back(entry);
+        Ok(deadline)
     }
 
     /// Moves whole requests to `chunks`, as many as may be in flight, until there are `chunks_max` or
@@ -146,10 +164,22 @@ impl<W> Pipeline<W> {
             let Some(request) = self.queued.pop_front() else {
                 return;
             };
-            self.in_flight += usize::from(request.is_answered);
+            if request.is_answered {
+                self.in_flight += 1;
+            } else {
+                self.in_writing += 1;
+            }
             chunks.push_back(request.header);
             chunks.extend(request.body.into_iter().filter(|chunk| !chunk.is_empty()));
         }
+    }
+
+    /// All that [`Pipeline::take_writable`] gave out is written: takes the requests that are done with
+    /// that.
+    pub(super) fn written(&mut self, now: Instant) -> impl Iterator<Item = Unanswered<W>> {
+        self.last_activity = now;
+        let done = std::mem::take(&mut self.in_writing).min(self.unwritten.len());
+        self.unwritten.drain(..done)
     }
 
     /// Takes the request that a response with this correlation id answers.
@@ -177,22 +207,23 @@ impl<W> Pipeline<W> {
 
     /// How many requests are queued or unanswered.
     pub(super) fn load(&self) -> usize {
-        self.queued.len().max(self.unanswered.len())
+        self.unanswered.len() + self.unwritten.len()
+    }
+
+    fn waiting(&self) -> impl Iterator<Item = &Unanswered<W>> {
+        self.unanswered.iter().chain(&self.unwritten)
     }
 
     /// When to look next: at the earliest deadline, or when the connection has been idle too long.
     pub(super) fn next_deadline(&self, idle_max: Duration) -> Instant {
-        let earliest = self.unanswered.iter().map(|entry| entry.deadline).min();
+        let earliest = self.waiting().map(|entry| entry.deadline).min();
         earliest.unwrap_or(self.last_activity + idle_max)
     }
 
     /// A request whose deadline has passed.
     pub(super) fn expired(&self, now: Instant) -> Option<Expired> {
-        let position = self
-            .unanswered
-            .iter()
-            .position(|entry| entry.deadline <= now)?;
-        let entry = self.unanswered.get(position)?;
+        let mut waiting = self.waiting().enumerate();
+        let (position, entry) = waiting.find(|(_, entry)| entry.deadline <= now)?;
         Some(Expired {
             position,
             api: entry.api,
@@ -205,11 +236,14 @@ impl<W> Pipeline<W> {
         self.load() == 0 && now.duration_since(self.last_activity) >= idle_max
     }
 
-    /// Gives up all requests; returns those that somebody waits for, in wire order.
+    /// Gives up all requests; returns those that somebody waits for, the answered first.
     pub(super) fn abandon(&mut self) -> VecDeque<Unanswered<W>> {
         self.queued.clear();
         self.in_flight = 0;
-        std::mem::take(&mut self.unanswered)
+        self.in_writing = 0;
+        let mut waiting = std::mem::take(&mut self.unanswered);
+        waiting.append(&mut self.unwritten);
+        waiting
     }
 }
 

@@ -22,6 +22,8 @@ pub(super) async fn run<W: AsyncWrite + Unpin>(link: Arc<Link>, mut stream: W) {
             link.writer_wake.notified().await;
         } else if let Err(error) = write(&mut stream, &mut chunks).await {
             return link.close(link.disconnected(format!("write failed: {error}")), None);
+        } else {
+            link.written();
         }
     }
 }

@@ -258,20 +258,19 @@ impl Sender {
             .collect();
         let timeout_ms = i32::try_from(config.request_timeout.as_millis()).unwrap_or(i32::MAX);
         let chunks = request::encode(version, config.acks, timeout_ms, &to_send);
-        if config.acks == Acks::None {
-            let sent = connection.send_no_response(ApiKey::Produce, version, chunks);
-            self.handle_unanswered(&batches, sent);
+        let timeout = config.request_timeout;
+        let answer = if config.acks == Acks::None {
+            connection.send_no_response(ApiKey::Produce, version, chunks, timeout)
         } else {
-            let answer =
-                connection.request(ApiKey::Produce, version, chunks, config.request_timeout);
-            self.in_flight.push(Box::pin(async move {
-                Answered {
-                    batches,
-                    version,
-                    body: answer.await,
-                }
-            }));
-        }
+            connection.request(ApiKey::Produce, version, chunks, timeout)
+        };
+        self.in_flight.push(Box::pin(async move {
+            Answered {
+                batches,
+                version,
+                body: answer.await,
+            }
+        }));
     }
 
     fn reject(&self, batches: &[(Arc<Partition>, u64)], error: &Error) {
@@ -283,7 +282,7 @@ impl Sender {
         }
     }
 
-    /// With `acks=0` a batch is settled once it is queued for the socket.
+    /// With `acks=0` a batch is settled once it is written to the socket.
     fn handle_unanswered(&self, batches: &[(Arc<Partition>, u64)], sent: Result<(), Error>) {
         let now = Instant::now();
         for (partition, serial) in batches {
@@ -300,6 +299,9 @@ impl Sender {
     }
 
     fn handle(&mut self, answered: Answered) {
+        if self.shared.config.acks == Acks::None {
+            return self.handle_unanswered(&answered.batches, answered.body.map(drop));
+        }
         let now = Instant::now();
         let answers = answered.body.map_err(|error| error.to_string());
         let answers = answers.and_then(|body| response::decode(body, answered.version));

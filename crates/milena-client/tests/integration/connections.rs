@@ -3,8 +3,9 @@
 use std::time::{Duration, Instant};
 
 use milena_broker::{ApiKey, Broker, ErrorCode, Fault};
-use milena_client::admin::NewTopic;
-use milena_client::{Admin, Client, ClientConfig, Error};
+use milena_client::admin::{NewTopic, OffsetAt};
+use milena_client::producer::{Acks, Producer, ProducerConfig, Record};
+use milena_client::{Admin, Client, ClientConfig, Error, TopicPartition};
 
 use crate::cluster::{Cluster, PATIENCE, client, start_broker_with_faults, unique};
 
@@ -83,6 +84,39 @@ async fn a_broker_that_comes_back_is_found_again() {
     });
     listing.expect("it is there again");
     client.check_connection().await.expect("it is there again");
+}
+
+#[tokio::test]
+async fn what_needs_no_answer_is_written_before_a_producer_is_closed() {
+    const RECORDS: usize = 10_000;
+    let cluster = Cluster::start().await;
+    let client = cluster.client();
+    let topic = unique("orders");
+    let new = NewTopic::new(&topic).partitions(1);
+    cluster.admin().create_topic(new).await.expect("it is new");
+    let config = ProducerConfig::default()
+        .acks(Acks::None)
+        .enable_idempotence(false);
+    let producer = Producer::new(&client, config).expect("it is valid");
+    for _ in 0..RECORDS {
+        let record = Record::to(&topic).value(&[0; 1000]);
+        drop(producer.enqueue(record).await.expect("there is room"));
+    }
+    producer.close().await.expect("all is written");
+    client.close().await;
+    // The broker may still be reading.
+    let admin = cluster.admin();
+    let partition = [TopicPartition::new(topic.as_str(), 0)];
+    let started = Instant::now();
+    let mut end = None;
+    while end != Some(RECORDS as i64) && started.elapsed() < PATIENCE {
+        let mut offsets = admin
+            .list_offsets(&partition, OffsetAt::Latest)
+            .await
+            .expect("it answers");
+        end = offsets.remove(0).1.expect("it has a leader");
+    }
+    assert_eq!(end, Some(RECORDS as i64));
 }
 
 #[tokio::test]

@@ -58,13 +58,9 @@ async fn pieces_of_a_body_arrive_as_one() {
 #[tokio::test]
 async fn requests_without_answer_do_not_disturb_the_others() {
     let (connection, mut server) = connect(config()).await;
-    connection
-        .send_no_response(
-            ApiKey::Produce,
-            3,
-            vec![Bytes::from_static(b"fire and forget")],
-        )
-        .expect("the connection is open");
+    let body = vec![Bytes::from_static(b"fire and forget")];
+    let written = connection.send_no_response(ApiKey::Produce, 3, body, PATIENCE);
+    assert_eq!(written.await.expect("the connection is open").len(), 0);
     let response = send(&connection, b"asked", PATIENCE);
     assert_eq!(
         server.receive().await.expect("a request").body,
@@ -125,6 +121,17 @@ async fn pitfall_23_a_broker_that_does_not_read_does_not_wedge_the_writer() {
     let body = vec![megabyte; 64];
     let response = connection.request(ApiKey::Metadata, 8, body, Duration::from_millis(100));
     let error = response.await.expect_err("nobody reads");
+    assert!(matches!(error, Error::Timeout { .. }), "{error}");
+    assert!(connection.is_closed());
+}
+
+#[tokio::test]
+async fn pitfall_23_requests_without_answer_do_not_pile_up_behind_a_broker_that_does_not_read() {
+    let (connection, _server) = connect(config()).await;
+    let body = vec![Bytes::from(vec![0; 64 * 1024 * 1024])];
+    let timeout = Duration::from_millis(100);
+    let written = connection.send_no_response(ApiKey::Produce, 3, body, timeout);
+    let error = written.await.expect_err("nobody reads");
     assert!(matches!(error, Error::Timeout { .. }), "{error}");
     assert!(connection.is_closed());
 }

@@ -14,17 +14,24 @@ impl Fixture {
         }
     }
 
-    fn enqueue(
+    fn enqueue(&mut self, waiter: u32, timeout_ms: u64) -> Result<Instant, Refusal> {
+        self.enqueue_as(Reply::Expected, waiter, timeout_ms)
+    }
+
+    fn enqueue_as(
         &mut self,
-        waiter: Option<u32>,
+        reply: Reply,
+        waiter: u32,
         timeout_ms: u64,
-    ) -> Result<Option<Instant>, Refusal> {
+    ) -> Result<Instant, Refusal> {
         let request = NewRequest {
             api: ApiKey::Metadata,
             version: 9,
             client_id: "me",
             body: vec![Bytes::from_static(b"body")],
-            answer: waiter.map(|waiter| (waiter, Duration::from_millis(timeout_ms))),
+            reply,
+            waiter,
+            timeout: Duration::from_millis(timeout_ms),
         };
         self.pipeline.enqueue(request, self.now)
     }
@@ -40,7 +47,7 @@ impl Fixture {
 fn answers_are_matched_in_order() {
     let mut fixture = Fixture::new();
     for waiter in 0..3 {
-        fixture.enqueue(Some(waiter), 1000).expect("there is room");
+        fixture.enqueue(waiter, 1000).expect("there is room");
     }
     assert_eq!(fixture.write_all(), 6);
     for waiter in 0..3 {
@@ -55,8 +62,8 @@ fn answers_are_matched_in_order() {
 #[test]
 fn answers_out_of_order_are_refused() {
     let mut fixture = Fixture::new();
-    fixture.enqueue(Some(0), 1000).expect("there is room");
-    fixture.enqueue(Some(1), 1000).expect("there is room");
+    fixture.enqueue(0, 1000).expect("there is room");
+    fixture.enqueue(1, 1000).expect("there is room");
     fixture.write_all();
     let mismatch = fixture
         .pipeline
@@ -74,7 +81,7 @@ fn answers_out_of_order_are_refused() {
 #[test]
 fn an_answer_before_its_request_was_written_is_refused() {
     let mut fixture = Fixture::new();
-    fixture.enqueue(Some(0), 1000).expect("there is room");
+    fixture.enqueue(0, 1000).expect("there is room");
     let mismatch = fixture
         .pipeline
         .accept(0, fixture.now)
@@ -89,31 +96,68 @@ fn an_answer_before_its_request_was_written_is_refused() {
 }
 
 #[test]
-fn requests_without_answer_are_written_and_forgotten() {
+fn requests_without_answer_are_done_when_written() {
     let mut fixture = Fixture::new();
-    assert_eq!(fixture.enqueue(None, 0), Ok(None));
-    fixture.enqueue(Some(9), 1000).expect("there is room");
+    fixture
+        .enqueue_as(Reply::None, 8, 1000)
+        .expect("there is room");
+    fixture.enqueue(9, 1000).expect("there is room");
+    assert_eq!(
+        fixture.pipeline.written(fixture.now).count(),
+        0,
+        "it is only queued"
+    );
     assert_eq!(fixture.write_all(), 4);
+    fixture
+        .enqueue_as(Reply::None, 10, 1000)
+        .expect("there is room");
+    let done: Vec<u32> = fixture
+        .pipeline
+        .written(fixture.now)
+        .map(|done| done.waiter)
+        .collect();
+    assert_eq!(done, [8]);
     let accepted = fixture
         .pipeline
         .accept(1, fixture.now)
         .expect("the id of the second");
     assert_eq!(accepted.waiter, 9);
-    assert_eq!(fixture.pipeline.load(), 0);
+    assert_eq!(fixture.pipeline.load(), 1);
+}
+
+#[test]
+fn a_request_that_cannot_be_written_expires() {
+    let mut fixture = Fixture::new();
+    fixture.enqueue(0, 1000).expect("there is room");
+    let deadline = fixture
+        .enqueue_as(Reply::None, 1, 10)
+        .expect("there is room");
+    assert_eq!(
+        fixture.pipeline.next_deadline(Duration::from_secs(60)),
+        deadline
+    );
+    let expired = fixture.pipeline.expired(deadline).expect("its time is up");
+    let waiters: Vec<u32> = fixture
+        .pipeline
+        .abandon()
+        .into_iter()
+        .map(|u| u.waiter)
+        .collect();
+    assert_eq!((expired.position, waiters), (1, vec![0, 1]));
 }
 
 #[test]
 fn in_flight_and_queue_are_bounded() {
     let mut fixture = Fixture::new();
     for waiter in 0..REQUESTS_MAX as u32 {
-        fixture.enqueue(Some(waiter), 1000).expect("there is room");
+        fixture.enqueue(waiter, 1000).expect("there is room");
     }
-    assert_eq!(fixture.enqueue(Some(0), 1000), Err(Refusal::Full));
+    assert_eq!(fixture.enqueue(0, 1000), Err(Refusal::Full));
     assert_eq!(fixture.write_all(), 2 * IN_FLIGHT_MAX);
     assert_eq!(fixture.write_all(), 0);
     fixture.pipeline.accept(0, fixture.now).expect("in order");
     assert_eq!(fixture.write_all(), 2);
-    fixture.enqueue(Some(0), 1000).expect("one was answered");
+    fixture.enqueue(0, 1000).expect("one was answered");
 }
 
 #[test]
@@ -124,8 +168,8 @@ fn the_earliest_deadline_counts() {
         fixture.pipeline.next_deadline(idle_max),
         fixture.now + idle_max
     );
-    fixture.enqueue(Some(0), 500).expect("there is room");
-    fixture.enqueue(Some(1), 100).expect("there is room");
+    fixture.enqueue(0, 500).expect("there is room");
+    fixture.enqueue(1, 100).expect("there is room");
     let early = fixture.now + Duration::from_millis(100);
     assert_eq!(fixture.pipeline.next_deadline(idle_max), early);
     assert_eq!(fixture.pipeline.expired(fixture.now), None);
@@ -144,7 +188,7 @@ fn idle_means_nothing_to_do_for_long() {
     let idle_max = Duration::from_secs(60);
     let later = fixture.now + idle_max;
     assert!(fixture.pipeline.is_idle(later, idle_max));
-    fixture.enqueue(Some(0), 1_000_000).expect("there is room");
+    fixture.enqueue(0, 1_000_000).expect("there is room");
     assert!(!fixture.pipeline.is_idle(later, idle_max));
     fixture.write_all();
     fixture.pipeline.accept(0, later).expect("in order");
@@ -155,8 +199,8 @@ fn idle_means_nothing_to_do_for_long() {
 fn correlation_ids_wrap_to_zero() {
     let mut fixture = Fixture::new();
     fixture.pipeline.next_correlation_id = i32::MAX;
-    fixture.enqueue(Some(0), 1000).expect("there is room");
-    fixture.enqueue(Some(1), 1000).expect("there is room");
+    fixture.enqueue(0, 1000).expect("there is room");
+    fixture.enqueue(1, 1000).expect("there is room");
     fixture.write_all();
     fixture
         .pipeline
@@ -168,9 +212,9 @@ fn correlation_ids_wrap_to_zero() {
 #[test]
 fn abandoning_returns_who_waits() {
     let mut fixture = Fixture::new();
-    fixture.enqueue(Some(0), 1000).expect("there is room");
+    fixture.enqueue(0, 1000).expect("there is room");
     fixture.write_all();
-    fixture.enqueue(Some(1), 1000).expect("there is room");
+    fixture.enqueue(1, 1000).expect("there is room");
     let waiters: Vec<u32> = fixture
         .pipeline
         .abandon()
