@@ -4,9 +4,6 @@
 //! out; must not know sockets, tasks or groups. The decisions about one
 //! partition are its `Position`'s.
 
-mod deliver;
-mod hand_out;
-
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,11 +13,10 @@ use milena_wire::batch::RawBatch;
 use tokio::time::Instant;
 
 use super::config::OffsetReset;
-use super::position::{Incarnation, Position, Question};
+use super::position::{FetchErrorAction, Incarnation, Position, Question};
 use crate::error::Error;
 use crate::topology::{NodeId, TopicPartition};
-pub(crate) use deliver::{FetchedPartition, FetchedResult};
-pub(crate) use hand_out::{OpenEnd, TakenBatch};
+use crate::wire::ErrorCode;
 
 /// Errors that wait for `poll`; a newer one is dropped when there are more.
 const ERRORS_WAITING_MAX: usize = 1024;
@@ -39,6 +35,49 @@ pub(crate) struct QueuedBatch {
     pub(crate) raw: RawBatch,
     /// Records below are not wanted: the fetch began in the middle of a batch.
     pub(crate) from: i64,
+}
+
+/// A batch on its way to the application.
+#[derive(Debug)]
+pub(crate) struct TakenBatch {
+    pub(crate) partition: TopicPartition,
+    pub(crate) incarnation: Incarnation,
+    pub(crate) queued: QueuedBatch,
+}
+
+/// One partition's part of a fetch response.
+#[derive(Debug)]
+pub(crate) struct FetchedPartition {
+    pub(crate) partition: TopicPartition,
+    pub(crate) incarnation: Incarnation,
+    pub(crate) fetched_from: i64,
+    pub(crate) result: FetchedResult,
+}
+
+/// What a fetch brought for one partition.
+#[derive(Debug)]
+pub(crate) enum FetchedResult {
+    Records {
+        batches: Vec<QueuedBatch>,
+        /// After the last complete batch, whether it is handed out or not.
+        next_offset: i64,
+        high_watermark: i64,
+        last_stable_offset: i64,
+    },
+    /// The broker's code for this partition.
+    Code(ErrorCode),
+    /// What came cannot be read.
+    Unreadable(Error),
+}
+
+/// What delivering a response came to.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Delivered {
+    pub(crate) needs_metadata: bool,
+    /// There is something to hand out, be it an error.
+    pub(crate) is_ready: bool,
+    /// Questions have come up.
+    pub(crate) has_questions: bool,
 }
 
 #[derive(Debug)]
@@ -198,6 +237,267 @@ impl Partitions {
         }
     }
 
+    /// Takes in a fetch response.
+    pub(crate) fn deliver(&mut self, fetched: Vec<FetchedPartition>, now: Instant) -> Delivered {
+        let mut delivered = Delivered::default();
+        for part in fetched {
+            match part.result {
+                FetchedResult::Records {
+                    batches,
+                    next_offset,
+                    high_watermark,
+                    last_stable_offset,
+                } => {
+                    let Some(entry) = self.entries.get_mut(&part.partition) else {
+                        continue;
+                    };
+                    let position = &mut entry.position;
+                    if !position.on_fetched(part.incarnation, part.fetched_from, next_offset) {
+                        continue;
+                    }
+                    position.set_watermarks(high_watermark, last_stable_offset);
+                    delivered.is_ready |= self.enqueue(&part.partition, batches);
+                }
+                FetchedResult::Code(code) => self.on_code(&part, code, now, &mut delivered),
+                FetchedResult::Unreadable(ref error) => {
+                    let error = error.clone();
+                    let Some(entry) = self.entries.get_mut(&part.partition) else {
+                        continue;
+                    };
+                    if entry.position.expects(part.incarnation, part.fetched_from) {
+                        entry.position.pause_after_error(now);
+                        self.push_error(error);
+                        delivered.is_ready = true;
+                    }
+                }
+            }
+        }
+        delivered
+    }
+
+    fn on_code(
+        &mut self,
+        part: &FetchedPartition,
+        code: ErrorCode,
+        now: Instant,
+        delivered: &mut Delivered,
+    ) {
+        let policy = self.config.policy;
+        let Some(entry) = self.entries.get_mut(&part.partition) else {
+            return;
+        };
+        let (asked, from) = (part.incarnation, part.fetched_from);
+        let action = entry
+            .position
+            .on_fetch_error(asked, from, code, policy, now);
+        let context = || format!("fetch of {} from offset {from}", part.partition);
+        if action != FetchErrorAction::Ignore {
+            tracing::debug!(event = "fetch_error", partition = %part.partition, offset = from, code = code.name());
+        }
+        match action {
+            FetchErrorAction::Ignore | FetchErrorAction::Retry => {}
+            FetchErrorAction::RefreshMetadata => delivered.needs_metadata = true,
+            FetchErrorAction::Reset => {
+                self.drop_queue(&part.partition);
+                delivered.has_questions = true;
+            }
+            FetchErrorAction::Surface => {
+                self.push_error(Error::broker(code, context()));
+                delivered.is_ready = true;
+            }
+            FetchErrorAction::SurfaceAndStop => {
+                self.drop_queue(&part.partition);
+                self.push_error(Error::broker(code, context()));
+                delivered.is_ready = true;
+            }
+        }
+    }
+
+    /// Queues batches; whether something can be handed out now.
+    fn enqueue(&mut self, partition: &TopicPartition, batches: Vec<QueuedBatch>) -> bool {
+        let Some(entry) = self.entries.get_mut(partition) else {
+            return false;
+        };
+        for batch in batches {
+            let bytes = batch.raw.bytes().len();
+            entry.queued_bytes += bytes;
+            self.queued_bytes += bytes;
+            entry.queue.push_back(batch);
+        }
+        if entry.queue.is_empty() {
+            if !entry.is_open {
+                entry.position.on_drained();
+            }
+            return false;
+        }
+        if !entry.is_listed {
+            entry.is_listed = true;
+            self.ready.push_back(partition.clone());
+        }
+        entry.position.can_hand_out()
+    }
+
+    /// Takes batches for the application, at least one if there is one, until
+    /// they hold `records_max` records. The positions move past them.
+    pub(crate) fn take(&mut self, records_max: usize) -> Vec<TakenBatch> {
+        let mut taken = Vec::new();
+        let mut records = 0;
+        // Partitions that cannot be handed out leave the list; `update` lists
+        // them again.
+        while let Some(partition) = self.ready.pop_front() {
+            let Some(entry) = self.entries.get_mut(&partition) else {
+                continue;
+            };
+            entry.is_listed = false;
+            if !entry.position.can_hand_out() || entry.is_open {
+                continue;
+            }
+            let incarnation = entry.position.incarnation();
+            while records < records_max {
+                let Some(queued) = entry.queue.pop_front() else {
+                    break;
+                };
+                let header = &queued.raw.header;
+                records += usize::try_from(header.records_count).unwrap_or(0);
+                let bytes = queued.raw.bytes().len();
+                entry.queued_bytes -= bytes;
+                self.queued_bytes -= bytes;
+                entry
+                    .position
+                    .hand_out(header.next_offset(), header.partition_leader_epoch);
+                let partition = partition.clone();
+                taken.push(TakenBatch {
+                    partition,
+                    incarnation,
+                    queued,
+                });
+            }
+            if entry.queue.is_empty() {
+                entry.position.on_drained();
+            } else {
+                entry.is_listed = true;
+                self.ready.push_back(partition.clone());
+            }
+            self.touched.push(partition);
+            if records >= records_max {
+                break;
+            }
+        }
+        taken
+    }
+
+    /// Takes one batch to be read record by record; its position moves with
+    /// `advance_open` and `close_open`.
+    pub(crate) fn open_next(&mut self) -> Option<TakenBatch> {
+        while let Some(partition) = self.ready.pop_front() {
+            let Some(entry) = self.entries.get_mut(&partition) else {
+                continue;
+            };
+            entry.is_listed = false;
+            if !entry.position.can_hand_out() || entry.is_open {
+                continue;
+            }
+            if let Some(queued) = entry.queue.pop_front() {
+                let bytes = queued.raw.bytes().len();
+                entry.queued_bytes -= bytes;
+                self.queued_bytes -= bytes;
+                entry.is_open = true;
+                return Some(TakenBatch {
+                    incarnation: entry.position.incarnation(),
+                    partition,
+                    queued,
+                });
+            }
+        }
+        None
+    }
+
+    /// The reader has handed out records below `next_offset` of the open batch
+    /// and knows that those below `processed` are done with. Returns whether
+    /// the batch may be read on.
+    pub(crate) fn advance_open(
+        &mut self,
+        partition: &TopicPartition,
+        opened: Incarnation,
+        next_offset: i64,
+        processed: i64,
+        leader_epoch: i32,
+    ) -> bool {
+        let Some(entry) = self.entries.get_mut(partition) else {
+            return false;
+        };
+        if entry.position.incarnation() != opened || !entry.is_open {
+            return false;
+        }
+        entry.position.hand_out(next_offset, leader_epoch);
+        entry.position.mark_processed(processed);
+        entry.position.can_hand_out()
+    }
+
+    /// The open batch is read to its end, or given back unread from
+    /// `next_offset` on.
+    pub(crate) fn close_open(
+        &mut self,
+        partition: &TopicPartition,
+        opened: Incarnation,
+        end: OpenEnd,
+    ) {
+        let Some(entry) = self.entries.get_mut(partition) else {
+            return;
+        };
+        if entry.position.incarnation() != opened || !entry.is_open {
+            return;
+        }
+        entry.is_open = false;
+        match end {
+            OpenEnd::Read { next_offset } => {
+                let epoch = entry.position.last_epoch();
+                entry.position.hand_out(next_offset, epoch);
+                entry.position.mark_all_processed();
+                if entry.queue.is_empty() {
+                    entry.position.on_drained();
+                } else if !entry.is_listed {
+                    entry.is_listed = true;
+                    // The same partition goes on: its next batch is the next in
+                    // order, and the others have their turn per response.
+                    self.ready.push_back(partition.clone());
+                }
+            }
+            OpenEnd::GivenBack => {
+                self.jump(partition, Position::refetch);
+            }
+        }
+    }
+
+    /// A batch that was taken cannot be read: fetch it again, after a pause.
+    pub(crate) fn on_unreadable(
+        &mut self,
+        partition: &TopicPartition,
+        taken: Incarnation,
+        from: i64,
+        now: Instant,
+    ) {
+        let is_current = self
+            .position(partition)
+            .is_some_and(|position| position.incarnation() == taken);
+        if is_current {
+            self.jump(partition, |position| {
+                position.refetch_from(from);
+                position.pause_after_error(now);
+            });
+        }
+    }
+
+    /// Everything handed out so far is processed: the application is back for
+    /// more.
+    pub(crate) fn mark_touched_processed(&mut self) {
+        while let Some(partition) = self.touched.pop() {
+            if let Some(entry) = self.entries.get_mut(&partition) {
+                entry.position.mark_all_processed();
+            }
+        }
+    }
+
     pub(crate) fn push_error(&mut self, error: Error) {
         if self.errors.len() < ERRORS_WAITING_MAX {
             self.errors.push_back(error);
@@ -270,6 +570,13 @@ impl Partitions {
     fn note_change(&self) {
         self.changes.fetch_add(1, Ordering::Release);
     }
+}
+
+/// How the reading of an open batch ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum OpenEnd {
+    Read { next_offset: i64 },
+    GivenBack,
 }
 
 #[cfg(test)]

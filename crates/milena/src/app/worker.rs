@@ -31,9 +31,10 @@ pub(super) async fn one_by_one<Svc>(mut service: Svc, context: Arc<RouteContext>
 where
     Svc: Service<Message, Response = (), Error: IntoHandlerError, Future: Send> + Send,
 {
+    let topic = own_topic(&context);
     while let Some(batch) = next_batch(&mut seat).await {
         let next_offset = batch.next_offset();
-        let mut messages = batch.into_messages(context.topic.clone());
+        let mut messages = batch.into_messages(topic.clone());
         let mut handled = 0;
         let is_finished = loop {
             if seat.stop.is_raised() {
@@ -63,6 +64,12 @@ where
     }
 }
 
+/// A copy of the topic's name of the worker's own: messages count references to it, and
+/// workers that share one would slow each other down.
+fn own_topic(context: &RouteContext) -> Arc<str> {
+    Arc::from(&*context.topic)
+}
+
 /// The next batch, unless told to stop.
 async fn next_batch(seat: &mut Seat) -> Option<QueuedBatch> {
     tokio::select! {
@@ -87,6 +94,7 @@ pub(super) async fn side_by_side<Svc>(
 {
     let workplace = SideBySide {
         service,
+        topic: own_topic(&context),
         context,
         seat,
         order,
@@ -101,6 +109,7 @@ pub(super) async fn side_by_side<Svc>(
 /// A partition whose records are handled side by side.
 struct SideBySide<Svc> {
     service: Svc,
+    topic: Arc<str>,
     context: Arc<RouteContext>,
     seat: Seat,
     order: Order,
@@ -117,10 +126,10 @@ struct OpenBatch {
 }
 
 impl OpenBatch {
-    fn new(batch: QueuedBatch, context: &RouteContext) -> OpenBatch {
+    fn new(batch: QueuedBatch, topic: Arc<str>) -> OpenBatch {
         OpenBatch {
             next_offset: batch.next_offset(),
-            messages: Box::new(batch.into_messages(context.topic.clone())),
+            messages: Box::new(batch.into_messages(topic)),
         }
     }
 }
@@ -145,7 +154,7 @@ where
                     }
                 }
                 batch = self.seat.batches.recv(), if wants_batch => match batch {
-                    Some(batch) => self.open = Some(OpenBatch::new(batch, &self.context)),
+                    Some(batch) => self.open = Some(OpenBatch::new(batch, self.topic.clone())),
                     None => break,
                 },
             }

@@ -96,8 +96,7 @@ async fn after_a_crash_everything_is_handled_at_least_once() {
     while !missing.is_empty() {
         missing.remove(&handled.next().await);
     }
+    // Records of the first run that were not committed are still being handled again.
+    bench.until_committed("orders", 3, 200).await;
     again.stop().await.unwrap();
-    for partition in 0..3 {
-        assert_eq!(bench.committed("orders", partition).await, Some(200));
-    }
 }

@@ -81,6 +81,18 @@ impl Bench {
             .map(|offset| offset.offset)
     }
 
+    /// Waits until the group has committed `offset` for each of the partitions.
+    pub(crate) async fn until_committed(&self, topic: &str, partitions: i32, offset: i64) {
+        within("everything is committed", async {
+            for partition in 0..partitions {
+                while self.committed(topic, partition).await != Some(offset) {
+                    tokio::task::yield_now().await;
+                }
+            }
+        })
+        .await;
+    }
+
     /// The partitions of a topic, as soon as it exists.
     async fn partitions(&self, topic: &str) -> Vec<TopicPartition> {
         loop {

@@ -8,9 +8,9 @@ use milena_wire::batch::{BatchEncoder, BatchStamp, RawBatch, RecordData, patch_b
 use milena_wire::compression::Compression;
 use tokio::time::Instant;
 
-use super::deliver::Delivered;
 use super::{
-    FetchedPartition, FetchedResult, OpenEnd, Partitions, QueuedBatch, TableConfig, TakenBatch,
+    Delivered, FetchedPartition, FetchedResult, OpenEnd, Partitions, QueuedBatch, TableConfig,
+    TakenBatch,
 };
 use crate::consumer::OffsetReset;
 use crate::consumer::position::Question;
