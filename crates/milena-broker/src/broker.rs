@@ -48,8 +48,9 @@ pub struct BrokerBuilder {
 
 /// A running single-node broker.
 ///
-/// Dropping it stops it without waiting; [`Broker::stop`] waits until everything
-/// is written and every connection is closed.
+/// Dropping it stops it without waiting: its connections close and its directory
+/// becomes free a moment later. [`Broker::stop`] waits until everything is written,
+/// every connection is closed, and the directory can be opened again.
 #[must_use = "a broker stops when it is dropped"]
 pub struct Broker {
     address: SocketAddr,

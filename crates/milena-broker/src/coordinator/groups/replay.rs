@@ -67,3 +67,6 @@ impl Inner {
             .or_insert_with(|| Entry::new(Group::new(settings)))
     }
 }
+
+#[cfg(test)]
+mod tests;
