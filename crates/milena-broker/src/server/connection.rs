@@ -34,7 +34,7 @@ pub(crate) struct Connection {
     local: SocketAddr,
     read_buffer: BytesMut,
     replies: VecDeque<PendingReply>,
-    /// When the client was last heard of.
+    /// When something last came in or became ready to go out.
     active: Instant,
     /// Set once nothing more is read: a fault or a broken frame.
     closing: bool,
@@ -97,6 +97,7 @@ impl Connection {
                     }
                 }
                 frame = poll_front(front) => {
+                    self.active = clock::now();
                     self.replies[0] = PendingReply::Ready(frame);
                 }
                 () = tokio::time::sleep_until(idle_until), if is_idle => {
