@@ -58,6 +58,22 @@ async fn partitions_assigned_by_hand_can_be_committed() {
 }
 
 #[tokio::test]
+async fn pitfall_12_an_unknown_leader_epoch_does_not_stop_commits() {
+    let broker = start_broker_with(GROUP_PROPERTIES).await;
+    let client = client(&broker);
+    produce(&client, "t", 0, 0, 10).await;
+    let consumer = Consumer::new(&client, group("g")).unwrap();
+    consumer.assign(vec![t(0), t(1)]).await.unwrap();
+    // Nothing was read of 1, and nothing of 0 yet: no epoch is known.
+    consumer
+        .commit_offsets(&[(t(0), 4), (t(1), 0)])
+        .await
+        .unwrap();
+    assert_eq!(committed(&client, 0).await, Some(4));
+    assert_eq!(committed(&client, 1).await, Some(0));
+}
+
+#[tokio::test]
 async fn automatic_commits_store_what_earlier_polls_handed_out() {
     let broker = start_broker_with(GROUP_PROPERTIES).await;
     let client = client(&broker);
