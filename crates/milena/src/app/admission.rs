@@ -9,7 +9,7 @@ use std::collections::{HashMap, VecDeque};
 use bytes::Bytes;
 
 /// Records that wait, for each that runs: enough to look past a busy key.
-const WAITING_PER_RUNNING: usize = 16;
+const WAITING_PER_RUNNING: usize = 64;
 
 /// Orders and bounds the records of one partition. `None` as a key means no order.
 #[derive(Debug)]

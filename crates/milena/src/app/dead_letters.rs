@@ -34,6 +34,18 @@ impl DeadLetters {
         DeadLetter::new(message, error, history, &self.origin)
     }
 
+    /// Finds out about the topic before the first dead letter needs it, if it exists: a
+    /// look-up then would hold up a partition. Creates nothing.
+    pub(super) async fn warm_up(&self) {
+        let Some(admin) = &self.admin else { return };
+        let described = admin.describe_topics(&[self.topic.as_str()]).await;
+        let exists = described.is_ok_and(|topics| topics.iter().any(|(_, topic)| topic.is_ok()));
+        if exists {
+            self.is_ready.get_or_init(|| std::future::ready(())).await;
+            self.publisher.warm_up(&self.topic).await;
+        }
+    }
+
     /// Returns once the broker has the letter.
     pub(super) async fn publish(&self, letter: &DeadLetter) -> Result<(), PublishError> {
         self.is_ready.get_or_init(|| self.ensure_topic()).await;

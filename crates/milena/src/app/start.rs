@@ -57,9 +57,11 @@ pub(super) async fn start(
             progress: progress.clone(),
             failures: failures_in.clone(),
         };
+        let context = Arc::new(context);
+        tokio::spawn(warm_up(context.clone()));
         let registered = Registered {
             route: entry.route,
-            context: Arc::new(context),
+            context,
         };
         routes.insert(Arc::from(name.as_str()), registered);
     }
@@ -191,6 +193,13 @@ fn dead_letters(
         admin: config.dead_letter_create_topic.then(|| Admin::new(client)),
         is_ready: OnceCell::new(),
     })
+}
+
+/// Ends by itself: with the answer, or when the client is closed.
+async fn warm_up(context: Arc<RouteContext>) {
+    if let Some(dead_letters) = &context.dead_letters {
+        dead_letters.warm_up().await;
+    }
 }
 
 fn consumer_config(config: &Config, group: &str, listener: Rebalance) -> ConsumerConfig {

@@ -123,6 +123,13 @@ impl Publisher {
         Ok(())
     }
 
+    /// Looks `topic` (with its prefix) up, so that the first message need not.
+    pub(crate) async fn warm_up(&self, topic: &str) {
+        if let Err(error) = self.producer.topic(topic).await {
+            tracing::debug!(event = "publisher_warm_up_failed", topic, %error);
+        }
+    }
+
     fn topic_name(&self, topic: &str) -> Result<String, PublishError> {
         let topic = format!("{}{topic}", self.topic_prefix);
         match topic_problem(&topic) {

@@ -2,7 +2,7 @@
 
 use milena::Config;
 use milena_broker::Broker;
-use milena_client::admin::NewTopic;
+use milena_client::admin::{CreateMode, NewTopic};
 use milena_client::config::Properties;
 use milena_client::consumer::{Consumer, ConsumerConfig};
 use milena_client::{Admin, Client, ClientConfig, TopicPartition};
@@ -49,8 +49,15 @@ impl Cluster {
             topic: name,
             partitions,
         };
-        let topic = NewTopic::new(&cluster.topic).partitions(partitions);
-        cluster.admin.create_topic(topic).await?;
+        let topics = [&cluster.topic, &cluster.dead_letter_topic]
+            .map(|name| NewTopic::new(name).partitions(partitions));
+        for (_, created) in cluster
+            .admin
+            .create_topics(&topics, CreateMode::Create)
+            .await?
+        {
+            created?;
+        }
         Ok(cluster)
     }
 
@@ -81,17 +88,15 @@ impl Cluster {
         Ok(Consumer::new(&self.client, ConsumerConfig::new())?)
     }
 
-    /// The dead letter topic's partitions; none before the first dead letter.
-    pub(super) async fn dead_letter_partitions(&self) -> Result<Vec<TopicPartition>, Failure> {
-        let topics = self.admin.list_topics().await?;
-        let found = topics
-            .iter()
-            .find(|topic| topic.name == self.dead_letter_topic);
-        let count = found.map_or(0, |topic| topic.partitions);
-        let indices = 0..i32::try_from(count).unwrap_or(i32::MAX);
-        Ok(indices
-            .map(|index| TopicPartition::new(self.dead_letter_topic.as_str(), index))
-            .collect())
+    /// The dead letter topic's partitions.
+    pub(super) fn dead_letter_partitions(&self) -> Vec<TopicPartition> {
+        self.partitions_of(&self.dead_letter_topic)
+    }
+
+    fn partitions_of(&self, topic: &str) -> Vec<TopicPartition> {
+        (0..self.partitions)
+            .map(|index| TopicPartition::new(topic, index))
+            .collect()
     }
 
     /// Where each of the partitions ends.
@@ -113,9 +118,7 @@ impl Cluster {
         let lags = self.admin.group_lag(&self.group).await?;
         let mut ends = 0;
         let mut committed = 0;
-        let all: Vec<TopicPartition> = (0..self.partitions)
-            .map(|index| TopicPartition::new(self.topic.as_str(), index))
-            .collect();
+        let all = self.partitions_of(&self.topic);
         for (partition, end) in self.ends(&all).await? {
             let lag = lags.iter().find(|lag| lag.partition == partition);
             ends += end;
@@ -140,13 +143,8 @@ impl Cluster {
     }
 
     async fn delete(&self, topics: &[&str]) -> Result<(), Failure> {
-        for (name, deleted) in self.admin.delete_topics(topics).await? {
-            let Err(error) = deleted else { continue };
-            // Without a dead letter there is no topic for them.
-            let is_absent = error.code() == Some(milena_client::ErrorCode::UnknownTopicOrPartition);
-            if !is_absent || name == self.topic {
-                return Err(error.into());
-            }
+        for (_, deleted) in self.admin.delete_topics(topics).await? {
+            deleted?;
         }
         Ok(())
     }

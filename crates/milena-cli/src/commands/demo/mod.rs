@@ -105,7 +105,7 @@ async fn perform<T: DeserializeOwned + Plausible + Send + 'static>(
         .topic(
             cluster.topic(),
             milena::handler(handler::on_event::<T>)
-                .retry(Retry::exponential(Duration::from_millis(20)).attempts(ATTEMPTS_MAX))
+                .retry(Retry::exponential(Duration::from_millis(5)).attempts(ATTEMPTS_MAX))
                 .dead_letter(cluster.dead_letter_topic())
                 .concurrency(Concurrency::PerKey(16)),
         );
