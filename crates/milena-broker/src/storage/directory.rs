@@ -40,9 +40,14 @@ pub(crate) struct DataDirectory {
 impl DataDirectory {
     /// Opens a directory; an empty or missing one becomes ours.
     pub(crate) fn open(path: PathBuf, config: &BrokerConfig) -> Result<Opened, BrokerError> {
-        fs::create_dir_all(path.join("logs")).map_err(failed("create", &path))?;
+        fs::create_dir_all(&path).map_err(failed("create", &path))?;
+        if !path.join("meta").exists() {
+            // Before anything of ours is put among someone else's files.
+            refuse_foreign(&path)?;
+        }
         let lock = lock(&path)?;
         let cluster_id = identify(&path)?;
+        fs::create_dir_all(path.join("logs")).map_err(failed("create", &path))?;
         let topics = load_topics(&path.join("topics"))?;
         let groups_path = path.join("groups");
         let (mut journal, payloads) =
@@ -158,7 +163,6 @@ fn identify(path: &Path) -> Result<String, BrokerError> {
             "this is not a data directory of a milena broker, or it is damaged; choose another --data",
         )),
         FileContent::Missing => {
-            refuse_foreign(path)?;
             let cluster_id = super::new_cluster_id();
             let mut writer = Writer::default();
             writer.put_text(&cluster_id);

@@ -28,6 +28,8 @@ fn foreign_and_damaged_directories_are_refused_in_words() {
         error.contains("thesis.txt") && error.contains("choose an empty one"),
         "{error}"
     );
+    let left = fs::read_dir(directory.path()).expect("a listing").count();
+    assert_eq!(left, 1, "nothing of ours was left there");
 
     for file in ["meta", "topics", "producer-ids"] {
         let directory = tempfile::tempdir().expect("a directory");
