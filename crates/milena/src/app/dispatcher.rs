@@ -239,7 +239,7 @@ impl Dispatcher {
         let mut leaving = pin!(async move {
             let committed = committer::commit(consumer.clone(), offsets).await;
             let closed = consumer.close().await;
-            committed.and(closed)
+            unless_lost(committed).and(unless_lost(closed))
         });
         loop {
             tokio::select! {
@@ -263,11 +263,25 @@ impl Dispatcher {
 /// Polls; a failure that may pass is logged and looks like nothing.
 async fn poll(consumer: &Consumer) -> Result<Vec<FetchedBatch>, Error> {
     match consumer.poll(POLL_TIMEOUT).await {
+        // The consumer joins again by itself, and the workers are gone by now.
+        Err(error @ Error::PartitionsLost { .. }) => {
+            tracing::warn!(event = "poll_failed", %error);
+            Ok(Vec::new())
+        }
         Err(error) if error.is_retriable() => {
             tracing::warn!(event = "poll_failed", %error);
             tokio::time::sleep(POLL_RETRY_DELAY).await;
             Ok(Vec::new())
         }
         polled => Ok(polled?.batches),
+    }
+}
+
+/// Partitions that went to another member before their last commit are no failure of ours:
+/// the other one handles what was not committed again.
+fn unless_lost(result: Result<(), Error>) -> Result<(), Error> {
+    match result {
+        Err(Error::PartitionsLost { .. }) => Ok(()),
+        result => result,
     }
 }

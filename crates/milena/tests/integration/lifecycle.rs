@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use milena::testing::{ApiKey, ErrorCode, Fault};
 use milena::{App, Config, HandlerError, Json, Meta, State, handler};
 use tokio::sync::Semaphore;
 use tokio::sync::mpsc::Sender;
@@ -95,6 +96,37 @@ async fn a_rebalance_loses_nothing() {
     }
     bench.until_committed("orders", 6, 300).await;
     second.stop().await.unwrap();
+}
+
+/// The coordinator takes a member for one of an earlier generation: it gives up its partitions, joins again and goes on.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_member_that_lost_its_partitions_comes_back() {
+    let bench = Bench::new().await;
+    bench.create("orders", 1).await;
+    let (sender, mut handled) = reports();
+    let on_order = |Json(number): Json<usize>, State(sender): State<Sender<usize>>| async move {
+        sender.send(number).await
+    };
+    let app = App::new(bench.config())
+        .state(sender)
+        .topic("orders", handler(on_order));
+    let running = Running::start(app);
+    bench.publish("orders", 0, numbers(100)).await;
+    handled.take(100).await;
+    bench.until_committed("orders", 1, 100).await;
+    let faults = bench.broker.broker().faults();
+    let joins = faults.requests_seen(ApiKey::JoinGroup);
+    faults.next(ApiKey::Heartbeat, Fault::Fail(ErrorCode::IllegalGeneration));
+    within("the member joins again", async {
+        while faults.requests_seen(ApiKey::JoinGroup) == joins {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await;
+    bench.publish("orders", 0, numbers(200).skip(100)).await;
+    assert_eq!(handled.take(100).await, (100..200).collect::<Vec<_>>());
+    running.stop().await.unwrap();
+    assert_eq!(bench.committed("orders", 0).await, Some(200));
 }
 
 /// SIGTERM while a handler is at work: it may finish, and what it did is committed; what

@@ -81,10 +81,16 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
         ));
     }
     let cluster = Cluster::open(arguments.brokers.as_deref(), arguments.partitions).await?;
-    let performed = if arguments.input.is_none() {
-        perform::<Flight>(&cluster, events).await
-    } else {
-        perform::<serde_json::Value>(&cluster, events).await
+    let performing = async {
+        if arguments.input.is_none() {
+            perform::<Flight>(&cluster, events).await
+        } else {
+            perform::<serde_json::Value>(&cluster, events).await
+        }
+    };
+    let performed = tokio::select! {
+        performed = performing => performed,
+        _ = tokio::signal::ctrl_c() => Err(Failure::run("interrupted")),
     };
     let closed = cluster.close(arguments.keep).await;
     let report = performed?;
