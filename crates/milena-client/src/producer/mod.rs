@@ -1,9 +1,9 @@
 //! The producer: records in, acknowledged batches out.
 //!
-//! The way of a record: [`Producer`] → [topic](topic) → [partition](partition), where it is encoded
-//! into the open [batch](batch) → the [route](route) of the partition's leader → its
-//! [sender](sender), which stamps, seals and writes it under the rules of the [window](window) →
-//! back through the batch's [outcome](delivery) to whoever holds the [`Delivery`].
+//! The way of a record: [`Producer`] → `topic` → `partition`, where it is encoded into the open
+//! `batch` → the `route` of the partition's leader → its `sender`, which stamps, seals and writes it
+//! under the rules of the `window` → back through the batch's outcome to whoever holds the
+//! [`Delivery`]. Knows nothing of consumers, groups or applications.
 
 mod batch;
 mod budget;

@@ -1,7 +1,7 @@
 //! The task that sends to one broker: takes due batches, stamps and seals them, writes requests,
 //! reads answers.
 //!
-//! Decisions about order and sequence are the [window](super::window)'s; this task only drives it.
+//! Decisions about order and sequence are the `window`'s; this task only drives it.
 
 use std::future::Future;
 use std::pin::Pin;

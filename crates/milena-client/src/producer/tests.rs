@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use super::{Producer, ProducerConfig, Record};
 use crate::net::fake_broker::{FakeBroker, FakeConnection, FakeRequest};
@@ -24,7 +24,7 @@ const TOPIC: &str = "t";
 /// the test.
 struct FakeCluster {
     broker: FakeBroker,
-    produced: mpsc::UnboundedSender<(Bytes, mpsc::UnboundedSender<Vec<u8>>)>,
+    produced: mpsc::Sender<(Bytes, oneshot::Sender<Vec<u8>>)>,
 }
 
 impl FakeCluster {
@@ -72,9 +72,9 @@ impl FakeCluster {
         let version = request.header.request_api_version;
         let decoded = ProduceRequest::decode(&mut body, version).unwrap();
         let batch = decoded.topic_data[0].partition_data[0].records.clone();
-        let (answer, mut answered) = mpsc::unbounded_channel();
-        self.produced.send((batch.unwrap(), answer)).unwrap();
-        answered.recv().await.unwrap()
+        let (answer, answered) = oneshot::channel();
+        self.produced.send((batch.unwrap(), answer)).await.unwrap();
+        answered.await.unwrap()
     }
 }
 
@@ -104,7 +104,7 @@ fn acknowledgement() -> Vec<u8> {
 
 #[tokio::test]
 async fn pitfall_08_an_undecodable_response_is_answered_with_the_same_bytes_unsplit() {
-    let (produced, mut requests) = mpsc::unbounded_channel();
+    let (produced, mut requests) = mpsc::channel(1);
     let broker = FakeBroker::start().await;
     let bootstrap = broker.address.to_string();
     let serving = tokio::spawn(Arc::new(FakeCluster { broker, produced }).serve());

@@ -105,11 +105,6 @@ impl SendWindow {
         !self.in_flight.is_empty()
     }
 
-    /// The producer id this partition writes under, if it has one.
-    pub(super) fn identity(&self) -> Option<ProducerIdentity> {
-        self.identity
-    }
-
     /// Takes a fresh producer id. Sequences start anew; batches to be sent again keep the id they
     /// were stamped with until a broker proves that they were not written.
     pub(super) fn adopt(&mut self, identity: ProducerIdentity) {

@@ -26,9 +26,15 @@ fn kafka_and_librdkafka_names_are_taken() {
     );
 }
 
+/// Properties, and what the error that they lead to says.
+type Case = (
+    &'static [(&'static str, &'static str)],
+    &'static [&'static str],
+);
+
 #[test]
 fn what_does_not_fit_is_named() {
-    let cases: [(&[(&str, &str)], &[&str]); 7] = [
+    let cases: [Case; 7] = [
         (&[("acks", "1")], &["acks", "enable.idempotence=false"]),
         (
             &[("acks", "2")],

@@ -119,7 +119,7 @@ fn the_first_batch_goes_alone() {
     let (first, ..) = bench.send(1);
     assert_eq!(bench.admission(), Admission::Wait(None));
     bench.answer(first, acknowledged(0));
-    bench.send(1);
+    let (_second, _delivery, _) = bench.send(1);
     assert_eq!(bench.admission(), Admission::New);
 }
 
