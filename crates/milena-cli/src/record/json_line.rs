@@ -2,7 +2,7 @@
 //!
 //! `{"topic":…,"partition":…,"offset":…,"tstype":"create","ts":…,"headers":[name,value,…],
 //! "key":…,"payload":…}`. Key, payload and header values are texts or null; those that are
-//! not UTF-8 are `"key_base64"`, `"payload_base64"` and `{"base64":…}`. What [`write`]
+//! not UTF-8 are `"key_base64"`, `"payload_base64"` and `{"base64":…}`. What [`write()`]
 //! makes, [`read`] turns back into the same bytes.
 
 use std::borrow::Cow;

@@ -48,16 +48,27 @@ impl DeadLetters {
 
     /// Returns once the broker has the letter.
     pub(super) async fn publish(&self, letter: &DeadLetter) -> Result<(), PublishError> {
-        self.is_ready.get_or_init(|| self.ensure_topic()).await;
+        // Whatever goes wrong here, sending the letter tells whether it matters.
+        let _ = self.is_ready.get_or_try_init(|| self.ensure_topic()).await;
         self.publisher.send_dead_letter(&self.topic, letter).await
     }
 
-    /// Creates the topic with as many partitions as the source has. Whatever goes wrong
-    /// here, sending the letter tells whether it matters.
-    async fn ensure_topic(&self) {
-        let Some(admin) = &self.admin else { return };
-        if let Err(error) = self.create_topic(admin).await {
-            tracing::warn!(event = "dead_letter_topic_not_created", topic = %self.topic, %error);
+    /// Creates the topic with as many partitions as the source has. Fails only if trying
+    /// again may help.
+    async fn ensure_topic(&self) -> Result<(), Error> {
+        let Some(admin) = &self.admin else {
+            return Ok(());
+        };
+        match self.create_topic(admin).await {
+            Err(error) => {
+                tracing::warn!(event = "dead_letter_topic_not_created", topic = %self.topic, %error);
+                if error.is_retriable() {
+                    Err(error)
+                } else {
+                    Ok(())
+                }
+            }
+            created => created,
         }
     }
 

@@ -24,6 +24,31 @@ pub use milena_client::consumer::OffsetReset;
 
 /// The checked settings of an application.
 ///
+/// | setting | default | what it is |
+/// |---|---|---|
+/// | `bootstrap.servers` | `localhost:9092` | `host:port` pairs separated by commas |
+/// | `username`, `password` | | credentials; this version cannot use them and says so |
+/// | `client.id` | `milena` | the name brokers log, and dead letters carry |
+/// | `group.id` | | the consumer group; an application needs one |
+/// | `topic.prefix` | | put before every topic name on its way to the cluster |
+/// | `auto.offset.reset` | `earliest` | where a group without a committed offset starts |
+/// | `compression.type` | `none` | how published batches are compressed |
+/// | `linger.ms` | 5 | how long a publish waits for others to share its batch |
+/// | `socket.connection.setup.timeout.ms` | 10000 | how long connecting may take |
+/// | `request.timeout.ms` | 30000 | how long a broker may take for one request |
+/// | `delivery.timeout.ms` | 120000 | how long publishing may take, retries included |
+/// | `session.timeout.ms` | 45000 | when the group gives up a member that is silent |
+/// | `max.poll.interval.ms` | 300000 | how long a rebalance waits for its members |
+/// | `commit.interval.ms` | 1000 | how often finished offsets are committed |
+/// | `revocation.timeout.ms` | 30000 | how long handlers may finish when partitions go |
+/// | `shutdown.timeout.ms` | 30000 | how long handlers may finish when the application stops |
+/// | `partition.buffer.bytes` | 4194304 | fetched bytes that may wait for one partition's handlers |
+/// | `dead.letter.record.bytes` | 1047552 | how large a dead letter may be; diagnostics give way |
+/// | `dead.letter.create.topic` | `true` | whether missing dead letter topics are created |
+///
+/// Names may be written with `_` for `.`; the environment variable of `group.id` is
+/// `MILENA_GROUP_ID`, and so on.
+///
 /// ```
 /// use milena::Config;
 ///
