@@ -2,7 +2,7 @@
 //!
 //! Owns how events reach the terminal. Libraries below only emit them.
 
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
@@ -34,7 +34,8 @@ pub enum TelemetryError {
 /// When `MILENA_LOG` cannot be read, or logging is set up already.
 pub fn init(default: &str) -> Result<(), TelemetryError> {
     let directives = std::env::var(FILTER_VARIABLE).unwrap_or_else(|_| default.to_owned());
-    let filter = EnvFilter::try_new(&directives)
+    let filter: Targets = directives
+        .parse()
         .map_err(|_| TelemetryError::Filter { value: directives })?;
     let lines = tracing_logfmt::builder()
         .layer()
