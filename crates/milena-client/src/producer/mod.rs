@@ -9,6 +9,7 @@ mod batch;
 mod budget;
 mod config;
 mod delivery;
+mod enqueue;
 mod error;
 mod identity;
 mod keeper;
@@ -31,6 +32,7 @@ use std::time::Duration;
 
 pub use self::config::{Acks, ProducerConfig};
 pub use self::delivery::Delivery;
+pub use self::enqueue::Enqueue;
 pub use self::error::ProduceError;
 use self::partition::NotAppended;
 pub use self::record::{Header, Record, RecordMetadata};
@@ -87,8 +89,7 @@ impl Producer {
     /// written all the same.
     pub async fn send(&self, record: Record<'_>) -> Result<RecordMetadata, ProduceError> {
         let topic = self.shared().topic(record.topic).await?;
-        self.shared()
-            .append(&topic, &record, Urgency::Awaited)
+        Enqueue::new(self.shared(), &topic, record, Urgency::Awaited)
             .await?
             .await
     }
@@ -100,7 +101,7 @@ impl Producer {
     /// [`ProduceError`] when the record was not accepted.
     pub async fn enqueue(&self, record: Record<'_>) -> Result<Delivery, ProduceError> {
         let topic = self.shared().topic(record.topic).await?;
-        self.shared().append(&topic, &record, Urgency::Linger).await
+        Enqueue::new(self.shared(), &topic, record, Urgency::Linger).await
     }
 
     /// Accepts a record without ever waiting.
@@ -187,7 +188,7 @@ impl TopicHandle {
     /// How many partitions the topic has, as far as is known now.
     #[must_use]
     pub fn partition_count(&self) -> usize {
-        self.topic.partitions().len()
+        self.topic.partition_count()
     }
 
     /// As [`Producer::send`]; the record's own topic is ignored.
@@ -195,9 +196,7 @@ impl TopicHandle {
     /// # Errors
     /// As [`Producer::send`].
     pub async fn send(&self, record: Record<'_>) -> Result<RecordMetadata, ProduceError> {
-        self.handle
-            .shared
-            .append(&self.topic, &record, Urgency::Awaited)
+        Enqueue::new(&self.handle.shared, &self.topic, record, Urgency::Awaited)
             .await?
             .await
     }
@@ -206,11 +205,9 @@ impl TopicHandle {
     ///
     /// # Errors
     /// As [`Producer::enqueue`].
-    pub async fn enqueue(&self, record: Record<'_>) -> Result<Delivery, ProduceError> {
-        self.handle
-            .shared
-            .append(&self.topic, &record, Urgency::Linger)
-            .await
+    #[inline]
+    pub fn enqueue<'a>(&'a self, record: Record<'a>) -> Enqueue<'a> {
+        Enqueue::new(&self.handle.shared, &self.topic, record, Urgency::Linger)
     }
 
     /// As [`Producer::try_enqueue`]; the record's own topic is ignored.

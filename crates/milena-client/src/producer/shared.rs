@@ -82,6 +82,7 @@ impl Shared {
         })
     }
 
+    #[inline]
     pub(super) fn is_closed(&self) -> bool {
         self.closed.load(Ordering::Acquire)
     }
@@ -195,28 +196,11 @@ impl Shared {
         appended.unwrap_or_else(|error| Err(NotAppended::Failed(error)))
     }
 
-    /// Appends a record, waiting up to `max_block` for buffer space.
-    #[inline]
-    pub(super) async fn append(
+    /// Appends a record, waiting up to `max_block` for `bytes` of buffer space.
+    pub(super) async fn append_waiting(
         self: &Arc<Self>,
         topic: &Topic,
-        record: &Record<'_>,
-        urgency: Urgency,
-    ) -> Result<Delivery, ProduceError> {
-        match self.try_append(topic, record, None, urgency) {
-            Ok(delivery) => Ok(delivery),
-            Err(NotAppended::Failed(error)) => Err(error),
-            // Boxed, so that the way of most records stays small.
-            Err(NotAppended::NeedsBuffer(bytes)) => {
-                Box::pin(self.append_waiting(topic, record, urgency, bytes)).await
-            }
-        }
-    }
-
-    async fn append_waiting(
-        self: &Arc<Self>,
-        topic: &Topic,
-        record: &Record<'_>,
+        record: Record<'_>,
         urgency: Urgency,
         mut bytes: usize,
     ) -> Result<Delivery, ProduceError> {
@@ -227,17 +211,12 @@ impl Shared {
             let _pressure = self.budget.press();
             self.wake_all();
             let left = deadline.saturating_duration_since(Instant::now());
-            let reserved = self
-                .budget
-                .reserve(bytes, left)
-                .await
-                .map_err(|error| match error {
-                    ProduceError::BufferFull { .. } => {
-                        ProduceError::BufferFull { waited: max_block }
-                    }
-                    other => other,
-                })?;
-            match self.try_append(topic, record, Some(reserved), urgency) {
+            let reserved = self.budget.reserve(bytes, left).await;
+            let reserved = reserved.map_err(|error| match error {
+                ProduceError::BufferFull { .. } => ProduceError::BufferFull { waited: max_block },
+                other => other,
+            })?;
+            match self.try_append(topic, &record, Some(reserved), urgency) {
                 Ok(delivery) => return Ok(delivery),
                 Err(NotAppended::Failed(error)) => return Err(error),
                 Err(NotAppended::NeedsBuffer(more)) => bytes = more,

@@ -16,7 +16,11 @@ use crate::partitioner::{Partitioning, partition_for_key};
 #[derive(Debug)]
 pub(super) struct Topic {
     pub(super) name: Arc<str>,
-    partitions: ArcSwap<Vec<Arc<Partition>>>,
+    /// Those it had when it was looked up: reached without any synchronisation, once a record.
+    initial: Box<[Arc<Partition>]>,
+    /// Those it grew by since.
+    grown: ArcSwap<Vec<Arc<Partition>>>,
+    count: AtomicUsize,
     /// Where records without a key go for now.
     sticky: AtomicUsize,
 }
@@ -26,20 +30,29 @@ impl Topic {
         let sticky = fastrand::usize(..partitions.len().max(1));
         Topic {
             name,
-            partitions: ArcSwap::from_pointee(partitions),
+            count: AtomicUsize::new(partitions.len()),
+            initial: partitions.into_boxed_slice(),
+            grown: ArcSwap::default(),
             sticky: AtomicUsize::new(sticky),
         }
     }
 
-    pub(super) fn partitions(&self) -> Arc<Vec<Arc<Partition>>> {
-        self.partitions.load_full()
+    pub(super) fn partition_count(&self) -> usize {
+        self.count.load(Ordering::Acquire)
+    }
+
+    pub(super) fn partitions(&self) -> Vec<Arc<Partition>> {
+        let grown = self.grown.load();
+        self.initial.iter().chain(grown.iter()).cloned().collect()
     }
 
     /// Appends the partitions that a topic grew by.
     pub(super) fn grow(&self, more: Vec<Arc<Partition>>) {
-        let mut partitions = (*self.partitions()).clone();
-        partitions.extend(more);
-        self.partitions.store(Arc::new(partitions));
+        let mut grown = (**self.grown.load()).clone();
+        grown.extend(more);
+        let count = self.initial.len() + grown.len();
+        self.grown.store(Arc::new(grown));
+        self.count.store(count, Ordering::Release);
     }
 
     /// Calls `use_partition` with the record's partition.
@@ -50,8 +63,7 @@ impl Topic {
         partitioning: &Partitioning,
         use_partition: impl FnOnce(&Arc<Partition>) -> T,
     ) -> Result<T, ProduceError> {
-        let partitions = self.partitions.load();
-        let count = partitions.len();
+        let count = self.partition_count();
         let index = match (record.partition, partitioning, record.key) {
             (Some(partition), ..) => partition,
             (None, Partitioning::HashOrSticky, Some(key)) if count > 0 => {
@@ -62,22 +74,25 @@ impl Topic {
                 partitioner.partition(&self.name, key, count as i32)
             }
         };
-        match usize::try_from(index)
-            .ok()
-            .and_then(|index| partitions.get(index))
-        {
-            Some(partition) => Ok(use_partition(partition)),
-            None => Err(ProduceError::NoSuchPartition {
+        let position = usize::try_from(index).unwrap_or(usize::MAX);
+        if let Some(partition) = self.initial.get(position) {
+            return Ok(use_partition(partition));
+        }
+        let grown = self.grown.load();
+        let position = position - self.initial.len();
+        let partition = grown.get(position);
+        partition
+            .map(use_partition)
+            .ok_or_else(|| ProduceError::NoSuchPartition {
                 topic: self.name.clone(),
                 partition: index,
                 partition_count: count,
-            }),
-        }
+            })
     }
 
     /// Moves records without a key on to another partition, one with a leader if there is one.
     pub(super) fn move_sticky(&self) {
-        let partitions = self.partitions.load();
+        let partitions = self.partitions();
         let count = partitions.len();
         if count < 2 {
             return;
