@@ -2,7 +2,7 @@
 //!
 //! Owns how events reach the terminal. Libraries below only emit them.
 
-use tracing_subscriber::filter::Targets;
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
@@ -33,10 +33,11 @@ pub enum TelemetryError {
 /// # Errors
 /// When `MILENA_LOG` cannot be read, or logging is set up already.
 pub fn init(default: &str) -> Result<(), TelemetryError> {
-    let directives = std::env::var(FILTER_VARIABLE).unwrap_or_else(|_| default.to_owned());
-    let filter: Targets = directives
-        .parse()
-        .map_err(|_| TelemetryError::Filter { value: directives })?;
+    let given = std::env::var(FILTER_VARIABLE).ok();
+    let directives = given
+        .filter(|given| !given.is_empty())
+        .unwrap_or_else(|| default.to_owned());
+    let filter = parse_filter(&directives).ok_or(TelemetryError::Filter { value: directives })?;
     let lines = tracing_logfmt::builder()
         .layer()
         .with_writer(std::io::stderr);
@@ -46,3 +47,25 @@ pub fn init(default: &str) -> Result<(), TelemetryError> {
         .try_init()
         .map_err(|_| TelemetryError::AlreadyInitialised)
 }
+
+/// Levels and target=level pairs. Stricter than [`Targets`] itself, which takes a misspelt level
+/// for a target and then logs nothing.
+fn parse_filter(directives: &str) -> Option<Targets> {
+    let mut filter = Targets::new();
+    for directive in directives.split(',').map(str::trim) {
+        filter = match directive.split_once('=') {
+            None => filter.with_default(parse_level(directive)?),
+            Some(("", _)) => return None,
+            Some((target, level)) => filter.with_target(target, parse_level(level)?),
+        };
+    }
+    Some(filter)
+}
+
+fn parse_level(level: &str) -> Option<LevelFilter> {
+    let is_name = !level.is_empty() && level.chars().all(|c| c.is_ascii_alphabetic());
+    level.parse().ok().filter(|_| is_name)
+}
+
+#[cfg(test)]
+mod tests;
