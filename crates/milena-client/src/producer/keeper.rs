@@ -90,7 +90,7 @@ fn apply_topic(shared: &Arc<Shared>, topic: &Topic, metadata: &TopicMetadata) {
     for partition in known.iter() {
         if partition.set_leader(leader_of(metadata, partition.index)) && partition.has_unsent() {
             partition.clear_queued();
-            shared.push_ready(partition);
+            shared.reroute(partition);
         }
     }
     if metadata.partitions.len() > known.len() {

@@ -260,6 +260,15 @@ impl Shared {
         }
     }
 
+    /// As [`Shared::push_ready`], for a partition whose leader changed: its linger timers are with
+    /// the former leader's sender, or with nobody, so the new one gets a timer that covers them.
+    pub(super) fn reroute(self: &Arc<Self>, partition: &Arc<Partition>) {
+        if let Some(route) = self.route_of(partition) {
+            route.push_ready(partition);
+            route.push_timer(Instant::now() + self.config.linger, partition);
+        }
+    }
+
     /// Whether `batch` should leave now.
     pub(super) fn is_due(&self, batch: &OpenBatch, partition_is_quiet: bool, now: Instant) -> bool {
         batch.flush

@@ -1,10 +1,12 @@
 //! The producer against a broker that answers as it is told, wrongly where that matters.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
 
 use super::{Producer, ProducerConfig, Record};
 use crate::net::fake_broker::{FakeBroker, FakeConnection, FakeRequest};
@@ -24,7 +26,9 @@ const TOPIC: &str = "t";
 /// the test.
 struct FakeCluster {
     broker: FakeBroker,
-    produced: mpsc::Sender<(Bytes, oneshot::Sender<Vec<u8>>)>,
+    /// Metadata answers that still name no leader.
+    leaderless_answers: AtomicUsize,
+    produced: mpsc::Sender<Produced>,
 }
 
 impl FakeCluster {
@@ -51,7 +55,13 @@ impl FakeCluster {
     }
 
     fn metadata(&self) -> MetadataResponse {
-        let partition = MetadataResponsePartition::default().with_leader_id(BrokerId(1));
+        let answers = &self.leaderless_answers;
+        let less_one = |left: usize| left.checked_sub(1);
+        let is_leaderless = answers
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, less_one)
+            .is_ok();
+        let leader = BrokerId(if is_leaderless { -1 } else { 1 });
+        let partition = MetadataResponsePartition::default().with_leader_id(leader);
         MetadataResponse::default()
             .with_brokers(vec![
                 MetadataResponseBroker::default()
@@ -102,12 +112,39 @@ fn acknowledgement() -> Vec<u8> {
     body.to_vec()
 }
 
-#[tokio::test]
-async fn pitfall_08_an_undecodable_response_is_answered_with_the_same_bytes_unsplit() {
-    let (produced, mut requests) = mpsc::channel(1);
+type Produced = (Bytes, oneshot::Sender<Vec<u8>>);
+
+/// A cluster whose first `leaderless_answers` metadata answers name no leader.
+async fn start(leaderless_answers: usize) -> (String, mpsc::Receiver<Produced>, JoinHandle<()>) {
+    let (produced, requests) = mpsc::channel(1);
     let broker = FakeBroker::start().await;
     let bootstrap = broker.address.to_string();
-    let serving = tokio::spawn(Arc::new(FakeCluster { broker, produced }).serve());
+    let cluster = FakeCluster {
+        broker,
+        leaderless_answers: AtomicUsize::new(leaderless_answers),
+        produced,
+    };
+    (bootstrap, requests, tokio::spawn(Arc::new(cluster).serve()))
+}
+
+#[tokio::test]
+async fn a_batch_opened_without_a_leader_leaves_when_it_has_lingered() {
+    let (bootstrap, mut requests, serving) = start(1).await;
+    let client = Client::new(ClientConfig::new(&bootstrap)).unwrap();
+    // Longer than it takes to find the leader: then the batch is not due yet.
+    let config = ProducerConfig::default().linger(Duration::from_secs(2));
+    let producer = Producer::new(&client, config).unwrap();
+    let delivery = producer.enqueue(Record::to(TOPIC).value(b"value")).await;
+    let batch = tokio::time::timeout(Duration::from_secs(20), requests.recv());
+    let (_, answer) = batch.await.expect("the batch leaves").unwrap();
+    answer.send(acknowledgement()).unwrap();
+    delivery.unwrap().await.unwrap();
+    serving.abort();
+}
+
+#[tokio::test]
+async fn pitfall_08_an_undecodable_response_is_answered_with_the_same_bytes_unsplit() {
+    let (bootstrap, mut requests, serving) = start(0).await;
     let client = Client::new(ClientConfig::new(&bootstrap)).unwrap();
     let config = ProducerConfig::default().linger(Duration::from_millis(20));
     let producer = Producer::new(&client, config).unwrap();
