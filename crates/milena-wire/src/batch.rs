@@ -17,7 +17,7 @@ mod record;
 mod tests;
 
 pub use decode::{Batch, Batches, RawBatch};
-pub use encode::{BatchEncoder, BatchStamp, Header, RecordData};
+pub use encode::{BatchEncoder, BatchStamp, FinishedBatch, Header, RecordData};
 pub use error::BatchError;
 pub use header::{
     Attributes, BATCH_HEADER_BYTES, BATCH_OVERHEAD_BYTES, BatchHeader, NO_PRODUCER_EPOCH,

@@ -126,5 +126,6 @@ pub fn encode_transaction_marker(
     let attributes = Attributes::default()
         .with_transactional(true)
         .with_control(true);
-    encoder.finish_with(stamp, attributes, Compression::None, None)
+    let finished = encoder.finish_with(stamp, attributes, Compression::None, None)?;
+    Ok(Bytes::from(finished.batch))
 }

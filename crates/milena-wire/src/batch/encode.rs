@@ -8,7 +8,7 @@ use super::header::{
 use super::{BatchError, TimestampType};
 use crate::compression::{Compression, compress};
 use crate::limits::{ENCODED_BYTES_MAX, HEADERS_PER_RECORD_MAX, RECORDS_PER_BATCH_MAX};
-use crate::varint::{size_i32, size_i64, write_i32, zigzag_i32, zigzag_i64};
+use crate::varint::{size_i32, size_i64, zigzag_i32, zigzag_i64};
 use bytes::Bytes;
 
 /// A header to be written.
@@ -62,11 +62,26 @@ impl Default for BatchStamp {
     }
 }
 
+/// A batch in its final bytes.
+#[derive(Debug)]
+pub struct FinishedBatch {
+    /// The whole batch, header included.
+    pub batch: Vec<u8>,
+    /// The buffer that the records were collected in, where compression made another one.
+    pub uncompressed: Option<Vec<u8>>,
+}
+
 /// Collects records in their wire form, with room for the header in front.
+///
+/// The buffer is as long as it has room, so that a record's bytes are stored at once where they
+/// belong: a `Vec` that grows with each field would be checked and updated that many times.
 #[derive(Debug)]
 #[must_use]
 pub struct BatchEncoder {
+    /// Of any content behind `end`.
     buffer: Vec<u8>,
+    /// Where the batch ends so far.
+    end: usize,
     count: u32,
     base_timestamp: i64,
     max_timestamp: i64,
@@ -75,12 +90,21 @@ pub struct BatchEncoder {
 impl BatchEncoder {
     /// An empty batch with room for `bytes` in all, header included; it grows if more is added.
     pub fn with_capacity(bytes: usize) -> Self {
-        // Appending asks for a little more room than the record takes: the last one within
-        // `bytes` must not make the buffer grow.
-        let mut buffer = Vec::with_capacity(bytes.max(BATCH_HEADER_BYTES) + NUMBERS_BYTES);
-        buffer.resize(BATCH_HEADER_BYTES, 0);
+        Self::with_buffer(Vec::new(), bytes)
+    }
+
+    /// As [`with_capacity`](Self::with_capacity), in the memory of a `buffer` that is not needed any
+    /// more; what it holds is lost.
+    pub fn with_buffer(mut buffer: Vec<u8>, bytes: usize) -> Self {
+        let room = bytes.max(BATCH_HEADER_BYTES) + NUMBERS_BYTES;
+        if buffer.capacity() < room {
+            buffer = vec![0; room];
+        } else {
+            buffer.resize(room, 0);
+        }
         Self {
             buffer,
+            end: BATCH_HEADER_BYTES,
             count: 0,
             base_timestamp: NO_TIMESTAMP,
             max_timestamp: NO_TIMESTAMP,
@@ -94,54 +118,70 @@ impl BatchEncoder {
     #[inline]
     pub fn append(&mut self, record: &RecordData<'_>) -> Result<u32, BatchError> {
         let index = self.count;
-        if index == 0 {
-            self.base_timestamp = record.timestamp;
-            self.max_timestamp = record.timestamp;
-        }
-        let timestamp_delta = record.timestamp.wrapping_sub(self.base_timestamp);
+        let base_timestamp = match index {
+            0 => record.timestamp,
+            _ => self.base_timestamp,
+        };
+        let timestamp_delta = record.timestamp.wrapping_sub(base_timestamp);
         let body_bytes = body_bytes(record, timestamp_delta, index as i32);
-        if self.buffer.len().saturating_add(body_bytes) > ENCODED_BYTES_MAX
+        if self.end.saturating_add(body_bytes) > ENCODED_BYTES_MAX
             || index as usize >= RECORDS_PER_BATCH_MAX
             || record.headers.len() > HEADERS_PER_RECORD_MAX
         {
             return Err(BatchError::TooLarge { bytes: body_bytes });
         }
-        self.buffer.reserve(body_bytes + NUMBERS_BYTES);
-        let mut numbers = Numbers::default();
-        numbers.put(u64::from(zigzag_i32(body_bytes as i32)));
-        numbers.put(NO_ATTRIBUTES);
-        numbers.put(zigzag_i64(timestamp_delta));
-        numbers.put(u64::from(zigzag_i32(index as i32)));
-        numbers.put(length_of(record.key));
-        if let Some(key) = record.key {
-            numbers.flush(&mut self.buffer);
-            self.buffer.extend_from_slice(key);
-        }
-        numbers.put(length_of(record.value));
-        numbers.flush(&mut self.buffer);
-        self.buffer
-            .extend_from_slice(record.value.unwrap_or_default());
-        write_i32(&mut self.buffer, record.headers.len() as i32);
+        let mut out = self.room_for(body_bytes);
+        out.put(u64::from(zigzag_i32(body_bytes as i32)));
+        out.put(NO_ATTRIBUTES);
+        out.put(zigzag_i64(timestamp_delta));
+        out.put(u64::from(zigzag_i32(index as i32)));
+        out.put_field(record.key);
+        out.put_field(record.value);
+        out.put(u64::from(zigzag_i32(record.headers.len() as i32)));
         for header in record.headers {
-            write_field(&mut self.buffer, Some(header.key.as_bytes()));
-            write_field(&mut self.buffer, header.value);
+            out.put_field(Some(header.key.as_bytes()));
+            out.put_field(header.value);
         }
+        self.end += out.position;
         self.count += 1;
-        self.max_timestamp = self.max_timestamp.max(record.timestamp);
+        self.base_timestamp = base_timestamp;
+        self.max_timestamp = match index {
+            0 => record.timestamp,
+            _ => self.max_timestamp.max(record.timestamp),
+        };
         Ok(index)
+    }
+
+    /// Where a record with a body of `body_bytes` goes.
+    #[inline]
+    fn room_for(&mut self, body_bytes: usize) -> Destination<'_> {
+        let end_max = self.end + body_bytes + NUMBERS_BYTES;
+        if end_max > self.buffer.len() {
+            self.make_room(end_max);
+        }
+        Destination {
+            bytes: &mut self.buffer[self.end..],
+            position: 0,
+        }
+    }
+
+    #[cold]
+    fn make_room(&mut self, bytes: usize) {
+        let doubled = self.buffer.len().saturating_mul(2);
+        self.buffer.resize(bytes.max(doubled), 0);
     }
 
     /// Makes room for exactly `bytes` more than the batch has room for now.
     pub fn reserve(&mut self, bytes: usize) {
-        let room = self.buffer.capacity() - self.buffer.len();
-        self.buffer.reserve_exact(room + bytes);
+        self.buffer.reserve_exact(bytes);
+        self.buffer.resize(self.buffer.len() + bytes, 0);
     }
 
     /// The size of the batch so far in bytes, header included, before compression.
     #[inline]
     #[must_use]
     pub fn encoded_bytes(&self) -> usize {
-        self.buffer.len()
+        self.end
     }
 
     /// How many records there are.
@@ -188,6 +228,20 @@ impl BatchEncoder {
         compression: Compression,
         level: Option<i32>,
     ) -> Result<Bytes, BatchError> {
+        let finished = self.finish_buffers(stamp, compression, level)?;
+        Ok(Bytes::from(finished.batch))
+    }
+
+    /// As [`finish`](Self::finish), for callers that use buffers again.
+    ///
+    /// # Errors
+    /// As [`finish`](Self::finish).
+    pub fn finish_buffers(
+        self,
+        stamp: BatchStamp,
+        compression: Compression,
+        level: Option<i32>,
+    ) -> Result<FinishedBatch, BatchError> {
         let attributes = Attributes::default()
             .with_compression(compression)
             .with_timestamp_type(TimestampType::CreateTime)
@@ -201,16 +255,18 @@ impl BatchEncoder {
         attributes: Attributes,
         compression: Compression,
         level: Option<i32>,
-    ) -> Result<Bytes, BatchError> {
+    ) -> Result<FinishedBatch, BatchError> {
         if self.count == 0 {
             return Err(BatchError::Empty);
         }
+        self.buffer.truncate(self.end);
+        let mut uncompressed = None;
         if compression != Compression::None {
             let records = self.buffer.get(BATCH_HEADER_BYTES..).unwrap_or_default();
             let mut compressed = Vec::with_capacity(BATCH_HEADER_BYTES + records.len() / 2);
             compressed.resize(BATCH_HEADER_BYTES, 0);
             compress(compression, level, records, &mut compressed)?;
-            self.buffer = compressed;
+            uncompressed = Some(std::mem::replace(&mut self.buffer, compressed));
         }
         let mut header = BatchHeader {
             base_offset: 0,
@@ -230,7 +286,10 @@ impl BatchEncoder {
         self.write_header(&header);
         header.crc = compute_crc(&self.buffer);
         self.write_header(&header);
-        Ok(Bytes::from(self.buffer))
+        Ok(FinishedBatch {
+            batch: self.buffer,
+            uncompressed,
+        })
     }
 
     fn write_header(&mut self, header: &BatchHeader) {
@@ -243,54 +302,43 @@ impl BatchEncoder {
 const LENGTH_BYTES_MAX: usize = 5;
 /// No bit of a record's attributes has a meaning yet.
 const NO_ATTRIBUTES: u64 = 0;
-/// Room for the numbers in front of a value: length, attributes, two deltas, two lengths take up
-/// to 31 bytes.
+/// The length -1 of a field that is null.
+const NULL_LENGTH: u8 = 1;
+/// Room that is left behind a record: its length may take [`LENGTH_BYTES_MAX`] of it.
 const NUMBERS_BYTES: usize = 32;
 
-/// Numbers put together outside of the buffer, which then grows by a copy of a fixed size.
-struct Numbers {
-    bytes: [u8; NUMBERS_BYTES],
-    length: usize,
+/// The rest of the buffer, written from its start on.
+struct Destination<'a> {
+    bytes: &'a mut [u8],
+    position: usize,
 }
 
-impl Numbers {
+impl Destination<'_> {
     #[inline]
     fn put(&mut self, mut value: u64) {
         while value >= 0x80 {
-            self.push(value as u8 | 0x80);
+            self.put_byte(value as u8 | 0x80);
             value >>= 7;
         }
-        self.push(value as u8);
+        self.put_byte(value as u8);
     }
 
     #[inline]
-    fn push(&mut self, byte: u8) {
-        // The mask changes nothing and spares a check.
-        self.bytes[self.length & (NUMBERS_BYTES - 1)] = byte;
-        self.length += 1;
+    fn put_byte(&mut self, byte: u8) {
+        self.bytes[self.position] = byte;
+        self.position += 1;
     }
 
     #[inline]
-    fn flush(&mut self, out: &mut Vec<u8>) {
-        let end = out.len() + self.length;
-        out.extend_from_slice(&self.bytes);
-        out.truncate(end);
-        self.length = 0;
+    fn put_field(&mut self, field: Option<&[u8]>) {
+        let Some(field) = field else {
+            return self.put_byte(NULL_LENGTH);
+        };
+        self.put(u64::from(zigzag_i32(field.len() as i32)));
+        let end = self.position + field.len();
+        self.bytes[self.position..end].copy_from_slice(field);
+        self.position = end;
     }
-}
-
-impl Default for Numbers {
-    fn default() -> Self {
-        Self {
-            bytes: [0; NUMBERS_BYTES],
-            length: 0,
-        }
-    }
-}
-
-#[inline]
-fn length_of(field: Option<&[u8]>) -> u64 {
-    u64::from(zigzag_i32(field.map_or(-1, |field| field.len() as i32)))
 }
 
 /// The size of a record behind its length.
@@ -310,17 +358,6 @@ fn field_bytes(field: Option<&[u8]>) -> usize {
     match field {
         Some(field) => size_i64(field.len() as i64).saturating_add(field.len()),
         None => 1,
-    }
-}
-
-#[inline]
-fn write_field(out: &mut Vec<u8>, field: Option<&[u8]>) {
-    match field {
-        Some(field) => {
-            write_i32(out, field.len() as i32);
-            out.extend_from_slice(field);
-        }
-        None => write_i32(out, -1),
     }
 }
 
