@@ -42,6 +42,7 @@ impl CoarseClock {
     }
 
     /// Milliseconds since 1970-01-01 UTC, about a millisecond old at most.
+    #[inline]
     pub(crate) fn now_ms(&self) -> i64 {
         let shared = &self.shared;
         if !shared.is_ticking.load(Ordering::Acquire) {

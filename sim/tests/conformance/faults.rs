@@ -45,8 +45,8 @@ async fn check(target: &Target, name: &str, order: impl Fn(&Faults)) -> Result<(
     let mut history = History::new();
     for (id, delivery) in deliveries {
         let metadata = delivery.await?;
-        let place = metadata.offset.map(|offset| Place {
-            partition: metadata.partition,
+        let place = metadata.offset().map(|offset| Place {
+            partition: metadata.partition(),
             offset,
         });
         history.acknowledged(id, place);

@@ -141,7 +141,7 @@ impl Group {
             let value = id.to_string();
             let record = Record::to(&self.topic).value(&value).partition(partition);
             let metadata = producer.send(record).await?;
-            let place = metadata.offset.map(|offset| Place { partition, offset });
+            let place = metadata.offset().map(|offset| Place { partition, offset });
             self.history().acknowledged(id, place);
         }
         producer.close().await?;

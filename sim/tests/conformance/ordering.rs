@@ -26,8 +26,8 @@ async fn send_lane(
     let mut acknowledged = Vec::new();
     for (id, delivery) in deliveries {
         let metadata = delivery.await?;
-        let place = metadata.offset.map(|offset| Place {
-            partition: metadata.partition,
+        let place = metadata.offset().map(|offset| Place {
+            partition: metadata.partition(),
             offset,
         });
         acknowledged.push((id, place));
@@ -87,7 +87,7 @@ async fn a_named_partition_is_kept_and_a_missing_one_is_an_error() -> Result<()>
         let producer = target.producer(ProducerConfig::default())?;
         for partition in [2, 0, 1, 2] {
             let record = Record::to(&topic).value("x").partition(partition);
-            assert_eq!(producer.send(record).await?.partition, partition);
+            assert_eq!(producer.send(record).await?.partition(), partition);
         }
         let record = Record::to(&topic).value("x").partition(3);
         let error = producer.send(record).await.expect_err("there are three");

@@ -95,7 +95,7 @@ async fn check_codec(target: &Target, codec: Compression) -> Result<()> {
     }
     for (offset, delivery) in (0_i64..).zip(deliveries) {
         let metadata = delivery.await?;
-        assert_eq!((metadata.partition, metadata.offset), (0, Some(offset)));
+        assert_eq!((metadata.partition(), metadata.offset()), (0, Some(offset)));
     }
     producer.close().await?;
 
@@ -144,7 +144,7 @@ async fn every_setting_of_acks_delivers() -> Result<()> {
                 let value = number.to_string();
                 let metadata = producer.send(Record::to(&topic).value(&value)).await?;
                 let expected = knows_offset.then_some(i64::from(number));
-                assert_eq!(metadata.offset, expected, "{acks:?}");
+                assert_eq!(metadata.offset(), expected, "{acks:?}");
             }
             producer.close().await?;
             let records = target.read(&topic, 1, 101).await?;

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use milena_client::Compression;
 use milena_client::consumer::{Consumer, ConsumerConfig, OffsetReset};
-use milena_client::producer::{ProduceError, ProducerConfig, Record};
+use milena_client::producer::{ProduceErrorKind, ProducerConfig, Record};
 use milena_sim::target::{all_partitions, on_target, take};
 use std::collections::BTreeSet;
 
@@ -60,11 +60,11 @@ async fn a_record_that_cannot_fit_is_refused_and_the_next_one_is_sent() -> Resul
             .await
             .expect_err("it is larger than max.request.size");
         assert!(
-            matches!(error, ProduceError::RecordTooLarge { .. }),
+            matches!(error.kind(), ProduceErrorKind::RecordTooLarge { .. }),
             "{error}"
         );
         let metadata = producer.send(Record::to(&topic).value("fits")).await?;
-        assert_eq!(metadata.offset, Some(0));
+        assert_eq!(metadata.offset(), Some(0));
         producer.close().await?;
         Ok(())
     })

@@ -113,8 +113,8 @@ impl Lane {
     async fn settle_oldest(&self, open: &mut VecDeque<(RecordId, Delivery)>) -> Result<()> {
         let (id, delivery) = open.pop_front().context("nothing is open")?;
         let metadata = delivery.await.with_context(|| format!("record {id}"))?;
-        let place = metadata.offset.map(|offset| Place {
-            partition: metadata.partition,
+        let place = metadata.offset().map(|offset| Place {
+            partition: metadata.partition(),
             offset,
         });
         let mut history = self.history.lock().unwrap_or_else(PoisonError::into_inner);

@@ -9,13 +9,16 @@ use milena_wire::compression::Compression;
 
 use super::budget::Reservation;
 use super::delivery::BatchOutcome;
-use super::error::ProduceError;
+use super::error::{ProduceError, ProduceErrorKind};
+use super::pool::BufferPool;
 
 /// Records of one partition, in wire form, still growing.
 #[derive(Debug)]
 pub(super) struct OpenBatch {
     encoder: BatchEncoder,
     reservation: Reservation,
+    /// Where the buffer goes when the batch is done with.
+    pool: Arc<BufferPool>,
     pub(super) outcome: Arc<BatchOutcome>,
     pub(super) opened_at: Instant,
     /// A caller waits for this batch: do not linger when nothing else is in flight.
@@ -26,10 +29,17 @@ pub(super) struct OpenBatch {
 
 impl OpenBatch {
     /// An empty batch that may grow to `reservation` bytes without asking for more.
-    pub(super) fn new(partition: i32, reservation: Reservation, opened_at: Instant) -> Self {
+    pub(super) fn new(
+        partition: i32,
+        reservation: Reservation,
+        pool: &Arc<BufferPool>,
+        opened_at: Instant,
+    ) -> Self {
+        let bytes = reservation.bytes();
         OpenBatch {
-            encoder: BatchEncoder::with_capacity(reservation.bytes()),
+            encoder: BatchEncoder::with_buffer(pool.take(bytes), bytes),
             reservation,
+            pool: pool.clone(),
             outcome: BatchOutcome::new(partition),
             opened_at,
             urgent: false,
@@ -62,7 +72,7 @@ impl OpenBatch {
     pub(super) fn append(&mut self, record: &RecordData<'_>) -> Result<u32, ProduceError> {
         self.encoder
             .append(record)
-            .map_err(|error| ProduceError::Encode(error.to_string().into()))
+            .map_err(|error| ProduceErrorKind::Encode(error.to_string()).into())
     }
 
     /// Compresses and stamps the batch: from here on its bytes do not change.
@@ -74,19 +84,26 @@ impl OpenBatch {
         deadline: Instant,
     ) -> Result<SealedBatch, (Arc<BatchOutcome>, ProduceError)> {
         let record_count = self.encoder.records_count();
-        match self.encoder.finish(stamp, compression, level) {
-            Ok(bytes) => Ok(SealedBatch {
-                serial: 0,
-                ordinal: 0,
-                bytes,
-                record_count,
-                outcome: self.outcome,
-                deadline,
-                maybe_written: true,
-                _reservation: self.reservation,
-            }),
-            Err(error) => Err((self.outcome, ProduceError::Encode(error.to_string().into()))),
+        let finished = match self.encoder.finish_buffers(stamp, compression, level) {
+            Ok(finished) => finished,
+            Err(error) => {
+                let error = ProduceErrorKind::Encode(error.to_string());
+                return Err((self.outcome, error.into()));
+            }
+        };
+        if let Some(buffer) = finished.uncompressed {
+            self.pool.give_back(buffer);
         }
+        Ok(SealedBatch {
+            serial: 0,
+            ordinal: 0,
+            bytes: self.pool.lend(finished.batch),
+            record_count,
+            outcome: self.outcome,
+            deadline,
+            maybe_written: true,
+            _reservation: self.reservation,
+        })
     }
 }
 

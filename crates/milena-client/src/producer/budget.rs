@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::Semaphore;
 
-use super::error::ProduceError;
+use super::error::{ProduceError, ProduceErrorKind};
 
 /// Bytes that batches may hold together.
 #[derive(Debug)]
@@ -41,7 +41,7 @@ impl Budget {
         bytes: usize,
         max_block: Duration,
     ) -> Result<Reservation, ProduceError> {
-        let too_large = ProduceError::RecordTooLarge {
+        let too_large = || ProduceErrorKind::RecordTooLarge {
             record_bytes: bytes,
             setting: "buffer.memory",
             limit_bytes: self.total_bytes,
@@ -49,7 +49,7 @@ impl Budget {
         let permits = u32::try_from(bytes)
             .ok()
             .filter(|_| bytes <= self.total_bytes);
-        let permits = permits.ok_or(too_large)?;
+        let permits = permits.ok_or_else(too_large)?;
         match tokio::time::timeout(max_block, self.free_bytes.acquire_many(permits)).await {
             Ok(Ok(permit)) => {
                 permit.forget();
@@ -58,8 +58,8 @@ impl Budget {
                     free_bytes: self.free_bytes.clone(),
                 })
             }
-            Ok(Err(_closed)) => Err(ProduceError::Closed),
-            Err(_elapsed) => Err(ProduceError::BufferFull { waited: max_block }),
+            Ok(Err(_closed)) => Err(ProduceErrorKind::Closed.into()),
+            Err(_elapsed) => Err(ProduceErrorKind::BufferFull { waited: max_block }.into()),
         }
     }
 

@@ -3,19 +3,37 @@
 //! A batch has one [`BatchOutcome`]; a [`Delivery`] is a reference to it and the record's index.
 //! The batch completes once and wakes those who wait.
 
-use std::future::Future;
+use std::collections::BTreeMap;
+use std::future::{Future, poll_fn};
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use super::error::ProduceError;
 use super::record::RecordMetadata;
 
-/// The broker's answer for a whole batch.
+/// The broker's answer for a whole batch; what it does not tell is below zero.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct BatchAcknowledgement {
-    pub(super) base_offset: Option<i64>,
-    pub(super) log_append_time: Option<i64>,
+    pub(super) base_offset: i64,
+    pub(super) log_append_time: i64,
+}
+
+impl BatchAcknowledgement {
+    /// Of a batch that no broker answers for.
+    pub(super) const UNKNOWN: Self = BatchAcknowledgement {
+        base_offset: -1,
+        log_append_time: -1,
+    };
+
+    #[inline]
+    fn record(&self, partition: i32, index: u32) -> RecordMetadata {
+        let offset = match self.base_offset {
+            unknown @ ..0 => unknown,
+            base => base + i64::from(index),
+        };
+        RecordMetadata::new(partition, offset, self.log_append_time)
+    }
 }
 
 /// The shared fate of the records of one batch.
@@ -23,7 +41,14 @@ pub(super) struct BatchAcknowledgement {
 pub(super) struct BatchOutcome {
     partition: i32,
     result: OnceLock<Result<BatchAcknowledgement, ProduceError>>,
-    waiters: Mutex<Vec<Waker>>,
+    waiters: Mutex<Waiters>,
+}
+
+/// Who is woken when the batch is settled: deliveries by their record's index, then others.
+#[derive(Debug, Default)]
+struct Waiters {
+    wakers: BTreeMap<u64, Waker>,
+    others: u64,
 }
 
 impl BatchOutcome {
@@ -40,7 +65,7 @@ impl BatchOutcome {
     pub(super) fn complete(&self, result: Result<BatchAcknowledgement, ProduceError>) {
         if self.result.set(result).is_ok() {
             let waiters = std::mem::take(&mut *self.lock_waiters());
-            waiters.into_iter().for_each(Waker::wake);
+            waiters.wakers.into_values().for_each(Waker::wake);
         }
     }
 
@@ -48,20 +73,32 @@ impl BatchOutcome {
         self.result.get().is_some()
     }
 
-    fn lock_waiters(&self) -> std::sync::MutexGuard<'_, Vec<Waker>> {
+    /// Waits until the batch is settled, one way or the other.
+    pub(super) async fn settled(&self) {
+        let key = {
+            let mut waiters = self.lock_waiters();
+            waiters.others += 1;
+            u64::from(u32::MAX) + waiters.others
+        };
+        poll_fn(|context| {
+            let mut waiters = self.lock_waiters();
+            if self.is_complete() {
+                return Poll::Ready(());
+            }
+            waiters.wakers.insert(key, context.waker().clone());
+            Poll::Pending
+        })
+        .await;
+    }
+
+    fn lock_waiters(&self) -> MutexGuard<'_, Waiters> {
         self.waiters.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     #[inline]
     fn record(&self, index: u32) -> Option<Result<RecordMetadata, ProduceError>> {
         Some(match self.result.get()? {
-            Ok(acknowledgement) => Ok(RecordMetadata {
-                partition: self.partition,
-                offset: acknowledgement
-                    .base_offset
-                    .map(|base| base + i64::from(index)),
-                log_append_time: acknowledgement.log_append_time,
-            }),
+            Ok(acknowledgement) => Ok(acknowledgement.record(self.partition, index)),
             Err(error) => Err(error.clone()),
         })
     }
@@ -74,11 +111,12 @@ impl BatchOutcome {
 pub struct Delivery {
     outcome: Arc<BatchOutcome>,
     index: u32,
-    /// The place of this delivery's waker among the outcome's waiters, or [`NOT_WAITING`].
-    waiter: u32,
+    /// Whether the outcome has a waker of this delivery. Its spare values also are where `Result`
+    /// and `Poll` keep theirs, so that an accepted record comes back in two registers.
+    is_waiting: bool,
 }
 
-const NOT_WAITING: u32 = u32::MAX;
+const _: () = assert!(size_of::<Poll<Result<Delivery, ProduceError>>>() == 16);
 
 impl Delivery {
     #[inline]
@@ -86,7 +124,7 @@ impl Delivery {
         Delivery {
             outcome,
             index,
-            waiter: NOT_WAITING,
+            is_waiting: false,
         }
     }
 
@@ -103,7 +141,10 @@ impl Future for Delivery {
     #[inline]
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         match self.outcome.record(self.index) {
-            Some(result) => Poll::Ready(result),
+            Some(result) => {
+                self.is_waiting = false;
+                Poll::Ready(result)
+            }
             None => self.wait(context),
         }
     }
@@ -117,14 +158,28 @@ impl Delivery {
         if let Some(result) = self.outcome.record(self.index) {
             return Poll::Ready(result);
         }
-        match waiters.get_mut(self.waiter as usize) {
-            Some(waker) => waker.clone_from(context.waker()),
-            None => {
-                self.waiter = waiters.len() as u32;
-                waiters.push(context.waker().clone());
-            }
-        }
+        waiters
+            .wakers
+            .insert(self.index.into(), context.waker().clone());
+        self.is_waiting = true;
         Poll::Pending
+    }
+
+    #[cold]
+    fn stop_waiting(&self) {
+        self.outcome
+            .lock_waiters()
+            .wakers
+            .remove(&self.index.into());
+    }
+}
+
+impl Drop for Delivery {
+    #[inline]
+    fn drop(&mut self) {
+        if self.is_waiting {
+            self.stop_waiting();
+        }
     }
 }
 

@@ -81,13 +81,18 @@ impl Future for Enqueue<'_> {
         let State::Fresh(record, urgency) = &this.state else {
             return this.poll_waiting(context);
         };
-        let result = match this.shared.try_append(this.topic, record, None, *urgency) {
+        let result = match this
+            .shared
+            .try_append(this.topic, record, &mut None, *urgency)
+        {
             Ok(delivery) => Ok(delivery),
-            Err(NotAppended::Failed(error)) => Err(error),
-            Err(NotAppended::NeedsBuffer(bytes)) => {
-                let (record, urgency) = (*record, *urgency);
-                return this.wait(record, urgency, bytes, context);
-            }
+            Err(refusal) => match *refusal {
+                NotAppended::Failed(error) => Err(error),
+                NotAppended::NeedsBuffer(bytes) => {
+                    let (record, urgency) = (*record, *urgency);
+                    return this.wait(record, urgency, bytes, context);
+                }
+            },
         };
         this.state = State::Done;
         Poll::Ready(result)

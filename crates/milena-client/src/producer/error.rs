@@ -7,11 +7,16 @@ use crate::{ErrorClass, ErrorCode};
 
 use crate::error::Error;
 
-/// Why a record was not accepted, or not acknowledged. Cheap to clone: the records of a batch
-/// share one.
+/// Why a record was not accepted, or not acknowledged. One pointer, so that results stay small on
+/// the way of every record; cheap to clone: the records of a batch share one.
 #[derive(Debug, Clone, thiserror::Error)]
+#[error(transparent)]
+pub struct ProduceError(Arc<ProduceErrorKind>);
+
+/// What a [`ProduceError`] is about.
+#[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum ProduceError {
+pub enum ProduceErrorKind {
     /// The producer was closed before the record was accepted, or before it was acknowledged.
     #[error("the producer is closed")]
     Closed,
@@ -78,40 +83,60 @@ pub enum ProduceError {
     },
     /// The records could not be compressed or put into the wire form.
     #[error("the batch could not be encoded: {0}")]
-    Encode(Arc<str>),
+    Encode(String),
     /// The cluster could not be reached, or refused the producer as a whole.
     #[error(transparent)]
-    Client(Arc<Error>),
+    Client(Error),
 }
 
 impl ProduceError {
+    /// What went wrong, to match on.
+    #[must_use]
+    pub fn kind(&self) -> &ProduceErrorKind {
+        &self.0
+    }
+
     /// Whether trying again can help.
     #[must_use]
     pub fn class(&self) -> ErrorClass {
-        match self {
-            ProduceError::Closed => ErrorClass::Terminal,
-            ProduceError::RecordTooLarge { .. }
-            | ProduceError::NoSuchPartition { .. }
-            | ProduceError::Encode(_) => ErrorClass::NonRetriable,
-            ProduceError::BufferFull { .. }
-            | ProduceError::TopicNotReady { .. }
-            | ProduceError::TimedOut { .. } => ErrorClass::Retriable,
-            ProduceError::Rejected { code, .. } => code.class(),
-            ProduceError::Client(error) => error.class(),
-        }
+        self.kind().class()
     }
 
     /// Shorthand for a retriable [`class`](Self::class). Sending again after
-    /// [`TimedOut`](Self::TimedOut) with `maybe_written` can write the record twice.
+    /// [`TimedOut`](ProduceErrorKind::TimedOut) with `maybe_written` can write the record twice.
     #[must_use]
     pub fn is_retriable(&self) -> bool {
         self.class() == ErrorClass::Retriable
     }
 }
 
+impl ProduceErrorKind {
+    fn class(&self) -> ErrorClass {
+        match self {
+            Self::Closed => ErrorClass::Terminal,
+            Self::RecordTooLarge { .. } | Self::NoSuchPartition { .. } | Self::Encode(_) => {
+                ErrorClass::NonRetriable
+            }
+            Self::BufferFull { .. } | Self::TopicNotReady { .. } | Self::TimedOut { .. } => {
+                ErrorClass::Retriable
+            }
+            Self::Rejected { code, .. } => code.class(),
+            Self::Client(error) => error.class(),
+        }
+    }
+}
+
+impl From<ProduceErrorKind> for ProduceError {
+    #[cold]
+    fn from(kind: ProduceErrorKind) -> Self {
+        ProduceError(Arc::new(kind))
+    }
+}
+
 impl From<Error> for ProduceError {
+    #[cold]
     fn from(error: Error) -> Self {
-        ProduceError::Client(Arc::new(error))
+        ProduceErrorKind::Client(error).into()
     }
 }
 

@@ -53,12 +53,12 @@ fn expiry_interval(delivery_timeout: Duration) -> Duration {
 
 /// Marks the producer as resting when it buffers nothing: the next batch wakes the keeper.
 fn rest_if_idle(shared: &Shared) -> bool {
-    if !shared.budget.is_unused() {
+    if !shared.buffers.budget.is_unused() {
         return false;
     }
     shared.resting.store(true, Ordering::SeqCst);
     // A batch may have been opened before it could see the mark.
-    let idle = shared.budget.is_unused();
+    let idle = shared.buffers.budget.is_unused();
     if !idle {
         shared.resting.store(false, Ordering::SeqCst);
     }

@@ -15,6 +15,7 @@ mod identity;
 mod keeper;
 mod limits;
 mod partition;
+mod pool;
 mod properties;
 mod record;
 mod request;
@@ -33,7 +34,7 @@ use std::time::Duration;
 pub use self::config::{Acks, ProducerConfig};
 pub use self::delivery::Delivery;
 pub use self::enqueue::Enqueue;
-pub use self::error::ProduceError;
+pub use self::error::{ProduceError, ProduceErrorKind};
 use self::partition::NotAppended;
 pub use self::record::{Header, Record, RecordMetadata};
 use self::shared::{Shared, Urgency};
@@ -85,7 +86,7 @@ impl Producer {
     /// Sends a record and waits until the broker has it.
     ///
     /// # Errors
-    /// Any [`ProduceError`]; [`ProduceError::TimedOut`] tells whether the record may have been
+    /// Any [`ProduceError`]; [`ProduceErrorKind::TimedOut`] tells whether the record may have been
     /// written all the same.
     pub async fn send(&self, record: Record<'_>) -> Result<RecordMetadata, ProduceError> {
         let topic = self.shared().topic(record.topic).await?;
@@ -107,21 +108,21 @@ impl Producer {
     /// Accepts a record without ever waiting.
     ///
     /// # Errors
-    /// [`ProduceError::BufferFull`] when there is no space now, [`ProduceError::TopicNotReady`]
+    /// [`ProduceErrorKind::BufferFull`] when there is no space now, [`ProduceErrorKind::TopicNotReady`]
     /// before the topic's metadata is there: [`Producer::topic`] fetches it.
     pub fn try_enqueue(&self, record: Record<'_>) -> Result<Delivery, ProduceError> {
         match self.shared().known_topic(record.topic) {
             Some(topic) => try_enqueue(self.shared(), &topic, &record),
-            None => Err(ProduceError::TopicNotReady {
+            None => Err(ProduceError::from(ProduceErrorKind::TopicNotReady {
                 topic: record.topic.into(),
-            }),
+            })),
         }
     }
 
     /// The topic `name`, looked up once: records sent through the handle save the look-up.
     ///
     /// # Errors
-    /// [`ProduceError::Client`] when the topic does not exist or the cluster does not answer
+    /// [`ProduceErrorKind::Client`] when the topic does not exist or the cluster does not answer
     /// within `max_block`.
     pub async fn topic(&self, name: &str) -> Result<TopicHandle, ProduceError> {
         let topic = self.shared().topic(name).await?;
@@ -150,7 +151,7 @@ impl Producer {
     ///
     /// # Errors
     /// [`Error::Timeout`] when something was not settled in time; its deliveries then resolve with
-    /// [`ProduceError::Closed`].
+    /// [`ProduceErrorKind::Closed`].
     pub async fn close(&self) -> Result<(), Error> {
         self.shared().close();
         self.shared().wake_all();
@@ -213,7 +214,7 @@ impl TopicHandle {
     /// As [`Producer::try_enqueue`]; the record's own topic is ignored.
     ///
     /// # Errors
-    /// [`ProduceError::BufferFull`] when there is no space now.
+    /// [`ProduceErrorKind::BufferFull`] when there is no space now.
     pub fn try_enqueue(&self, record: Record<'_>) -> Result<Delivery, ProduceError> {
         try_enqueue(&self.handle.shared, &self.topic, &record)
     }
@@ -233,12 +234,13 @@ fn try_enqueue(
     record: &Record<'_>,
 ) -> Result<Delivery, ProduceError> {
     shared
-        .try_append(topic, record, None, Urgency::Linger)
-        .map_err(|error| match error {
+        .try_append(topic, record, &mut None, Urgency::Linger)
+        .map_err(|refusal| match *refusal {
             NotAppended::Failed(error) => error,
-            NotAppended::NeedsBuffer(_) => ProduceError::BufferFull {
+            NotAppended::NeedsBuffer(_) => ProduceErrorKind::BufferFull {
                 waited: Duration::ZERO,
-            },
+            }
+            .into(),
         })
 }
 

@@ -14,8 +14,9 @@ use milena_wire::batch::{BATCH_HEADER_BYTES, Header, RecordData};
 use super::batch::OpenBatch;
 use super::budget::{Budget, Reservation};
 use super::delivery::{BatchOutcome, Delivery};
-use super::error::ProduceError;
+use super::error::{ProduceError, ProduceErrorKind};
 use super::limits::{BATCH_BYTES_INITIAL_MIN, RECORD_OVERHEAD_BYTES_MAX};
+use super::pool::BufferPool;
 use super::record::Record;
 use super::window::SendWindow;
 use crate::NodeId;
@@ -48,24 +49,58 @@ pub(super) struct Queue {
     batch_bytes_guess: usize,
 }
 
-/// What an append set in motion.
-#[derive(Debug)]
-pub(super) struct Appended {
-    pub(super) delivery: Delivery,
-    /// A batch was opened at this time: its linger runs from here.
-    pub(super) opened_at: Option<Instant>,
+/// What an append set in motion; most set nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Appended(u8);
+
+impl Appended {
+    pub(super) const NOTHING: Self = Appended(0);
+    /// A batch was opened: its linger runs from now.
+    pub(super) const OPENED: Self = Appended(1);
     /// A batch is full and may go out at once.
-    pub(super) filled: bool,
+    pub(super) const FILLED: Self = Appended(2);
     /// About a batch's worth went to this partition: the sticky partitioner moves on.
-    pub(super) sticky_done: bool,
+    pub(super) const STICKY_DONE: Self = Appended(4);
+
+    #[inline]
+    pub(super) fn add(&mut self, other: Self) {
+        self.0 |= other.0;
+    }
+
+    #[inline]
+    pub(super) fn has(self, other: Self) -> bool {
+        self.0 & other.0 != 0
+    }
 }
 
-/// Why a record was not appended.
+/// Why a record was not appended; handed around in a box, as it is rare and results are not.
 #[derive(Debug)]
 pub(super) enum NotAppended {
     /// So many bytes have to be reserved first.
     NeedsBuffer(usize),
     Failed(ProduceError),
+}
+
+impl From<ProduceError> for Box<NotAppended> {
+    #[cold]
+    fn from(error: ProduceError) -> Self {
+        Box::new(NotAppended::Failed(error))
+    }
+}
+
+impl From<ProduceErrorKind> for Box<NotAppended> {
+    #[cold]
+    fn from(kind: ProduceErrorKind) -> Self {
+        ProduceError::from(kind).into()
+    }
+}
+
+/// What batches are made of.
+#[derive(Debug)]
+pub(super) struct Buffers {
+    pub(super) limits: BatchLimits,
+    pub(super) budget: Budget,
+    pub(super) pool: Arc<BufferPool>,
 }
 
 /// The limits that appending obeys.
@@ -112,21 +147,23 @@ impl Partition {
         self.window.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    #[inline]
     pub(super) fn queue(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Encodes a record into the open batch, or a new one, under `timestamp`. `reserved` is buffer space that the
-    /// caller waited for; what is not needed of it is given back.
+    /// Encodes a record into the open batch, or a new one, under `timestamp`. `reserved` is buffer
+    /// space that the caller waited for and is taken where it is needed. Adds to `appended` what
+    /// that set in motion.
     pub(super) fn append(
         &self,
         record: &Record<'_>,
         timestamp: i64,
-        limits: &BatchLimits,
-        budget: &Budget,
-        reserved: Option<Reservation>,
+        buffers: &Buffers,
+        reserved: &mut Option<Reservation>,
         urgent: bool,
-    ) -> Result<Appended, NotAppended> {
+        appended: &mut Appended,
+    ) -> Result<Delivery, Box<NotAppended>> {
         let data = RecordData {
             timestamp,
             key: record.key,
@@ -135,32 +172,28 @@ impl Partition {
         };
         let record_bytes = record_bytes_max(record);
         let mut queue = self.queue();
-        let (opened_at, filled) =
-            queue.make_room(self.index, record_bytes, limits, budget, reserved)?;
+        if !queue.has_room(record_bytes) {
+            appended.add(queue.make_room(self.index, record_bytes, buffers, reserved)?);
+        }
         queue.sticky_bytes += record_bytes;
-        let sticky_done = queue.sticky_bytes >= limits.batch_bytes_max;
-        if sticky_done {
+        if queue.sticky_bytes >= buffers.limits.batch_bytes_max {
             queue.sticky_bytes = 0;
+            appended.add(Appended::STICKY_DONE);
         }
         let open = queue
             .open
             .as_mut()
             .expect("invariant: make_room leaves an open batch");
         open.urgent |= urgent;
-        let index = match open.append(&data) {
-            Ok(index) => index,
+        // Before the record is written: an atomic operation waits for all stores before it.
+        let outcome = open.outcome.clone();
+        match open.append(&data) {
+            Ok(index) => Ok(Delivery::new(outcome, index)),
             Err(error) => {
                 queue.drop_empty();
-                return Err(NotAppended::Failed(error));
+                Err(error.into())
             }
-        };
-        let delivery = Delivery::new(open.outcome.clone(), index);
-        Ok(Appended {
-            delivery,
-            opened_at,
-            filled,
-            sticky_done,
-        })
+        }
     }
 
     /// Whether anything waits to be sent, for the first time or again.
@@ -183,11 +216,13 @@ impl Partition {
 
     /// Gives up what is past its delivery timeout; tells whether anything is left.
     pub(super) fn expire(&self, now: Instant, delivery_timeout: Duration) -> bool {
-        let timed_out = |maybe_written| ProduceError::TimedOut {
-            topic: self.topic.clone(),
-            partition: self.index,
-            after: delivery_timeout,
-            maybe_written,
+        let timed_out = |maybe_written| {
+            ProduceError::from(ProduceErrorKind::TimedOut {
+                topic: self.topic.clone(),
+                partition: self.index,
+                after: delivery_timeout,
+                maybe_written,
+            })
         };
         let mut window = self.window();
         window.expire(now, timed_out);
@@ -246,46 +281,41 @@ impl Queue {
         !self.full.is_empty()
     }
 
-    /// Leaves an open batch with room for `record_bytes`.
+    /// Whether the open batch has room for `record_bytes`.
     #[inline]
+    fn has_room(&self, record_bytes: usize) -> bool {
+        self.open
+            .as_ref()
+            .is_some_and(|open| open.encoded_bytes() + record_bytes <= open.capacity_bytes())
+    }
+
+    /// Leaves an open batch with room for `record_bytes`.
+    #[cold]
     fn make_room(
         &mut self,
         partition: i32,
         record_bytes: usize,
-        limits: &BatchLimits,
-        budget: &Budget,
-        reserved: Option<Reservation>,
-    ) -> Result<(Option<Instant>, bool), NotAppended> {
-        if let Some(open) = &self.open
-            && open.encoded_bytes() + record_bytes <= open.capacity_bytes()
-        {
-            return Ok((None, false));
-        }
-        self.make_room_slow(partition, record_bytes, limits, budget, reserved)
-    }
-
-    #[cold]
-    fn make_room_slow(
-        &mut self,
-        partition: i32,
-        record_bytes: usize,
-        limits: &BatchLimits,
-        budget: &Budget,
-        reserved: Option<Reservation>,
-    ) -> Result<(Option<Instant>, bool), NotAppended> {
+        buffers: &Buffers,
+        reserved: &mut Option<Reservation>,
+    ) -> Result<Appended, Box<NotAppended>> {
+        let Buffers {
+            limits,
+            budget,
+            pool,
+        } = buffers;
         if self.closed {
-            return Err(NotAppended::Failed(ProduceError::Closed));
+            return Err(ProduceErrorKind::Closed.into());
         }
         let alone_bytes = BATCH_HEADER_BYTES + record_bytes;
         if alone_bytes > limits.request_bytes_max {
-            return Err(NotAppended::Failed(ProduceError::RecordTooLarge {
+            return Err(Box::from(ProduceErrorKind::RecordTooLarge {
                 record_bytes: alone_bytes,
                 setting: "max.request.size",
                 limit_bytes: limits.request_bytes_max,
             }));
         }
         if self.grow(record_bytes, limits, budget) {
-            return Ok((None, false));
+            return Ok(Appended::NOTHING);
         }
         // A little more than the last batch took, so that one of the same size need not grow.
         let guess = self.batch_bytes_guess + self.batch_bytes_guess / 8;
@@ -294,13 +324,13 @@ impl Queue {
             .min(limits.batch_bytes_max)
             .max(alone_bytes);
         let reservation = reserved
-            .filter(|reservation| reservation.bytes() >= alone_bytes)
+            .take_if(|reservation| reservation.bytes() >= alone_bytes)
             .or_else(|| budget.try_reserve(wanted))
-            .ok_or(NotAppended::NeedsBuffer(wanted))?;
-        let filled = self.close_open();
-        let opened_at = Instant::now();
-        self.open = Some(OpenBatch::new(partition, reservation, opened_at));
-        Ok((Some(opened_at), filled))
+            .ok_or_else(|| Box::new(NotAppended::NeedsBuffer(wanted)))?;
+        let mut appended = self.close_open();
+        self.open = Some(OpenBatch::new(partition, reservation, pool, Instant::now()));
+        appended.add(Appended::OPENED);
+        Ok(appended)
     }
 
     /// Doubles the open batch's room, within the limits and the budget.
@@ -320,14 +350,14 @@ impl Queue {
             .is_some()
     }
 
-    /// Queues the open batch as full; tells whether there was one.
-    fn close_open(&mut self) -> bool {
+    /// Queues the open batch as full, if there is one.
+    fn close_open(&mut self) -> Appended {
         let Some(open) = self.open.take() else {
-            return false;
+            return Appended::NOTHING;
         };
         self.batch_bytes_guess = open.encoded_bytes();
         self.full.push_back(open);
-        true
+        Appended::FILLED
     }
 }
 

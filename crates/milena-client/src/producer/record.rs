@@ -31,6 +31,7 @@ pub struct Record<'a> {
 
 impl<'a> Record<'a> {
     /// A record for `topic` with a null key and a null value.
+    #[inline]
     pub fn to(topic: &'a str) -> Self {
         Record {
             topic,
@@ -43,30 +44,35 @@ impl<'a> Record<'a> {
     }
 
     /// Sets the key.
+    #[inline]
     pub fn key(mut self, key: &'a (impl AsRef<[u8]> + ?Sized)) -> Self {
         self.key = Some(key.as_ref());
         self
     }
 
     /// Sets the value.
+    #[inline]
     pub fn value(mut self, value: &'a (impl AsRef<[u8]> + ?Sized)) -> Self {
         self.value = Some(value.as_ref());
         self
     }
 
     /// Sets the headers.
+    #[inline]
     pub fn headers(mut self, headers: &'a [Header<'a>]) -> Self {
         self.headers = headers;
         self
     }
 
     /// Sets the timestamp, in milliseconds since the epoch.
+    #[inline]
     pub fn timestamp(mut self, milliseconds: i64) -> Self {
         self.timestamp = Some(milliseconds);
         self
     }
 
     /// Sets the partition, which then overrides the partitioner.
+    #[inline]
     pub fn partition(mut self, partition: i32) -> Self {
         self.partition = Some(partition);
         self
@@ -75,13 +81,39 @@ impl<'a> Record<'a> {
 
 /// Where an acknowledged record is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
 pub struct RecordMetadata {
+    partition: i32,
+    /// Below zero when it is not known, as on the wire.
+    offset: i64,
+    /// Below zero when the producer's time counts.
+    log_append_time: i64,
+}
+
+impl RecordMetadata {
+    pub(super) fn new(partition: i32, offset: i64, log_append_time: i64) -> Self {
+        RecordMetadata {
+            partition,
+            offset,
+            log_append_time,
+        }
+    }
+
     /// Partition of the topic.
-    pub partition: i32,
+    #[must_use]
+    pub fn partition(&self) -> i32 {
+        self.partition
+    }
+
     /// Offset in the partition; `None` with `acks=0`, and when the broker recognised a retry of a
     /// batch whose offset it no longer remembers.
-    pub offset: Option<i64>,
+    #[must_use]
+    pub fn offset(&self) -> Option<i64> {
+        (self.offset >= 0).then_some(self.offset)
+    }
+
     /// The broker's time in milliseconds, for topics with `message.timestamp.type=LogAppendTime`.
-    pub log_append_time: Option<i64>,
+    #[must_use]
+    pub fn log_append_time(&self) -> Option<i64> {
+        (self.log_append_time >= 0).then_some(self.log_append_time)
+    }
 }

@@ -9,7 +9,7 @@ use milena_wire::rpc::messages::produce_response::PartitionProduceResponse;
 use milena_wire::rpc::{self, messages::ProduceResponse};
 
 use super::delivery::BatchAcknowledgement;
-use super::error::ProduceError;
+use super::error::{ProduceError, ProduceErrorKind};
 use super::window::Verdict;
 
 /// A partition's part of a response.
@@ -64,21 +64,20 @@ impl PartitionAnswer {
             // A duplicate is a batch whose first acknowledgement got lost.
             ErrorCode::None | ErrorCode::DuplicateSequenceNumber => {
                 Verdict::Acknowledged(BatchAcknowledgement {
-                    base_offset: (self.base_offset >= 0).then_some(self.base_offset),
-                    log_append_time: (self.log_append_time_ms >= 0)
-                        .then_some(self.log_append_time_ms),
+                    base_offset: self.base_offset,
+                    log_append_time: self.log_append_time_ms,
                 })
             }
             ErrorCode::OutOfOrderSequenceNumber | ErrorCode::UnknownProducerId => {
                 Verdict::OutOfOrder
             }
             code if code.class() == ErrorClass::Retriable => Verdict::Retriable,
-            code => Verdict::Rejected(ProduceError::Rejected {
+            code => Verdict::Rejected(ProduceError::from(ProduceErrorKind::Rejected {
                 topic: topic.clone(),
                 partition,
                 code,
                 message: self.message,
-            }),
+            })),
         }
     }
 }

@@ -287,10 +287,7 @@ impl Sender {
         let now = Instant::now();
         for (partition, serial) in batches {
             let verdict = match &sent {
-                Ok(()) => Verdict::Acknowledged(BatchAcknowledgement {
-                    base_offset: None,
-                    log_append_time: None,
-                }),
+                Ok(()) => Verdict::Acknowledged(BatchAcknowledgement::UNKNOWN),
                 Err(_unsent) => Verdict::Retriable,
             };
             partition.window().answered(*serial, verdict, now);

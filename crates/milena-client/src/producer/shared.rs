@@ -12,10 +12,10 @@ use super::batch::OpenBatch;
 use super::budget::{Budget, Reservation};
 use super::config::ProducerConfig;
 use super::delivery::Delivery;
-use super::error::ProduceError;
+use super::error::{ProduceError, ProduceErrorKind};
 use super::identity::Identity;
 use super::limits::LINGER_SLACK;
-use super::partition::{Appended, BatchLimits, NotAppended, Partition};
+use super::partition::{Appended, BatchLimits, Buffers, NotAppended, Partition};
 use super::record::Record;
 use super::route::Route;
 use super::sender::Sender;
@@ -41,10 +41,9 @@ pub(super) enum Urgency {
 pub(super) struct Shared {
     pub(super) client: Client,
     pub(super) config: ProducerConfig,
-    pub(super) budget: Budget,
+    pub(super) buffers: Buffers,
     pub(super) identity: Identity,
     clock: CoarseClock,
-    limits: BatchLimits,
     topics: RwLock<HashMap<Arc<str>, Arc<Topic>>>,
     routes: Mutex<HashMap<NodeId, Arc<Route>>>,
     runtime: Handle,
@@ -63,13 +62,16 @@ impl Shared {
     pub(super) fn new(client: Client, config: ProducerConfig, runtime: Handle) -> Arc<Self> {
         Arc::new(Shared {
             client,
-            budget: Budget::new(config.buffer_bytes_max),
+            buffers: Buffers {
+                limits: BatchLimits {
+                    batch_bytes_max: config.batch_bytes_max,
+                    request_bytes_max: config.request_bytes_max,
+                },
+                budget: Budget::new(config.buffer_bytes_max),
+                pool: Arc::default(),
+            },
             identity: Identity::default(),
             clock: CoarseClock::start(),
-            limits: BatchLimits {
-                batch_bytes_max: config.batch_bytes_max,
-                request_bytes_max: config.request_bytes_max,
-            },
             topics: RwLock::default(),
             routes: Mutex::default(),
             runtime,
@@ -90,7 +92,7 @@ impl Shared {
     /// Accepts nothing from here on.
     pub(super) fn close(&self) {
         self.closed.store(true, Ordering::Release);
-        self.budget.close();
+        self.buffers.budget.close();
         for topic in self.topics() {
             topic
                 .partitions()
@@ -129,7 +131,7 @@ impl Shared {
         }
         let mut topics = self.topics.write().unwrap_or_else(PoisonError::into_inner);
         if self.is_closed() {
-            return Err(ProduceError::Closed);
+            return Err(ProduceErrorKind::Closed.into());
         }
         let topic = topics.entry(metadata.name.clone()).or_insert_with(|| {
             let partitions = self.new_partitions(&metadata, 0);
@@ -171,29 +173,27 @@ impl Shared {
         self: &Arc<Self>,
         topic: &Topic,
         record: &Record<'_>,
-        reserved: Option<Reservation>,
+        reserved: &mut Option<Reservation>,
         urgency: Urgency,
-    ) -> Result<Delivery, NotAppended> {
+    ) -> Result<Delivery, Box<NotAppended>> {
         if self.is_closed() {
-            return Err(NotAppended::Failed(ProduceError::Closed));
+            return Err(ProduceErrorKind::Closed.into());
         }
         let urgent = urgency == Urgency::Awaited;
-        let appended = topic.with_partition(record, &self.config.partitioning, |partition| {
-            let timestamp = record.timestamp.unwrap_or_else(|| self.clock.now_ms());
-            let appended = partition.append(
-                record,
-                timestamp,
-                &self.limits,
-                &self.budget,
-                reserved,
-                urgent,
-            )?;
-            if appended.opened_at.is_some() || appended.sticky_done || urgent {
-                self.after_append(topic, partition, &appended, urgent);
-            }
-            Ok(appended.delivery)
-        });
-        appended.unwrap_or_else(|error| Err(NotAppended::Failed(error)))
+        let partition = topic.partition_of(record, &self.config.partitioning)?;
+        let mut appended = Appended::NOTHING;
+        let delivery = partition.append(
+            record,
+            record.timestamp.unwrap_or_else(|| self.clock.now_ms()),
+            &self.buffers,
+            reserved,
+            urgent,
+            &mut appended,
+        );
+        if appended != Appended::NOTHING || urgent {
+            self.after_append(topic, &partition, appended, urgent);
+        }
+        delivery
     }
 
     /// Appends a record, waiting up to `max_block` for `bytes` of buffer space.
@@ -208,18 +208,22 @@ impl Shared {
         let deadline = Instant::now() + max_block;
         loop {
             // Lingering batches hold the space that this caller waits for.
-            let _pressure = self.budget.press();
+            let _pressure = self.buffers.budget.press();
             self.wake_all();
             let left = deadline.saturating_duration_since(Instant::now());
-            let reserved = self.budget.reserve(bytes, left).await;
-            let reserved = reserved.map_err(|error| match error {
-                ProduceError::BufferFull { .. } => ProduceError::BufferFull { waited: max_block },
-                other => other,
+            let reserved = self.buffers.budget.reserve(bytes, left).await;
+            let reserved = reserved.map_err(|error| match error.kind() {
+                ProduceErrorKind::BufferFull { .. } => {
+                    ProduceErrorKind::BufferFull { waited: max_block }.into()
+                }
+                _ => error,
             })?;
-            match self.try_append(topic, &record, Some(reserved), urgency) {
+            match self.try_append(topic, &record, &mut Some(reserved), urgency) {
                 Ok(delivery) => return Ok(delivery),
-                Err(NotAppended::Failed(error)) => return Err(error),
-                Err(NotAppended::NeedsBuffer(more)) => bytes = more,
+                Err(refusal) => match *refusal {
+                    NotAppended::Failed(error) => return Err(error),
+                    NotAppended::NeedsBuffer(more) => bytes = more,
+                },
             }
         }
     }
@@ -229,26 +233,26 @@ impl Shared {
         self: &Arc<Self>,
         topic: &Topic,
         partition: &Arc<Partition>,
-        appended: &Appended,
+        appended: Appended,
         urgent: bool,
     ) {
-        if appended.sticky_done {
+        if appended.has(Appended::STICKY_DONE) {
             topic.move_sticky();
         }
-        if appended.opened_at.is_some() && self.resting.swap(false, Ordering::AcqRel) {
+        if appended.has(Appended::OPENED) && self.resting.swap(false, Ordering::AcqRel) {
             self.keeper.notify_one();
         }
         let Some(route) = self.route_of(partition) else {
             return;
         };
-        if appended.filled || urgent {
+        if appended.has(Appended::FILLED) || urgent {
             route.push_ready(partition);
         }
-        if let Some(opened_at) = appended.opened_at {
+        if appended.has(Appended::OPENED) {
             if self.config.linger.is_zero() {
                 route.push_ready(partition);
             } else {
-                route.push_timer(opened_at + self.config.linger, partition);
+                route.push_timer(Instant::now() + self.config.linger, partition);
             }
         }
     }
@@ -279,7 +283,7 @@ impl Shared {
 
     /// Whether nothing should linger: somebody waits for space, or the producer closes.
     pub(super) fn is_hurried(&self) -> bool {
-        self.budget.is_under_pressure() || self.is_closed()
+        self.buffers.budget.is_under_pressure() || self.is_closed()
     }
 
     /// Waits until everything accepted before this call is settled, or `timeout` passes; tells
@@ -297,8 +301,7 @@ impl Shared {
         }
         let settled = async {
             for outcome in outcomes {
-                // The answer itself goes to those who hold the deliveries.
-                let _answer = Delivery::new(outcome, 0).await;
+                outcome.settled().await;
             }
         };
         tokio::time::timeout(timeout, settled).await.is_ok()
@@ -308,11 +311,12 @@ impl Shared {
     pub(super) fn shut_down(&self) {
         self.close();
         self.stop.send_replace(true);
+        let closed = ProduceErrorKind::Closed.into();
         for topic in self.topics() {
             let partitions = topic.partitions();
             partitions
                 .iter()
-                .for_each(|partition| partition.fail_all(&ProduceError::Closed));
+                .for_each(|partition| partition.fail_all(&closed));
         }
     }
 

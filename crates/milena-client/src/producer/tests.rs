@@ -160,7 +160,7 @@ async fn pitfall_08_an_undecodable_response_is_answered_with_the_same_bytes_unsp
     answer.send(acknowledgement()).unwrap();
     for (index, delivery) in deliveries.into_iter().enumerate() {
         let metadata = delivery.await.unwrap();
-        assert_eq!(metadata.offset, Some(42 + index as i64));
+        assert_eq!(metadata.offset(), Some(42 + index as i64));
     }
     serving.abort();
 }

@@ -1,11 +1,12 @@
 //! A topic's partitions as the producer sees them, and the choice among them.
 
+use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use arc_swap::ArcSwap;
 
-use super::error::ProduceError;
+use super::error::{ProduceError, ProduceErrorKind};
 use super::partition::Partition;
 use super::record::Record;
 use crate::NodeId;
@@ -55,39 +56,50 @@ impl Topic {
         self.count.store(count, Ordering::Release);
     }
 
-    /// Calls `use_partition` with the record's partition.
+    /// The partition that `record` goes to.
     #[inline]
-    pub(super) fn with_partition<T>(
+    pub(super) fn partition_of(
         &self,
         record: &Record<'_>,
         partitioning: &Partitioning,
-        use_partition: impl FnOnce(&Arc<Partition>) -> T,
-    ) -> Result<T, ProduceError> {
-        let count = self.partition_count();
-        let index = match (record.partition, partitioning, record.key) {
-            (Some(partition), ..) => partition,
-            (None, Partitioning::HashOrSticky, Some(key)) if count > 0 => {
-                partition_for_key(key, count as i32)
-            }
-            (None, Partitioning::HashOrSticky, _) => self.sticky.load(Ordering::Relaxed) as i32,
-            (None, Partitioning::Custom(partitioner), key) => {
-                partitioner.partition(&self.name, key, count as i32)
-            }
-        };
+    ) -> Result<PartitionRef<'_>, ProduceError> {
+        let index = record
+            .partition
+            .unwrap_or_else(|| self.choose(record, partitioning));
         let position = usize::try_from(index).unwrap_or(usize::MAX);
-        if let Some(partition) = self.initial.get(position) {
-            return Ok(use_partition(partition));
+        match self.initial.get(position) {
+            Some(partition) => Ok(PartitionRef::Initial(partition)),
+            None => self.grown_partition(index, position),
         }
+    }
+
+    #[cold]
+    fn grown_partition(
+        &self,
+        index: i32,
+        position: usize,
+    ) -> Result<PartitionRef<'_>, ProduceError> {
         let grown = self.grown.load();
-        let position = position - self.initial.len();
-        let partition = grown.get(position);
-        partition
-            .map(use_partition)
-            .ok_or_else(|| ProduceError::NoSuchPartition {
+        let partition = grown.get(position - self.initial.len());
+        let partition = partition.cloned().map(PartitionRef::Grown);
+        partition.ok_or_else(|| {
+            ProduceError::from(ProduceErrorKind::NoSuchPartition {
                 topic: self.name.clone(),
                 partition: index,
-                partition_count: count,
+                partition_count: self.partition_count(),
             })
+        })
+    }
+
+    fn choose(&self, record: &Record<'_>, partitioning: &Partitioning) -> i32 {
+        let count = self.partition_count() as i32;
+        match (partitioning, record.key) {
+            (Partitioning::HashOrSticky, Some(key)) if count > 0 => partition_for_key(key, count),
+            (Partitioning::HashOrSticky, _) => self.sticky.load(Ordering::Relaxed) as i32,
+            (Partitioning::Custom(partitioner), key) => {
+                partitioner.partition(&self.name, key, count)
+            }
+        }
     }
 
     /// Moves records without a key on to another partition, one with a leader if there is one.
@@ -104,6 +116,24 @@ impl Topic {
             .filter(|index| *index != current)
             .find(|index| partitions[*index].leader().is_some());
         self.sticky.store(next.unwrap_or(start), Ordering::Relaxed);
+    }
+}
+
+/// A partition for the time of one append.
+pub(super) enum PartitionRef<'a> {
+    Initial(&'a Arc<Partition>),
+    Grown(Arc<Partition>),
+}
+
+impl Deref for PartitionRef<'_> {
+    type Target = Arc<Partition>;
+
+    #[inline]
+    fn deref(&self) -> &Arc<Partition> {
+        match self {
+            PartitionRef::Initial(partition) => partition,
+            PartitionRef::Grown(partition) => partition,
+        }
     }
 }
 

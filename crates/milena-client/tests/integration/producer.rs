@@ -4,7 +4,9 @@
 use std::time::Duration;
 
 use milena_broker::{ApiKey, Broker, Fault};
-use milena_client::producer::{Header, ProduceError, Producer, ProducerConfig, Record};
+use milena_client::producer::{
+    Header, ProduceError, ProduceErrorKind, Producer, ProducerConfig, Record,
+};
 use milena_client::{Client, ClientConfig, ErrorCode};
 
 use crate::support::{read_back, start_broker, start_broker_with};
@@ -44,7 +46,7 @@ async fn send_numbers(
     }
     let mut results = Vec::new();
     for delivery in deliveries {
-        results.push(delivery.await.map(|metadata| metadata.offset));
+        results.push(delivery.await.map(|metadata| metadata.offset()));
     }
     results
 }
@@ -111,7 +113,7 @@ async fn a_record_arrives_as_it_was_sent() {
         .partition(0);
     let first = producer.send(record).await.unwrap();
     let second = producer.send(Record::to("t").partition(0)).await.unwrap();
-    assert_eq!((first.offset, second.offset), (Some(0), Some(1)));
+    assert_eq!((first.offset(), second.offset()), (Some(0), Some(1)));
     let records = read_back(&broker, "t", 0).await;
     assert_eq!(records[0].key.as_deref(), Some(&b"k"[..]));
     assert_eq!(records[0].timestamp, 1_234);
@@ -205,7 +207,10 @@ async fn flush_and_close_account_for_everything() {
     producer.close().await.unwrap();
     assert!(delivery.try_result().unwrap().is_ok(), "close flushes");
     let refused = producer.send(Record::to("t").value(b"3")).await;
-    assert!(matches!(refused, Err(ProduceError::Closed)));
+    assert!(matches!(
+        refused.unwrap_err().kind(),
+        ProduceErrorKind::Closed
+    ));
     assert_eq!(read_back(&broker, "t", 0).await.len(), 2);
 }
 
@@ -258,7 +263,7 @@ async fn memory_is_bounded_and_back_pressures() {
         assert!(accepted.len() <= 16, "more is buffered than allowed");
     };
     assert!(
-        matches!(refused, ProduceError::BufferFull { .. }),
+        matches!(refused.kind(), ProduceErrorKind::BufferFull { .. }),
         "{refused}"
     );
     // Waiting for space works where trying did not, and nothing that was accepted is lost.
@@ -295,7 +300,10 @@ async fn a_record_that_cannot_fit_is_refused_at_once() {
         .await
         .unwrap_err();
     assert!(
-        matches!(error, ProduceError::NoSuchPartition { partition: 99, .. }),
+        matches!(
+            error.kind(),
+            ProduceErrorKind::NoSuchPartition { partition: 99, .. }
+        ),
         "{error}"
     );
 }
@@ -310,8 +318,11 @@ async fn an_unknown_topic_is_a_typed_error() {
         .unwrap_err();
     assert!(error.to_string().contains("nowhere"), "{error}");
     assert!(matches!(
-        producer.try_enqueue(Record::to("nowhere")),
-        Err(ProduceError::TopicNotReady { .. })
+        producer
+            .try_enqueue(Record::to("nowhere"))
+            .unwrap_err()
+            .kind(),
+        ProduceErrorKind::TopicNotReady { .. }
     ));
 }
 
@@ -327,8 +338,8 @@ async fn a_broker_that_never_answers_is_given_up() {
     let error = tokio::time::timeout(SOON, sent).await.unwrap().unwrap_err();
     assert!(
         matches!(
-            error,
-            ProduceError::TimedOut {
+            error.kind(),
+            ProduceErrorKind::TimedOut {
                 maybe_written: true,
                 ..
             }

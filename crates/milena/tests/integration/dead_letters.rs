@@ -35,7 +35,7 @@ async fn a_dead_letter_is_the_record_and_why() {
     assert_eq!(letter.value.as_deref(), Some(&binary[..]));
     assert_eq!(letter.timestamp, 1_600_000_000_000);
     // The same key in a topic with as many partitions: the same partition.
-    assert_eq!(letter.partition, published.partition);
+    assert_eq!(letter.partition, published.partition());
     let headers = letter.headers();
     let first: Vec<_> = headers
         .iter()
@@ -58,7 +58,7 @@ async fn a_dead_letter_is_the_record_and_why() {
         (dead_letter::ORIGIN_TOPIC, "orders".to_owned()),
         (
             dead_letter::ORIGIN_PARTITION,
-            published.partition.to_string(),
+            published.partition().to_string(),
         ),
         (dead_letter::ORIGIN_OFFSET, "0".to_owned()),
         (dead_letter::ORIGIN_GROUP, "group".to_owned()),

@@ -55,7 +55,7 @@ async fn a_record_arrives_as_it_was_published() {
     assert_eq!(last.as_deref(), Some("2"));
     assert_eq!(
         (&*meta.topic, meta.partition, Some(meta.offset)),
-        ("orders", 0, published.offset)
+        ("orders", 0, published.offset())
     );
     assert_eq!((meta.timestamp, meta.attempt), (1_600_000_000_000, 1));
     running.stop().await.unwrap();

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Budget;
-use crate::producer::error::ProduceError;
+use crate::producer::error::ProduceErrorKind;
 
 #[test]
 fn what_is_dropped_is_free_again() {
@@ -21,7 +21,10 @@ async fn waiting_is_bounded() {
     let budget = Budget::new(100);
     let all = budget.try_reserve(100).unwrap();
     let error = budget.reserve(1, Duration::from_secs(1)).await.unwrap_err();
-    assert!(matches!(error, ProduceError::BufferFull { .. }), "{error}");
+    assert!(
+        matches!(error.kind(), ProduceErrorKind::BufferFull { .. }),
+        "{error}"
+    );
     let waits = budget.reserve(1, Duration::from_secs(1));
     let (reserved, ()) = tokio::join!(waits, async { drop(all) });
     assert_eq!(reserved.unwrap().bytes(), 1);
@@ -44,8 +47,8 @@ async fn a_record_larger_than_the_buffer_is_refused_at_once() {
         .unwrap_err();
     assert!(
         matches!(
-            error,
-            ProduceError::RecordTooLarge {
+            error.kind(),
+            ProduceErrorKind::RecordTooLarge {
                 limit_bytes: 100,
                 ..
             }

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Wake};
 
 use super::{BatchAcknowledgement, BatchOutcome, Delivery};
-use crate::producer::error::ProduceError;
+use crate::producer::error::ProduceErrorKind;
 
 struct Counter(AtomicUsize);
 
@@ -19,8 +19,8 @@ impl Wake for Counter {
 
 fn acknowledged(base_offset: i64) -> BatchAcknowledgement {
     BatchAcknowledgement {
-        base_offset: Some(base_offset),
-        log_append_time: None,
+        base_offset,
+        log_append_time: -1,
     }
 }
 
@@ -34,7 +34,7 @@ fn each_record_has_its_own_offset() {
             .unwrap()
             .unwrap();
         assert_eq!(
-            (metadata.partition, metadata.offset),
+            (metadata.partition(), metadata.offset()),
             (3, Some(100 + i64::from(index)))
         );
     }
@@ -67,12 +67,45 @@ fn completion_wakes_every_waiter_once_however_often_it_polled() {
 }
 
 #[test]
+fn a_delivery_dropped_while_waiting_takes_its_waker_along() {
+    let outcome = BatchOutcome::new(0);
+    let counter = Arc::new(Counter(AtomicUsize::new(0)));
+    let waker = counter.clone().into();
+    let mut delivery = Box::pin(Delivery::new(outcome.clone(), 0));
+    let polled = delivery.as_mut().poll(&mut Context::from_waker(&waker));
+    assert!(polled.is_pending());
+    drop(delivery);
+    outcome.complete(Ok(acknowledged(0)));
+    assert_eq!(counter.0.load(Ordering::SeqCst), 0);
+}
+
+#[test]
+fn whoever_waits_for_a_batch_as_a_whole_is_woken_beside_its_deliveries() {
+    let outcome = BatchOutcome::new(0);
+    let counter = Arc::new(Counter(AtomicUsize::new(0)));
+    let waker = counter.clone().into();
+    let mut context = Context::from_waker(&waker);
+    let mut waiting = [Box::pin(outcome.settled()), Box::pin(outcome.settled())];
+    for settled in &mut waiting {
+        assert!(settled.as_mut().poll(&mut context).is_pending());
+    }
+    outcome.complete(Ok(acknowledged(0)));
+    assert_eq!(counter.0.load(Ordering::SeqCst), 2);
+    for settled in &mut waiting {
+        assert!(settled.as_mut().poll(&mut context).is_ready());
+    }
+}
+
+#[test]
 fn the_first_outcome_stays() {
     let outcome = BatchOutcome::new(0);
-    outcome.complete(Err(ProduceError::Closed));
+    outcome.complete(Err(ProduceErrorKind::Closed.into()));
     outcome.complete(Ok(acknowledged(5)));
     let delivery = pin!(Delivery::new(outcome, 0));
     let waker = Arc::new(Counter(AtomicUsize::new(0))).into();
     let polled = delivery.poll(&mut Context::from_waker(&waker));
-    assert!(matches!(polled, Poll::Ready(Err(ProduceError::Closed))));
+    let Poll::Ready(Err(error)) = polled else {
+        panic!("settled with {polled:?}");
+    };
+    assert!(matches!(error.kind(), ProduceErrorKind::Closed));
 }

@@ -1,5 +1,6 @@
 //! The window against a small model of a broker's idempotence checks, and its rules one by one.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -12,7 +13,7 @@ use crate::backoff::Backoff;
 use crate::producer::batch::OpenBatch;
 use crate::producer::budget::Budget;
 use crate::producer::delivery::{BatchAcknowledgement, Delivery};
-use crate::producer::error::ProduceError;
+use crate::producer::error::ProduceErrorKind;
 use crate::producer::record::RecordMetadata;
 use crate::producer::sequence::ProducerIdentity;
 
@@ -54,7 +55,12 @@ impl Bench {
     /// Sends a new batch of `count` records.
     fn send(&mut self, count: u32) -> (u64, Delivery, Bytes) {
         assert_eq!(self.admission(), Admission::New);
-        let mut open = OpenBatch::new(0, self.budget.try_reserve(4096).unwrap(), self.now);
+        let mut open = OpenBatch::new(
+            0,
+            self.budget.try_reserve(4096).unwrap(),
+            &Arc::default(),
+            self.now,
+        );
         for _ in 0..count {
             let record = RecordData {
                 timestamp: 1,
@@ -88,8 +94,8 @@ impl Bench {
 
 fn acknowledged(base_offset: i64) -> Verdict {
     Verdict::Acknowledged(BatchAcknowledgement {
-        base_offset: Some(base_offset),
-        log_append_time: None,
+        base_offset,
+        log_append_time: -1,
     })
 }
 
@@ -103,7 +109,7 @@ fn offset(delivery: &Delivery) -> Option<i64> {
     delivery
         .try_result()?
         .ok()
-        .and_then(|metadata: RecordMetadata| metadata.offset)
+        .and_then(|metadata: RecordMetadata| metadata.offset())
 }
 
 #[test]
@@ -212,7 +218,7 @@ fn pitfall_07_records_after_a_refused_batch_are_written_under_a_new_epoch() {
     let mut bench = Bench::established();
     let (refused, lost, _) = bench.send(3);
     let (follower, delivery, _) = bench.send(4);
-    bench.answer(refused, Verdict::Rejected(ProduceError::Closed));
+    bench.answer(refused, Verdict::Rejected(ProduceErrorKind::Closed.into()));
     assert!(lost.try_result().unwrap().is_err());
     // The broker misses the refused batch's sequence, so it cannot have written the follower.
     bench.answer(follower, Verdict::OutOfOrder);
@@ -231,7 +237,7 @@ fn pitfall_09_bytes_that_a_socket_may_still_read_are_never_changed() {
     let (refused, ..) = bench.send(3);
     let (follower, _delivery, on_the_wire) = bench.send(4);
     let before = on_the_wire.to_vec();
-    bench.answer(refused, Verdict::Rejected(ProduceError::Closed));
+    bench.answer(refused, Verdict::Rejected(ProduceErrorKind::Closed.into()));
     bench.answer(follower, Verdict::OutOfOrder);
     bench.pass(Duration::from_secs(2));
     let (_, stamped_anew) = bench.resend();
@@ -243,7 +249,7 @@ fn pitfall_09_bytes_that_a_socket_may_still_read_are_never_changed() {
 fn a_gap_with_nothing_in_flight_starts_a_new_epoch_for_new_batches() {
     let mut bench = Bench::new();
     let (refused, ..) = bench.send(3);
-    bench.answer(refused, Verdict::Rejected(ProduceError::Closed));
+    bench.answer(refused, Verdict::Rejected(ProduceErrorKind::Closed.into()));
     assert_eq!(stamp_of(&bench.send(2).2), (1, 0));
 }
 
@@ -258,7 +264,9 @@ fn a_batch_that_may_be_written_is_never_stamped_anew() {
     // Only the first is given up: pretend that the second has longer.
     bench.window.retries[1].deadline += DELIVERY_TIMEOUT;
     bench.pass(DELIVERY_TIMEOUT / 2);
-    bench.window.expire(bench.now, |_| ProduceError::Closed);
+    bench
+        .window
+        .expire(bench.now, |_| ProduceErrorKind::Closed.into());
     assert!(given_up.try_result().is_some() && delivery.try_result().is_none());
     let (again, bytes) = bench.resend();
     assert_eq!(
@@ -281,12 +289,10 @@ fn what_is_overdue_in_flight_keeps_its_place_until_answered() {
     bench.pass(DELIVERY_TIMEOUT);
     bench.window.expire(bench.now, |maybe_written| {
         assert!(maybe_written);
-        ProduceError::Closed
+        ProduceErrorKind::Closed.into()
     });
-    assert!(matches!(
-        delivery.try_result(),
-        Some(Err(ProduceError::Closed))
-    ));
+    let error = delivery.try_result().unwrap().unwrap_err();
+    assert!(matches!(error.kind(), ProduceErrorKind::Closed));
     assert!(bench.window.has_in_flight());
     bench.answer(serial, acknowledged(0));
     assert_eq!(stamp_of(&bench.send(1).2), (0, 1), "it was written: no gap");
@@ -300,7 +306,7 @@ fn used_up_epochs_ask_for_a_new_id() {
         epoch: i16::MAX,
     });
     let (refused, ..) = bench.send(1);
-    bench.answer(refused, Verdict::Rejected(ProduceError::Closed));
+    bench.answer(refused, Verdict::Rejected(ProduceErrorKind::Closed.into()));
     assert_eq!(bench.admission(), Admission::NeedsIdentity);
     bench
         .window
@@ -383,7 +389,7 @@ fn random_faults_lose_double_and_reorder_nothing() {
                     Verdict::Retriable
                 }
                 2 if !broker.log.iter().any(|entry| entry.1 == stamp_of(&bytes).1) => {
-                    Verdict::Rejected(ProduceError::Closed)
+                    Verdict::Rejected(ProduceErrorKind::Closed.into())
                 }
                 _ => broker.append(&bytes),
             };
