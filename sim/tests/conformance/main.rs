@@ -10,6 +10,7 @@ mod commits;
 mod faults;
 mod groups;
 mod ordering;
+mod producing;
 mod round_trip;
 mod seek;
 mod sizes;

@@ -1,6 +1,6 @@
 //! Hash values that Kafka's own `UtilsTest` lists for murmur2.
 
-use super::{murmur2, partition_for_key};
+use super::{KeyHash, Keyless, Partitioning, murmur2, partition_for_key};
 
 #[test]
 fn murmur2_matches_the_java_client() {
@@ -35,5 +35,44 @@ fn partitions_ignore_the_sign_bit() {
     for count in 1..50 {
         let partition = partition_for_key(b"some key", count);
         assert!((0..count).contains(&partition));
+    }
+}
+
+#[test]
+fn the_hashes_of_librdkafka_are_unsigned_and_absolute() {
+    // The check values of CRC-32 and of FNV-1a, whose second has the sign bit set.
+    assert_eq!(
+        KeyHash::Crc32.partition(b"123456789", i32::MAX),
+        (0xcbf4_3926_u32 % 0x7fff_ffff) as i32
+    );
+    assert_eq!(
+        KeyHash::Fnv1a.partition(b"a", i32::MAX),
+        (0xe40c_292c_u32 as i32).unsigned_abs() as i32
+    );
+    for hash in [KeyHash::Murmur2, KeyHash::Crc32, KeyHash::Fnv1a] {
+        assert_eq!(hash.partition(b"key", 0), 0, "no partition, no panic");
+        for count in 1..50 {
+            assert!((0..count).contains(&hash.partition(b"some key", count)));
+        }
+    }
+}
+
+#[test]
+fn only_what_the_key_decides_is_fixed() {
+    let by = |hash, keyless| Partitioning::Hash { hash, keyless };
+    let (sticky, hashed) = (Keyless::Sticky, Keyless::Hashed);
+    let cases: [(Partitioning, Option<&[u8]>, bool); 8] = [
+        (by(KeyHash::Murmur2, sticky), Some(b"key"), true),
+        (by(KeyHash::Murmur2, sticky), Some(b""), true),
+        (by(KeyHash::Murmur2, sticky), None, false),
+        (by(KeyHash::Murmur2, hashed), None, true),
+        (by(KeyHash::Crc32, sticky), Some(b""), false),
+        (by(KeyHash::Crc32, hashed), Some(b""), true),
+        (Partitioning::Sticky, Some(b"key"), false),
+        (Partitioning::RoundRobin, Some(b"key"), false),
+    ];
+    for (partitioning, key, is_fixed) in cases {
+        let partition = partitioning.fixed("topic", key, 12);
+        assert_eq!(partition.is_some(), is_fixed, "{partitioning:?} {key:?}");
     }
 }

@@ -8,6 +8,9 @@ use crate::config::Properties;
 use crate::error::Error;
 use crate::partitioner::Partitioning;
 
+/// A broker recognises a repeated batch among the last five of a producer (KIP-98).
+const IDEMPOTENT_IN_FLIGHT_MAX: usize = 5;
+
 /// How many brokers must have a record before it counts as delivered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Acks {
@@ -44,7 +47,7 @@ impl Acks {
 #[must_use]
 pub struct ProducerConfig {
     pub(crate) acks: Acks,
-    pub(crate) enable_idempotence: bool,
+    pub(crate) enable_idempotence: Option<bool>,
     pub(crate) linger: Duration,
     pub(crate) batch_bytes_max: usize,
     pub(crate) request_bytes_max: usize,
@@ -56,13 +59,14 @@ pub struct ProducerConfig {
     pub(crate) compression: Compression,
     pub(crate) compression_level: Option<i32>,
     pub(crate) partitioning: Partitioning,
+    pub(crate) adaptive_partitioning: bool,
 }
 
 impl Default for ProducerConfig {
     fn default() -> Self {
         ProducerConfig {
             acks: Acks::All,
-            enable_idempotence: true,
+            enable_idempotence: None,
             linger: Duration::from_millis(5),
             batch_bytes_max: 128 * 1024,
             request_bytes_max: 1024 * 1024,
@@ -74,11 +78,39 @@ impl Default for ProducerConfig {
             compression: Compression::None,
             compression_level: None,
             partitioning: Partitioning::default(),
+            adaptive_partitioning: true,
         }
     }
 }
 
 impl ProducerConfig {
+    /// Profile: as many records a second as possible, a little later each. Batches of up to 1 MiB
+    /// that linger 50 ms, lz4, 64 MiB of buffers; idempotent.
+    pub fn high_throughput() -> Self {
+        Self::default()
+            .linger(Duration::from_millis(50))
+            .batch_bytes_max(1024 * 1024)
+            .request_bytes_max(4 * 1024 * 1024)
+            .buffer_bytes_max(64 * 1024 * 1024)
+            .compression(Compression::Lz4, None)
+    }
+
+    /// Profile: nothing is given up early. acks=all and idempotence are set, not just defaults, so
+    /// that a conflicting setting is an error; a record is tried for ten minutes.
+    pub fn high_reliability() -> Self {
+        Self::default()
+            .acks(Acks::All)
+            .enable_idempotence(true)
+            .delivery_timeout(Duration::from_secs(600))
+    }
+
+    /// Profile: each record leaves at once. No lingering, no compression, small batches.
+    pub fn low_latency() -> Self {
+        Self::default()
+            .linger(Duration::ZERO)
+            .batch_bytes_max(16 * 1024)
+    }
+
     /// The settings that `properties` hold under Kafka's or librdkafka's names, and defaults for
     /// the rest.
     ///
@@ -117,10 +149,18 @@ impl ProducerConfig {
     }
 
     /// `enable.idempotence`: retries write nothing twice and keep the order. Needs `acks=all` and
-    /// at most 5 batches in flight. Default true.
+    /// at most 5 batches in flight. Default: true unless one of those two was set otherwise, as in
+    /// Kafka's own client; set to true, such a conflict is an error.
     pub fn enable_idempotence(mut self, enable: bool) -> Self {
-        self.enable_idempotence = enable;
+        self.enable_idempotence = Some(enable);
         self
+    }
+
+    /// Whether the producer is idempotent, with all settings considered.
+    pub(crate) fn is_idempotent(&self) -> bool {
+        let fits =
+            self.acks == Acks::All && self.in_flight_per_partition_max <= IDEMPOTENT_IN_FLIGHT_MAX;
+        self.enable_idempotence.unwrap_or(fits)
     }
 
     /// `linger.ms`: how long a batch waits for more records. A [`send`](super::Producer::send)
@@ -191,6 +231,13 @@ impl ProducerConfig {
         self
     }
 
+    /// `partitioner.adaptive.partitioning.enable`: records without a key prefer partitions with
+    /// less waiting in front of them (KIP-794). Default true.
+    pub fn adaptive_partitioning(mut self, enable: bool) -> Self {
+        self.adaptive_partitioning = enable;
+        self
+    }
+
     /// Checks every setting and how they fit together.
     ///
     /// # Errors
@@ -204,14 +251,14 @@ impl ProducerConfig {
             }
         };
         check(
-            !self.enable_idempotence || self.acks == Acks::All,
+            !self.is_idempotent() || self.acks == Acks::All,
             "acks",
             format!("{:?}", self.acks),
-            "an idempotent producer needs acks=all; set enable.idempotence=false for less",
+            "an idempotent producer needs acks=all; leave enable.idempotence out for less",
         )?;
         let in_flight = self.in_flight_per_partition_max;
         check(
-            in_flight >= 1 && (!self.enable_idempotence || in_flight <= 5),
+            in_flight >= 1 && (!self.is_idempotent() || in_flight <= IDEMPOTENT_IN_FLIGHT_MAX),
             "max.in.flight.requests.per.connection",
             in_flight.to_string(),
             "at least 1, and at most 5 for an idempotent producer",

@@ -4,11 +4,13 @@
 //! The batch completes once and wakes those who wait.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll, Waker};
 
+use super::callbacks::{Callback, Callbacks};
 use super::error::ProduceError;
 use super::record::RecordMetadata;
 
@@ -45,10 +47,17 @@ pub(super) struct BatchOutcome {
 }
 
 /// Who is woken when the batch is settled: deliveries by their record's index, then others.
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Waiters {
     wakers: BTreeMap<u64, Waker>,
     others: u64,
+    reports: Option<Reports>,
+}
+
+/// Callbacks with their records' indices, and who makes them.
+struct Reports {
+    callbacks: Arc<Callbacks>,
+    waiting: Vec<(u32, Callback)>,
 }
 
 impl BatchOutcome {
@@ -64,8 +73,15 @@ impl BatchOutcome {
     /// out stays timed out, whatever the broker answers later.
     pub(super) fn complete(&self, result: Result<BatchAcknowledgement, ProduceError>) {
         if self.result.set(result).is_ok() {
-            let waiters = std::mem::take(&mut *self.lock_waiters());
-            waiters.wakers.into_values().for_each(Waker::wake);
+            let mut waiters = self.lock_waiters();
+            if let Some(reports) = waiters.reports.take() {
+                let call = |(index, callback)| Some((callback, self.record(index)?));
+                let calls = reports.waiting.into_iter().filter_map(call);
+                reports.callbacks.run(calls.collect());
+            }
+            let wakers = std::mem::take(&mut waiters.wakers);
+            drop(waiters);
+            wakers.into_values().for_each(Waker::wake);
         }
     }
 
@@ -101,6 +117,17 @@ impl BatchOutcome {
             Ok(acknowledgement) => Ok(acknowledgement.record(self.partition, index)),
             Err(error) => Err(error.clone()),
         })
+    }
+}
+
+impl fmt::Debug for Waiters {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let reports = self.reports.as_ref();
+        let callbacks = reports.map_or(0, |reports| reports.waiting.len());
+        f.debug_struct("Waiters")
+            .field("wakers", &self.wakers.len())
+            .field("callbacks", &callbacks)
+            .finish()
     }
 }
 
@@ -151,6 +178,23 @@ impl Future for Delivery {
 }
 
 impl Delivery {
+    /// Has `callback` called with the answer by `callbacks`.
+    pub(super) fn report(self, callbacks: &Arc<Callbacks>, callback: Callback) {
+        let mut waiters = self.outcome.lock_waiters();
+        // As in `wait`: whoever completes the batch from here on sees the callback. And one that
+        // joins others keeps its place among them.
+        match (self.outcome.record(self.index), &mut waiters.reports) {
+            (_, Some(reports)) => reports.waiting.push((self.index, callback)),
+            (Some(result), None) => callbacks.run(vec![(callback, result)]),
+            (None, reports) => {
+                *reports = Some(Reports {
+                    callbacks: callbacks.clone(),
+                    waiting: vec![(self.index, callback)],
+                });
+            }
+        }
+    }
+
     #[cold]
     fn wait(&mut self, context: &mut Context<'_>) -> Poll<Result<RecordMetadata, ProduceError>> {
         let mut waiters = self.outcome.lock_waiters();

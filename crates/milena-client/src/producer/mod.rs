@@ -7,6 +7,7 @@
 
 mod batch;
 mod budget;
+mod callbacks;
 mod config;
 mod delivery;
 mod enqueue;
@@ -105,6 +106,24 @@ impl Producer {
         Enqueue::new(self.shared(), &topic, record, Urgency::Linger).await
     }
 
+    /// As [`Producer::enqueue`]; `callback` is called once with the broker's answer, in the order
+    /// of the records of a partition, on a task that does nothing else.
+    ///
+    /// # Errors
+    /// [`ProduceError`] when the record was not accepted; `callback` is not called then.
+    pub async fn enqueue_with_callback<F>(
+        &self,
+        record: Record<'_>,
+        callback: F,
+    ) -> Result<(), ProduceError>
+    where
+        F: FnOnce(Result<RecordMetadata, ProduceError>) + Send + 'static,
+    {
+        let delivery = self.enqueue(record).await?;
+        delivery.report(&self.shared().callbacks, Box::new(callback));
+        Ok(())
+    }
+
     /// Accepts a record without ever waiting.
     ///
     /// # Errors
@@ -132,7 +151,8 @@ impl Producer {
         })
     }
 
-    /// Waits until everything accepted before is settled, without lingering.
+    /// Waits until everything accepted before is settled, without lingering, and the callbacks
+    /// of what is settled were called.
     ///
     /// # Errors
     /// [`Error::Timeout`] when that takes longer than `timeout`; nothing is lost by it.
@@ -209,6 +229,23 @@ impl TopicHandle {
     #[inline]
     pub fn enqueue<'a>(&'a self, record: Record<'a>) -> Enqueue<'a> {
         Enqueue::new(&self.handle.shared, &self.topic, record, Urgency::Linger)
+    }
+
+    /// As [`Producer::enqueue_with_callback`]; the record's own topic is ignored.
+    ///
+    /// # Errors
+    /// As [`Producer::enqueue_with_callback`].
+    pub async fn enqueue_with_callback<F>(
+        &self,
+        record: Record<'_>,
+        callback: F,
+    ) -> Result<(), ProduceError>
+    where
+        F: FnOnce(Result<RecordMetadata, ProduceError>) + Send + 'static,
+    {
+        let delivery = self.enqueue(record).await?;
+        delivery.report(&self.handle.shared.callbacks, Box::new(callback));
+        Ok(())
     }
 
     /// As [`Producer::try_enqueue`]; the record's own topic is ignored.

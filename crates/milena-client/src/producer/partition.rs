@@ -277,6 +277,11 @@ impl Queue {
         self.closed = true;
     }
 
+    /// Batches that wait although they are full.
+    pub(super) fn full_count(&self) -> usize {
+        self.full.len()
+    }
+
     pub(super) fn has_full(&self) -> bool {
         !self.full.is_empty()
     }

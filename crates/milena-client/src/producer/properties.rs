@@ -5,6 +5,7 @@ use milena_wire::compression::Compression;
 use super::config::{Acks, ProducerConfig};
 use crate::config::{Configurable, Property};
 use crate::error::Error;
+use crate::partitioner::{KeyHash, Keyless, Partitioning};
 
 impl Configurable for ProducerConfig {
     const PROPERTIES: &'static [Property<Self>] = &[
@@ -19,7 +20,7 @@ impl Configurable for ProducerConfig {
             Ok(())
         }),
         Property::new(&["enable.idempotence"], |config, value| {
-            config.enable_idempotence = value.boolean()?;
+            config.enable_idempotence = Some(value.boolean()?);
             Ok(())
         }),
         Property::new(&["linger.ms", "queue.buffering.max.ms"], |config, value| {
@@ -65,6 +66,42 @@ impl Configurable for ProducerConfig {
             &["max.in.flight.requests.per.connection", "max.in.flight"],
             |config, value| {
                 config.in_flight_per_partition_max = value.number()?;
+                Ok(())
+            },
+        ),
+        Property::new(&["partitioner.class"], |config, value| {
+            config.partitioning = value.one_of(&[
+                ("RoundRobinPartitioner", Partitioning::RoundRobin),
+                (
+                    "org.apache.kafka.clients.producer.RoundRobinPartitioner",
+                    Partitioning::RoundRobin,
+                ),
+            ])?;
+            Ok(())
+        }),
+        Property::new(&["partitioner"], |config, value| {
+            let by = |hash, keyless| Partitioning::Hash { hash, keyless };
+            config.partitioning = value.one_of(&[
+                ("murmur2_random", by(KeyHash::Murmur2, Keyless::Sticky)),
+                ("murmur2", by(KeyHash::Murmur2, Keyless::Hashed)),
+                ("consistent_random", by(KeyHash::Crc32, Keyless::Sticky)),
+                ("consistent", by(KeyHash::Crc32, Keyless::Hashed)),
+                ("fnv1a_random", by(KeyHash::Fnv1a, Keyless::Sticky)),
+                ("fnv1a", by(KeyHash::Fnv1a, Keyless::Hashed)),
+                ("random", Partitioning::Sticky),
+            ])?;
+            Ok(())
+        }),
+        Property::new(&["partitioner.ignore.keys"], |config, value| {
+            if value.boolean()? {
+                config.partitioning = Partitioning::Sticky;
+            }
+            Ok(())
+        }),
+        Property::new(
+            &["partitioner.adaptive.partitioning.enable"],
+            |config, value| {
+                config.adaptive_partitioning = value.boolean()?;
                 Ok(())
             },
         ),

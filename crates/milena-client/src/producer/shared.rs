@@ -10,6 +10,7 @@ use tokio::sync::{Notify, watch};
 
 use super::batch::OpenBatch;
 use super::budget::{Budget, Reservation};
+use super::callbacks::Callbacks;
 use super::config::ProducerConfig;
 use super::delivery::Delivery;
 use super::error::{ProduceError, ProduceErrorKind};
@@ -46,6 +47,7 @@ pub(super) struct Shared {
     clock: CoarseClock,
     topics: RwLock<HashMap<Arc<str>, Arc<Topic>>>,
     routes: Mutex<HashMap<NodeId, Arc<Route>>>,
+    pub(super) callbacks: Arc<Callbacks>,
     runtime: Handle,
     closed: AtomicBool,
     /// Nothing is buffered and the keeper sleeps until something is.
@@ -74,6 +76,7 @@ impl Shared {
             clock: CoarseClock::start(),
             topics: RwLock::default(),
             routes: Mutex::default(),
+            callbacks: Callbacks::new(runtime.clone()),
             runtime,
             closed: AtomicBool::new(false),
             resting: AtomicBool::new(false),
@@ -126,7 +129,7 @@ impl Shared {
         }
         let deadline = Instant::now() + self.config.max_block;
         let metadata = self.client.metadata().topic(name, deadline.into()).await?;
-        if self.config.enable_idempotence {
+        if self.config.is_idempotent() {
             self.identity.ensure(&self.client, deadline).await?;
         }
         let mut topics = self.topics.write().unwrap_or_else(PoisonError::into_inner);
@@ -148,7 +151,7 @@ impl Shared {
     ) -> Vec<Arc<Partition>> {
         let new = |index: usize| {
             let mut window = SendWindow::new(
-                self.config.enable_idempotence,
+                self.config.is_idempotent(),
                 self.config.in_flight_per_partition_max,
                 self.retry_backoff(),
             );
@@ -237,7 +240,7 @@ impl Shared {
         urgent: bool,
     ) {
         if appended.has(Appended::STICKY_DONE) {
-            topic.move_sticky();
+            topic.move_sticky(self.config.adaptive_partitioning);
         }
         if appended.has(Appended::OPENED) && self.resting.swap(false, Ordering::AcqRel) {
             self.keeper.notify_one();
@@ -303,6 +306,7 @@ impl Shared {
             for outcome in outcomes {
                 outcome.settled().await;
             }
+            self.callbacks.drained().await;
         };
         tokio::time::timeout(timeout, settled).await.is_ok()
     }

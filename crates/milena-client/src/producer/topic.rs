@@ -11,7 +11,7 @@ use super::partition::Partition;
 use super::record::Record;
 use crate::NodeId;
 use crate::metadata::TopicMetadata;
-use crate::partitioner::{Partitioning, partition_for_key};
+use crate::partitioner::Partitioning;
 
 /// The partitions of one topic.
 #[derive(Debug)]
@@ -24,6 +24,8 @@ pub(super) struct Topic {
     count: AtomicUsize,
     /// Where records without a key go for now.
     sticky: AtomicUsize,
+    /// How many records went round robin.
+    turn: AtomicUsize,
 }
 
 impl Topic {
@@ -35,6 +37,7 @@ impl Topic {
             initial: partitions.into_boxed_slice(),
             grown: ArcSwap::default(),
             sticky: AtomicUsize::new(sticky),
+            turn: AtomicUsize::new(sticky),
         }
     }
 
@@ -91,31 +94,75 @@ impl Topic {
         })
     }
 
+    #[inline]
     fn choose(&self, record: &Record<'_>, partitioning: &Partitioning) -> i32 {
-        let count = self.partition_count() as i32;
-        match (partitioning, record.key) {
-            (Partitioning::HashOrSticky, Some(key)) if count > 0 => partition_for_key(key, count),
-            (Partitioning::HashOrSticky, _) => self.sticky.load(Ordering::Relaxed) as i32,
-            (Partitioning::Custom(partitioner), key) => {
-                partitioner.partition(&self.name, key, count)
-            }
-        }
+        let count = self.partition_count();
+        let fixed = partitioning.fixed(&self.name, record.key, count as i32);
+        fixed.unwrap_or_else(|| match partitioning {
+            Partitioning::RoundRobin => self.next_in_turn(count),
+            _ => self.sticky.load(Ordering::Relaxed) as i32,
+        })
     }
 
-    /// Moves records without a key on to another partition, one with a leader if there is one.
-    pub(super) fn move_sticky(&self) {
-        let partitions = self.partitions();
-        let count = partitions.len();
+    /// The next partition in turn that has a leader; the next one when none has.
+    fn next_in_turn(&self, count: usize) -> i32 {
+        let take = || self.turn.fetch_add(1, Ordering::Relaxed) % count.max(1);
+        let first = take();
+        let mut index = first;
+        for _ in 0..count {
+            if self.has_leader(index) {
+                return index as i32;
+            }
+            index = take();
+        }
+        first as i32
+    }
+
+    /// Moves records without a key on to another partition: of two that have a leader and are
+    /// drawn at random, the one with less waiting in front of it. Two choices spread nearly as
+    /// evenly as looking at all (KIP-794 does), and cost the same with 10,000 partitions.
+    pub(super) fn move_sticky(&self, adaptive: bool) {
+        let count = self.partition_count();
         if count < 2 {
             return;
         }
         let current = self.sticky.load(Ordering::Relaxed);
-        let start = fastrand::usize(..count);
-        let candidates = (0..count).map(|step| (start + step) % count);
-        let next = candidates
-            .filter(|index| *index != current)
-            .find(|index| partitions[*index].leader().is_some());
-        self.sticky.store(next.unwrap_or(start), Ordering::Relaxed);
+        let draw = || {
+            let start = fastrand::usize(..count);
+            let candidates = (0..count).map(|step| (start + step) % count);
+            let mut others = candidates.filter(|index| *index != current);
+            others.find(|index| self.has_leader(*index))
+        };
+        let next = match (draw(), adaptive.then(draw).flatten()) {
+            (Some(one), Some(other)) if self.backlog(other) < self.backlog(one) => other,
+            (Some(one), _) => one,
+            (None, _) => fastrand::usize(..count),
+        };
+        self.sticky.store(next, Ordering::Relaxed);
+    }
+
+    fn has_leader(&self, index: usize) -> bool {
+        self.with_partition(index, |partition| partition.leader().is_some())
+    }
+
+    fn backlog(&self, index: usize) -> usize {
+        self.with_partition(index, |partition| partition.queue().full_count())
+    }
+
+    fn with_partition<T: Default>(
+        &self,
+        index: usize,
+        look: impl FnOnce(&Arc<Partition>) -> T,
+    ) -> T {
+        if let Some(partition) = self.initial.get(index) {
+            return look(partition);
+        }
+        let grown = self.grown.load();
+        let partition = index.checked_sub(self.initial.len());
+        partition
+            .and_then(|position| grown.get(position))
+            .map(look)
+            .unwrap_or_default()
     }
 }
 

@@ -34,14 +34,17 @@ type Case = (
 
 #[test]
 fn what_does_not_fit_is_named() {
-    let cases: [Case; 7] = [
-        (&[("acks", "1")], &["acks", "enable.idempotence=false"]),
+    let cases: [Case; 8] = [
+        (
+            &[("acks", "1"), ("enable.idempotence", "true")],
+            &["acks", "leave enable.idempotence out"],
+        ),
         (
             &[("acks", "2")],
             &["acks", "\"2\"", "expected all, -1, 1, 0"],
         ),
         (
-            &[("max.in.flight", "6")],
+            &[("max.in.flight", "6"), ("enable.idempotence", "true")],
             &[
                 "max.in.flight.requests.per.connection",
                 "\"6\"",
@@ -61,6 +64,10 @@ fn what_does_not_fit_is_named() {
             &["delivery.timeout.ms", "request.timeout.ms"],
         ),
         (
+            &[("partitioner", "murmur3")],
+            &["partitioner", "murmur2_random, murmur2, consistent_random"],
+        ),
+        (
             &[("linger", "5")],
             &["linger", "did you mean \"linger.ms\""],
         ),
@@ -70,5 +77,73 @@ fn what_does_not_fit_is_named() {
         for part in parts {
             assert!(error.contains(part), "{properties:?}: {error}");
         }
+    }
+}
+
+#[test]
+fn settings_that_rule_out_idempotence_turn_it_off_unless_it_was_asked_for() {
+    let cases: [(&[(&str, &str)], bool); 5] = [
+        (&[], true),
+        (&[("acks", "1")], false),
+        (&[("acks", "0")], false),
+        (&[("max.in.flight", "6")], false),
+        (&[("enable.idempotence", "false")], false),
+    ];
+    for (properties, expected) in cases {
+        let config = ProducerConfig::from_properties(properties.iter().copied()).unwrap();
+        assert_eq!(config.is_idempotent(), expected, "{properties:?}");
+    }
+}
+
+#[test]
+fn profiles_are_valid_and_differ_where_they_say() {
+    let [throughput, reliability, latency] = [
+        ProducerConfig::high_throughput(),
+        ProducerConfig::high_reliability(),
+        ProducerConfig::low_latency(),
+    ];
+    for profile in [&throughput, &reliability, &latency] {
+        profile.validate().unwrap();
+        assert!(profile.is_idempotent());
+    }
+    assert!(throughput.linger > latency.linger && latency.linger.is_zero());
+    assert!(reliability.acks(super::Acks::Leader).validate().is_err());
+}
+
+#[test]
+fn partitioners_are_known_by_the_names_of_both_clients() {
+    let cases = [
+        (
+            ("partitioner", "consistent_random"),
+            "Hash { hash: Crc32, keyless: Sticky }",
+        ),
+        (
+            ("partitioner", "murmur2"),
+            "Hash { hash: Murmur2, keyless: Hashed }",
+        ),
+        (
+            ("partitioner", "fnv1a_random"),
+            "Hash { hash: Fnv1a, keyless: Sticky }",
+        ),
+        (("partitioner.ignore.keys", "true"), "Sticky"),
+        (
+            ("partitioner.ignore.keys", "false"),
+            "Hash { hash: Murmur2, keyless: Sticky }",
+        ),
+        (
+            (
+                "partitioner.class",
+                "org.apache.kafka.clients.producer.RoundRobinPartitioner",
+            ),
+            "RoundRobin",
+        ),
+    ];
+    for (property, expected) in cases {
+        let config = ProducerConfig::from_properties([property]).unwrap();
+        assert_eq!(
+            format!("{:?}", config.partitioning),
+            expected,
+            "{property:?}"
+        );
     }
 }
