@@ -18,6 +18,8 @@ pub const BROKERS_VARIABLE: &str = "MILENA_TEST_BROKERS";
 const TEST_WAIT: Duration = Duration::from_secs(120);
 /// How long a test waits for the next record before it says that one is missing.
 const RECORD_WAIT: Duration = Duration::from_secs(30);
+/// The pause before the same question is asked again.
+const ASK_AGAIN: Duration = Duration::from_millis(20);
 
 /// What a test runs against.
 pub struct Target {
@@ -51,7 +53,11 @@ impl Target {
         let (embedded, bootstrap) = match std::env::var(BROKERS_VARIABLE) {
             Ok(brokers) => (None, brokers),
             Err(_) => {
-                let broker = Broker::builder().start().await?;
+                // Tests wait for old records to go.
+                let broker = Broker::builder()
+                    .property("log.retention.check.interval.ms", "200")?
+                    .start()
+                    .await?;
                 let bootstrap = broker.bootstrap();
                 (Some(broker), bootstrap)
             }
@@ -160,6 +166,25 @@ pub async fn take(consumer: &Consumer, count: usize) -> Result<Vec<ConsumedRecor
         deadline = Instant::now() + RECORD_WAIT;
     }
     Ok(records)
+}
+
+/// Asks again and again until there is an answer: brokers of a cluster learn of changes one after the
+/// other. No longer than any test may wait.
+///
+/// # Errors
+/// Those of the question, and when there is no answer in time.
+pub async fn eventually<T>(
+    what: &str,
+    mut ask: impl AsyncFnMut() -> Result<Option<T>>,
+) -> Result<T> {
+    let deadline = Instant::now() + RECORD_WAIT;
+    loop {
+        if let Some(answer) = ask().await? {
+            return Ok(answer);
+        }
+        anyhow::ensure!(Instant::now() < deadline, "in vain: {what}");
+        tokio::time::sleep(ASK_AGAIN).await;
+    }
 }
 
 /// The first `partitions` partitions of a topic.

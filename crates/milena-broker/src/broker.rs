@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use tokio::task::JoinHandle;
 
+use crate::config::layers::ConfigStore;
 use crate::config::{self, BrokerConfig};
 use crate::coordinator::groups::Groups;
 use crate::error::BrokerError;
@@ -148,8 +149,10 @@ impl BrokerBuilder {
             Listener::bind(address).map_err(|source| BrokerError::Bind { address, source })?;
         let opened = Storage::open(directory, &config)?;
         let storage = Arc::new(opened.storage);
+        let configs = Arc::new(ConfigStore::open(storage.clone(), &config)?);
         let node = Arc::new(Node {
-            topics: Catalog::open(storage.clone(), opened.topics)?,
+            topics: Catalog::open(storage.clone(), configs.clone(), opened.topics)?,
+            configs,
             cluster_id: opened.cluster_id,
             fetch_sessions: FetchSessions::new(config.fetch_sessions_max),
             groups: Groups::open(&config, storage.clone(), opened.groups),

@@ -46,17 +46,20 @@ pub(crate) async fn run_groups(node: Arc<Node>, stop: watch::Receiver<bool>) {
 fn clean(node: &Node) {
     let now_ms = clock::wall_ms();
     let config = &node.config;
-    let before_ms = config.retention_ms.map(|keep| now_ms.saturating_sub(keep));
     let expiration = i64::try_from(config.producer_id_expiration.as_millis()).unwrap_or(i64::MAX);
     let producers_oldest_ms = now_ms.saturating_sub(expiration);
     let offsets_retention = i64::try_from(config.offsets_retention.as_millis()).unwrap_or(i64::MAX);
     node.groups.expire(now_ms.saturating_sub(offsets_retention));
     for topic in node.topics.all() {
+        let config = topic.config();
+        let deletes = config.cleanup.deletes;
+        let keep_ms = config.retention_ms.filter(|_| deletes);
+        let before_ms = keep_ms.map(|keep| now_ms.saturating_sub(keep));
+        let bytes_max = config.retention_bytes.filter(|_| deletes);
         for partition in topic.partitions() {
-            let cleaned =
-                partition
-                    .log
-                    .clean(before_ms, config.retention_bytes, producers_oldest_ms);
+            let cleaned = partition
+                .log
+                .clean(before_ms, bytes_max, producers_oldest_ms);
             if let Err(error) = cleaned {
                 tracing::error!(
                     event = "retention_failed",

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use crate::config::BrokerConfig;
+use crate::config::layers::ConfigStore;
 use crate::coordinator::groups::Groups;
 use crate::faults::Faults;
 use crate::fetch_sessions::FetchSessions;
@@ -18,6 +19,7 @@ pub(crate) struct Node {
     pub(crate) config: Arc<BrokerConfig>,
     pub(crate) cluster_id: String,
     pub(crate) storage: Arc<Storage>,
+    pub(crate) configs: Arc<ConfigStore>,
     pub(crate) topics: Catalog,
     pub(crate) fetch_sessions: FetchSessions,
     pub(crate) groups: Groups,

@@ -8,6 +8,7 @@ mod cluster;
 mod commands;
 mod failure;
 mod output;
+mod partition_list;
 mod record;
 
 use std::io::Write;

@@ -5,6 +5,9 @@
 //! left out on a cluster.
 
 mod admin;
+mod admin_configs;
+mod admin_groups;
+mod admin_partitions;
 mod app;
 mod commits;
 mod faults;

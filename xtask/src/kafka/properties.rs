@@ -66,6 +66,11 @@ pub(super) fn server_properties(
     // Tests use short sessions so that a dead member is noticed while they wait.
     set("group.min.session.timeout.ms", &1000);
     set("log.cleaner.dedupe.buffer.size", &4_194_304);
+    // Tests wait for old records to go, and others keep records with old timestamps.
+    set("log.retention.ms", &-1);
+    set("log.retention.check.interval.ms", &500);
+    set("log.initial.task.delay.ms", &500);
+    set("log.cleaner.backoff.ms", &200);
     if version.starts_with("3.") {
         set("group.coordinator.rebalance.protocols", &"classic,consumer");
     } else {

@@ -3,18 +3,24 @@
 //! Owns every setting and its default. What a setting does is known where it is
 //! used.
 
+pub(crate) mod change;
+pub(crate) mod layers;
 mod properties;
+pub(crate) mod topic;
 
 use std::time::Duration;
 
-use milena_wire::batch::TimestampType;
+use layers::Settings;
 
-pub(crate) use properties::apply;
 pub use properties::property_names;
+pub(crate) use properties::{DESCRIBED, apply};
 
 /// Checked settings; each field names the property it comes from.
 #[derive(Debug, Clone)]
 pub(crate) struct BrokerConfig {
+    /// What was set, as it was given; without secrets. Where topics get what they do not set
+    /// themselves, see [`layers`].
+    pub(crate) given: Settings,
     /// `node.id`, `broker.id`
     pub(crate) node_id: i32,
     /// `broker.rack`
@@ -27,8 +33,6 @@ pub(crate) struct BrokerConfig {
     pub(crate) auto_create_topics: bool,
     /// `delete.topic.enable`
     pub(crate) delete_topics: bool,
-    /// `message.max.bytes`
-    pub(crate) batch_bytes_max: usize,
     /// `socket.request.max.bytes`
     pub(crate) request_bytes_max: usize,
     /// `max.connections`
@@ -39,24 +43,8 @@ pub(crate) struct BrokerConfig {
     pub(crate) fetch_bytes_max: usize,
     /// `max.incremental.fetch.session.cache.slots`
     pub(crate) fetch_sessions_max: usize,
-    /// `log.message.timestamp.type`
-    pub(crate) timestamp_type: TimestampType,
-    /// `log.message.timestamp.before.max.ms`
-    pub(crate) timestamp_before_max_ms: i64,
-    /// `log.message.timestamp.after.max.ms`
-    pub(crate) timestamp_after_max_ms: i64,
-    /// `log.retention.ms`, `.minutes`, `.hours`; `None` keeps for ever.
-    pub(crate) retention_ms: Option<i64>,
-    /// `log.retention.bytes`, per partition; `None` is unlimited.
-    pub(crate) retention_bytes: Option<u64>,
     /// `log.retention.check.interval.ms`
     pub(crate) retention_check_interval: Duration,
-    /// `log.segment.bytes`
-    pub(crate) segment_bytes: u64,
-    /// `log.index.interval.bytes`
-    pub(crate) index_interval_bytes: u64,
-    /// `log.flush.interval.messages`; 1 makes every acknowledgement wait for the disk.
-    pub(crate) flush_interval_messages: u64,
     /// `log.flush.interval.ms`
     pub(crate) flush_interval: Option<Duration>,
     /// `log.flush.offset.checkpoint.interval.ms`; everything is on disk this often at least.
@@ -85,27 +73,19 @@ impl Default for BrokerConfig {
     fn default() -> Self {
         const DAY: Duration = Duration::from_secs(24 * 60 * 60);
         BrokerConfig {
+            given: Settings::new(),
             node_id: 1,
             rack: None,
             advertised: None,
             partitions_default: 1,
             auto_create_topics: true,
             delete_topics: true,
-            batch_bytes_max: 1_048_588,
             request_bytes_max: 100 * 1024 * 1024,
             connections_max: 10_000,
             connection_idle_max: Duration::from_secs(10 * 60),
             fetch_bytes_max: 55 * 1024 * 1024,
             fetch_sessions_max: 1_000,
-            timestamp_type: TimestampType::CreateTime,
-            timestamp_before_max_ms: i64::MAX,
-            timestamp_after_max_ms: 60 * 60 * 1000,
-            retention_ms: None,
-            retention_bytes: None,
             retention_check_interval: Duration::from_secs(5 * 60),
-            segment_bytes: 1024 * 1024 * 1024,
-            index_interval_bytes: 4096,
-            flush_interval_messages: u64::MAX,
             flush_interval: None,
             checkpoint_interval: Duration::from_secs(60),
             producer_id_expiration: DAY,

@@ -5,9 +5,8 @@
 use std::str::FromStr;
 use std::time::Duration;
 
-use milena_wire::batch::TimestampType;
-
 use super::BrokerConfig;
+use super::topic::{TopicProperty, ValueType, in_topic_unit};
 use crate::error::BrokerError;
 use crate::limits;
 
@@ -35,22 +34,11 @@ const PROPERTIES: &[(&str, Setter)] = properties! {
     "group.max.session.timeout.ms" => group_session_timeout_max = |value| milliseconds(value)?;
     "group.max.size" => group_members_max = |value| within(value, 1, 1_000_000)?;
     "group.min.session.timeout.ms" => group_session_timeout_min = |value| milliseconds(value)?;
-    "log.flush.interval.messages" => flush_interval_messages = |value| within(value, 1, u64::MAX)?;
     "log.flush.interval.ms" => flush_interval = |value| Some(positive_milliseconds(value)?);
     "log.flush.offset.checkpoint.interval.ms" => checkpoint_interval = |value| positive_milliseconds(value)?;
-    "log.index.interval.bytes" => index_interval_bytes = |value| within(value, 0, 1 << 30)?;
-    "log.message.timestamp.after.max.ms" => timestamp_after_max_ms = |value| within(value, 0, i64::MAX)?;
-    "log.message.timestamp.before.max.ms" => timestamp_before_max_ms = |value| within(value, 0, i64::MAX)?;
-    "log.message.timestamp.type" => timestamp_type = |value| timestamp_type(value)?;
-    "log.retention.bytes" => retention_bytes = |value| unlimited(value)?;
     "log.retention.check.interval.ms" => retention_check_interval = |value| positive_milliseconds(value)?;
-    "log.retention.hours" => retention_ms = |value| retention(value, 60 * 60 * 1000)?;
-    "log.retention.minutes" => retention_ms = |value| retention(value, 60 * 1000)?;
-    "log.retention.ms" => retention_ms = |value| retention(value, 1)?;
-    "log.segment.bytes" => segment_bytes = |value| within(value, 1024, i32::MAX as u64)?;
     "max.connections" => connections_max = |value| within(value, 1, i32::MAX as usize)?;
     "max.incremental.fetch.session.cache.slots" => fetch_sessions_max = |value| within(value, 0, 1_000_000)?;
-    "message.max.bytes" => batch_bytes_max = |value| within(value, 61, i32::MAX as usize)?;
     "node.id" => node_id = |value| within(value, 0, i32::MAX)?;
     "num.partitions" => partitions_default = |value| within(value, 1, limits::PARTITIONS_PER_TOPIC_MAX)?;
     "offset.metadata.max.bytes" => offset_metadata_bytes_max = |value| within(value, 0, i16::MAX as usize)?;
@@ -62,36 +50,78 @@ const PROPERTIES: &[(&str, Setter)] = properties! {
 /// Names further from every known one than this get no suggestion.
 const SIMILARITY_MIN: f64 = 0.7;
 
+/// Properties that are told when a broker is described, with their types and defaults, besides those
+/// that stand in for topic properties. None is secret.
+pub(crate) const DESCRIBED: &[(&str, ValueType, &str)] = &[
+    ("auto.create.topics.enable", ValueType::Boolean, "true"),
+    ("broker.id", ValueType::Int, "1"),
+    ("broker.rack", ValueType::String, ""),
+    ("connections.max.idle.ms", ValueType::Long, "600000"),
+    ("default.replication.factor", ValueType::Int, "1"),
+    ("delete.topic.enable", ValueType::Boolean, "true"),
+    ("fetch.max.bytes", ValueType::Int, "57671680"),
+    ("group.initial.rebalance.delay.ms", ValueType::Int, "0"),
+    ("group.max.session.timeout.ms", ValueType::Int, "1800000"),
+    ("group.max.size", ValueType::Int, "5000"),
+    ("group.min.session.timeout.ms", ValueType::Int, "6000"),
+    ("log.retention.check.interval.ms", ValueType::Long, "300000"),
+    ("max.connections", ValueType::Int, "10000"),
+    ("node.id", ValueType::Int, "1"),
+    ("num.partitions", ValueType::Int, "1"),
+    ("offset.metadata.max.bytes", ValueType::Int, "4096"),
+    ("offsets.retention.minutes", ValueType::Int, "10080"),
+    ("producer.id.expiration.ms", ValueType::Int, "86400000"),
+    ("socket.request.max.bytes", ValueType::Int, "104857600"),
+];
+
 /// The names of all broker properties, sorted.
 pub fn property_names() -> impl Iterator<Item = &'static str> {
-    PROPERTIES.iter().map(|(name, _)| *name)
+    let own = PROPERTIES.iter().map(|(name, _)| *name);
+    let mut names: Vec<&'static str> = own.chain(TopicProperty::broker_names()).collect();
+    names.sort_unstable();
+    names.into_iter()
 }
 
 /// Sets one property by Kafka's name for it.
 pub(crate) fn apply(config: &mut BrokerConfig, name: &str, value: &str) -> Result<(), BrokerError> {
     let (name, value) = (name.trim(), value.trim());
-    let Some((_, set)) = PROPERTIES.iter().find(|(known, _)| *known == name) else {
+    let outcome = if let Some((property, factor)) = TopicProperty::behind(name) {
+        property.check(&in_topic_unit(value, factor))
+    } else if let Some((_, set)) = PROPERTIES.iter().find(|(known, _)| *known == name) {
+        set(config, value)
+    } else {
         return Err(BrokerError::UnknownProperty {
             name: name.to_owned(),
-            nearest: nearest(name),
+            nearest: nearest_broker(name),
         });
     };
-    set(config, value).map_err(|reason| BrokerError::InvalidProperty {
+    outcome.map_err(|reason| BrokerError::InvalidProperty {
         name: name.to_owned(),
         value: value.to_owned(),
         reason,
-    })
+    })?;
+    let is_told = DESCRIBED.iter().any(|(told, ..)| *told == name);
+    if is_told || TopicProperty::behind(name).is_some() {
+        config.given.insert(name.to_owned(), value.to_owned());
+    }
+    Ok(())
 }
 
-fn nearest(name: &str) -> Option<String> {
-    property_names()
+/// The known broker property whose name is most like `name`.
+pub(crate) fn nearest_broker(name: &str) -> Option<String> {
+    nearest_of(property_names(), name)
+}
+
+/// The one of `known` that is most like `name`, if any is like it at all.
+pub(super) fn nearest_of(known: impl Iterator<Item = &'static str>, name: &str) -> Option<String> {
+    known
         .map(|known| (strsim::jaro_winkler(known, name), known))
         .filter(|(similarity, _)| *similarity >= SIMILARITY_MIN)
         .max_by(|left, right| left.0.total_cmp(&right.0))
         .map(|(_, known)| known.to_owned())
 }
 
-fn within<T>(value: &str, min: T, max: T) -> Result<T, String>
+pub(super) fn within<T>(value: &str, min: T, max: T) -> Result<T, String>
 where
     T: FromStr + PartialOrd + std::fmt::Display,
 {
@@ -104,7 +134,7 @@ where
     }
 }
 
-fn boolean(value: &str) -> Result<bool, String> {
+pub(super) fn boolean(value: &str) -> Result<bool, String> {
     match value.to_ascii_lowercase().as_str() {
         "true" => Ok(true),
         "false" => Ok(false),
@@ -121,22 +151,9 @@ fn positive_milliseconds(value: &str) -> Result<Duration, String> {
 }
 
 /// −1 stands for no limit.
-fn unlimited(value: &str) -> Result<Option<u64>, String> {
+pub(super) fn unlimited(value: &str) -> Result<Option<u64>, String> {
     let number = within(value, -1, i64::MAX)?;
     Ok(u64::try_from(number).ok())
-}
-
-fn retention(value: &str, unit_ms: i64) -> Result<Option<i64>, String> {
-    let number = within(value, -1, i64::MAX)?;
-    Ok((number >= 0).then(|| number.saturating_mul(unit_ms)))
-}
-
-fn timestamp_type(value: &str) -> Result<TimestampType, String> {
-    match value {
-        "CreateTime" => Ok(TimestampType::CreateTime),
-        "LogAppendTime" => Ok(TimestampType::LogAppendTime),
-        _ => Err("CreateTime or LogAppendTime is expected".to_owned()),
-    }
 }
 
 /// `PLAINTEXT://host:port` or `host:port`.

@@ -66,6 +66,19 @@ impl GroupOffsets {
         }
     }
 
+    /// Drops what was committed for one partition.
+    pub(crate) fn delete(&mut self, topic: &str, partition: i32) {
+        let Some(partitions) = self.topics.get_mut(topic) else {
+            return;
+        };
+        if partitions.remove(&partition).is_some() {
+            self.count -= 1;
+        }
+        if partitions.is_empty() {
+            self.topics.remove(topic);
+        }
+    }
+
     /// Drops what was committed before `oldest_ms`; says whether there was anything.
     pub(crate) fn expire(&mut self, oldest_ms: i64) -> bool {
         let before = self.count;

@@ -3,10 +3,15 @@
 use milena_wire::error_code::ErrorCode;
 use milena_wire::rpc::StrBytes;
 use milena_wire::rpc::messages::create_topics_request::CreatableTopic;
-use milena_wire::rpc::messages::create_topics_response::CreatableTopicResult;
+use milena_wire::rpc::messages::create_topics_response::{
+    CreatableTopicConfigs, CreatableTopicResult,
+};
 use milena_wire::rpc::messages::{CreateTopicsRequest, CreateTopicsResponse};
 use uuid::Uuid;
 
+use crate::config::change::{self, Subject};
+use crate::config::layers::Settings;
+use crate::config::topic::{TopicProperty, in_topic_unit};
 use crate::limits::PARTITIONS_PER_TOPIC_MAX;
 use crate::log::validate::Refusal;
 use crate::node::Node;
@@ -19,6 +24,7 @@ const BROKER_DEFAULT: i32 = -1;
 struct Created {
     id: Uuid,
     partitions: i32,
+    configs: Vec<CreatableTopicConfigs>,
 }
 
 pub(crate) fn handle(node: &Node, request: CreateTopicsRequest) -> CreateTopicsResponse {
@@ -43,7 +49,7 @@ pub(crate) fn handle(node: &Node, request: CreateTopicsRequest) -> CreateTopicsR
                 .with_topic_id(created.id)
                 .with_num_partitions(created.partitions)
                 .with_replication_factor(1)
-                .with_configs(Some(Vec::new())),
+                .with_configs(Some(created.configs)),
             Err(refusal) => result
                 .with_error_code(refusal.code.code())
                 .with_error_message(Some(StrBytes::from_string(refusal.message))),
@@ -59,23 +65,18 @@ fn create(node: &Node, topic: &CreatableTopic, validate_only: bool) -> Result<Cr
     if node.topics.by_name(&topic.name).is_some() {
         return Err(already_exists(topic));
     }
+    let settings = settings_of(topic)?;
+    let configs = described(node, &settings);
     if validate_only {
         return Ok(Created {
             id: Uuid::nil(),
             partitions,
+            configs,
         });
-    }
-    if !topic.configs.is_empty() {
-        let names: Vec<&str> = topic
-            .configs
-            .iter()
-            .map(|config| config.name.as_str())
-            .collect();
-        tracing::warn!(event = "topic_configs_ignored", topic = %topic.name.as_str(), ?names);
     }
     let created = node
         .topics
-        .create(&topic.name, partitions)
+        .create(&topic.name, partitions, settings)
         .map_err(|code| match code {
             ErrorCode::TopicAlreadyExists => already_exists(topic),
             code => Refusal::new(code, code.message()),
@@ -83,7 +84,40 @@ fn create(node: &Node, topic: &CreatableTopic, validate_only: bool) -> Result<Cr
     Ok(Created {
         id: created.id,
         partitions,
+        configs,
     })
+}
+
+/// What the request sets on the topic, checked.
+fn settings_of(topic: &CreatableTopic) -> Result<Settings, Refusal> {
+    let mut settings = Settings::new();
+    for config in &topic.configs {
+        let value = config.value.as_ref().ok_or_else(|| {
+            let reason = format!(
+                "Null value not supported for topic configs: {}",
+                config.name.as_str()
+            );
+            Refusal::new(ErrorCode::InvalidConfig, reason)
+        })?;
+        settings.insert(config.name.to_string(), value.trim().to_owned());
+    }
+    change::check(Subject::Topic, &settings)?;
+    Ok(settings)
+}
+
+/// What counts for a topic with these settings.
+fn described(node: &Node, settings: &Settings) -> Vec<CreatableTopicConfigs> {
+    let rows = TopicProperty::all().iter().filter_map(|property| {
+        let synonyms = node.configs.synonyms_with(property, settings);
+        let first = synonyms.into_iter().next()?;
+        let value = in_topic_unit(&first.value, first.factor);
+        let row = CreatableTopicConfigs::default()
+            .with_name(StrBytes::from_static_str(property.name))
+            .with_value(Some(StrBytes::from_string(value)))
+            .with_config_source(first.source as i8);
+        Some(row)
+    });
+    rows.collect()
 }
 
 fn already_exists(topic: &CreatableTopic) -> Refusal {

@@ -1,42 +1,51 @@
-//! DescribeConfigs: the basics of topics and of this broker, read only.
+//! DescribeConfigs: the settings of topics and brokers, and where each value comes from.
 
-use milena_wire::batch::TimestampType;
-use milena_wire::error_code::ErrorCode;
 use milena_wire::rpc::StrBytes;
 use milena_wire::rpc::messages::describe_configs_request::DescribeConfigsResource;
 use milena_wire::rpc::messages::describe_configs_response::{
-    DescribeConfigsResourceResult, DescribeConfigsResult,
+    DescribeConfigsResourceResult, DescribeConfigsResult, DescribeConfigsSynonym,
 };
 use milena_wire::rpc::messages::{DescribeConfigsRequest, DescribeConfigsResponse};
 
-use crate::config::BrokerConfig;
+use super::config_resource::Resource;
+use crate::config::DESCRIBED;
+use crate::config::layers::{Source, Synonym};
+use crate::config::topic::{TopicProperty, ValueType, in_topic_unit};
 use crate::log::validate::Refusal;
 use crate::node::Node;
 use crate::server::RequestContext;
 
-const TOPIC: i8 = 2;
-const BROKER: i8 = 4;
-/// The value was set, or left alone, when the broker was started.
-const SOURCE_STATIC_BROKER: i8 = 4;
-/// Types of values are told from here on (KIP-569).
+/// Types of values, and what they mean, are told from here on (KIP-569).
 const TYPES_SINCE: i16 = 3;
 
-/// Types of values as the protocol numbers them.
-#[derive(Clone, Copy)]
-enum ValueType {
-    Boolean = 1,
-    String = 2,
-    Int = 3,
-    Long = 5,
+/// One setting and its values, the one that counts first.
+struct Row {
+    name: &'static str,
+    value_type: ValueType,
+    documentation: Option<&'static str>,
+    is_read_only: bool,
+    synonyms: Vec<Synonym>,
 }
 
-type Row = (&'static str, String, ValueType);
+/// What the request wants to know besides the values.
+#[derive(Clone, Copy)]
+struct Wanted {
+    synonyms: bool,
+    types: bool,
+    documentation: bool,
+}
 
 pub(crate) fn handle(
     node: &Node,
     context: &RequestContext,
     request: DescribeConfigsRequest,
 ) -> DescribeConfigsResponse {
+    let types = context.api_version >= TYPES_SINCE;
+    let wanted = Wanted {
+        synonyms: request.include_synonyms,
+        types,
+        documentation: types && request.include_documentation,
+    };
     let results = request.resources.into_iter().map(|resource| {
         let rows = rows_of(node, &resource);
         let result = DescribeConfigsResult::default()
@@ -47,12 +56,12 @@ pub(crate) fn handle(
                 .with_error_code(refusal.code.code())
                 .with_error_message(Some(StrBytes::from_string(refusal.message))),
             Ok(rows) => {
-                let wanted = |name: &str| match &resource.configuration_keys {
-                    Some(keys) if !keys.is_empty() => keys.iter().any(|key| **key == *name),
-                    _ => true,
+                let is_asked = |name: &str| match &resource.configuration_keys {
+                    Some(keys) => keys.iter().any(|key| **key == *name),
+                    None => true,
                 };
-                let rows = rows.into_iter().filter(|(name, ..)| wanted(name));
-                let configs = rows.map(|row| to_wire(row, context.api_version)).collect();
+                let rows = rows.into_iter().filter(|row| is_asked(row.name));
+                let configs = rows.map(|row| to_wire(row, wanted)).collect();
                 result.with_error_message(None).with_configs(configs)
             }
         }
@@ -60,127 +69,125 @@ pub(crate) fn handle(
     DescribeConfigsResponse::default().with_results(results.collect())
 }
 
-fn rows_of(node: &Node, resource: &DescribeConfigsResource) -> Result<Vec<Row>, Refusal> {
-    match resource.resource_type {
-        TOPIC => match node.topics.by_name(&resource.resource_name) {
-            Some(_) => Ok(topic_rows(&node.config)),
-            None => {
-                let code = ErrorCode::UnknownTopicOrPartition;
-                Err(Refusal::new(code, code.message()))
+fn rows_of(node: &Node, asked: &DescribeConfigsResource) -> Result<Vec<Row>, Refusal> {
+    let resource = Resource::find(node, asked.resource_type, &asked.resource_name)?;
+    Ok(match resource {
+        Resource::Topic(topic) => {
+            let synonyms = |property| node.configs.topic_synonyms(property, topic.id);
+            TopicProperty::all()
+                .iter()
+                .map(|property| topic_row(property, synonyms(property)))
+                .collect()
+        }
+        Resource::Broker => broker_rows(node),
+        Resource::Cluster => cluster_rows(node),
+    })
+}
+
+fn topic_row(property: &'static TopicProperty, synonyms: Vec<Synonym>) -> Row {
+    Row {
+        name: property.name,
+        value_type: property.value_type,
+        documentation: Some(property.documentation),
+        is_read_only: false,
+        synonyms,
+    }
+}
+
+/// Everything this broker is configured with.
+fn broker_rows(node: &Node) -> Vec<Row> {
+    let fixed = DESCRIBED.iter().map(|(name, value_type, default)| {
+        let mut synonyms = node.configs.broker_synonyms(name);
+        if synonyms.is_empty() && matches!(*name, "node.id" | "broker.id") {
+            synonyms.push(synonym(
+                name,
+                node.config.node_id.to_string(),
+                Source::Static,
+            ));
+        }
+        synonyms.push(synonym(name, (*default).to_owned(), Source::Default));
+        Row {
+            name,
+            value_type: *value_type,
+            documentation: None,
+            is_read_only: true,
+            synonyms,
+        }
+    });
+    let mut rows: Vec<Row> = fixed.collect();
+    for property in TopicProperty::all() {
+        for (position, (name, _)) in property.synonyms.iter().enumerate() {
+            let mut synonyms = node.configs.broker_synonyms(name);
+            // The default belongs to the first name; the others are only other ways to say it.
+            if position == 0 {
+                synonyms.push(synonym(name, property.default.to_owned(), Source::Default));
             }
-        },
-        BROKER => Ok(broker_rows(&node.config)),
-        other => Err(Refusal::new(
-            ErrorCode::InvalidRequest,
-            format!("resource type {other}; this broker describes topics (2) and brokers (4)"),
-        )),
+            rows.push(Row {
+                name,
+                value_type: property.value_type,
+                documentation: Some(property.documentation),
+                is_read_only: false,
+                synonyms,
+            });
+        }
+    }
+    rows.sort_by_key(|row| row.name);
+    rows
+}
+
+/// Only what was set on all brokers.
+fn cluster_rows(node: &Node) -> Vec<Row> {
+    let settings = node.configs.cluster_settings();
+    let rows = settings.into_iter().filter_map(|(name, value)| {
+        let (property, _) = TopicProperty::behind(&name)?;
+        let (name, _) = property.synonyms.iter().find(|(known, _)| *known == name)?;
+        Some(Row {
+            name,
+            value_type: property.value_type,
+            documentation: Some(property.documentation),
+            is_read_only: false,
+            synonyms: vec![synonym(name, value, Source::Cluster)],
+        })
+    });
+    rows.collect()
+}
+
+fn synonym(name: &'static str, value: String, source: Source) -> Synonym {
+    Synonym {
+        name,
+        value,
+        source,
+        factor: 1,
     }
 }
 
-fn topic_rows(config: &BrokerConfig) -> Vec<Row> {
-    vec![
-        ("cleanup.policy", "delete".to_owned(), ValueType::String),
-        ("compression.type", "producer".to_owned(), ValueType::String),
-        (
-            "max.message.bytes",
-            config.batch_bytes_max.to_string(),
-            ValueType::Int,
+fn to_wire(row: Row, wanted: Wanted) -> DescribeConfigsResourceResult {
+    let (value, source) = match row.synonyms.first() {
+        Some(first) => (
+            Some(in_topic_unit(&first.value, first.factor)),
+            first.source,
         ),
-        (
-            "message.timestamp.type",
-            timestamp_type(config),
-            ValueType::String,
-        ),
-        ("min.insync.replicas", "1".to_owned(), ValueType::Int),
-        (
-            "retention.bytes",
-            or_unlimited(config.retention_bytes),
-            ValueType::Long,
-        ),
-        (
-            "retention.ms",
-            or_unlimited(config.retention_ms),
-            ValueType::Long,
-        ),
-        (
-            "segment.bytes",
-            config.segment_bytes.to_string(),
-            ValueType::Int,
-        ),
-    ]
-}
-
-fn broker_rows(config: &BrokerConfig) -> Vec<Row> {
-    let delay_ms = config.group_initial_rebalance_delay.as_millis();
-    vec![
-        (
-            "auto.create.topics.enable",
-            config.auto_create_topics.to_string(),
-            ValueType::Boolean,
-        ),
-        ("default.replication.factor", "1".to_owned(), ValueType::Int),
-        (
-            "delete.topic.enable",
-            config.delete_topics.to_string(),
-            ValueType::Boolean,
-        ),
-        (
-            "group.initial.rebalance.delay.ms",
-            delay_ms.to_string(),
-            ValueType::Int,
-        ),
-        (
-            "log.message.timestamp.type",
-            timestamp_type(config),
-            ValueType::String,
-        ),
-        (
-            "log.retention.bytes",
-            or_unlimited(config.retention_bytes),
-            ValueType::Long,
-        ),
-        (
-            "log.retention.ms",
-            or_unlimited(config.retention_ms),
-            ValueType::Long,
-        ),
-        (
-            "message.max.bytes",
-            config.batch_bytes_max.to_string(),
-            ValueType::Int,
-        ),
-        ("node.id", config.node_id.to_string(), ValueType::Int),
-        (
-            "num.partitions",
-            config.partitions_default.to_string(),
-            ValueType::Int,
-        ),
-    ]
-}
-
-fn timestamp_type(config: &BrokerConfig) -> String {
-    let is_append_time = config.timestamp_type == TimestampType::LogAppendTime;
-    if is_append_time {
-        "LogAppendTime"
-    } else {
-        "CreateTime"
+        None => (None, Source::Default),
+    };
+    let mut result = DescribeConfigsResourceResult::default()
+        .with_name(StrBytes::from_static_str(row.name))
+        .with_value(value.map(StrBytes::from_string))
+        .with_read_only(row.is_read_only)
+        .with_config_source(source as i8);
+    if wanted.synonyms {
+        let synonyms = row.synonyms.into_iter().map(|synonym| {
+            DescribeConfigsSynonym::default()
+                .with_name(StrBytes::from_static_str(synonym.name))
+                .with_value(Some(StrBytes::from_string(synonym.value)))
+                .with_source(synonym.source as i8)
+        });
+        result = result.with_synonyms(synonyms.collect());
     }
-    .to_owned()
-}
-
-fn or_unlimited<T: ToString>(value: Option<T>) -> String {
-    value.map_or_else(|| "-1".to_owned(), |value| value.to_string())
-}
-
-fn to_wire((name, value, value_type): Row, version: i16) -> DescribeConfigsResourceResult {
-    let row = DescribeConfigsResourceResult::default()
-        .with_name(StrBytes::from_static_str(name))
-        .with_value(Some(StrBytes::from_string(value)))
-        .with_read_only(true)
-        .with_config_source(SOURCE_STATIC_BROKER);
-    if version < TYPES_SINCE {
-        return row;
+    if wanted.types {
+        let documentation = row.documentation.filter(|_| wanted.documentation);
+        result = result
+            .with_config_type(row.value_type as i8)
+            .with_documentation(documentation.map(StrBytes::from_static_str));
     }
-    row.with_config_type(value_type as i8)
-        .with_documentation(None)
+    result
 }

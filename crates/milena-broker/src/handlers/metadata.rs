@@ -10,6 +10,7 @@ use milena_wire::rpc::messages::metadata_response::{
 };
 use milena_wire::rpc::messages::{MetadataRequest, MetadataResponse, TopicName};
 
+use crate::config::layers::Settings;
 use crate::node::Node;
 use crate::server::RequestContext;
 use crate::topics::Topic;
@@ -84,7 +85,10 @@ fn find_or_create(
     if !may_create {
         return Err(ErrorCode::UnknownTopicOrPartition);
     }
-    match node.topics.create(name, node.config.partitions_default) {
+    match node
+        .topics
+        .create(name, node.config.partitions_default, Settings::new())
+    {
         // Another request was faster; what matters is that it is there.
         Err(ErrorCode::TopicAlreadyExists) => node
             .topics

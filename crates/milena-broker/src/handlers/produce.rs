@@ -13,7 +13,9 @@ use milena_wire::rpc::messages::produce_response::{
 use milena_wire::rpc::messages::{ProduceRequest, ProduceResponse};
 
 use crate::clock;
+use crate::config::topic::TopicConfig;
 use crate::log::partition::{Appended, Stamp};
+use crate::log::rewrite;
 use crate::log::validate::{self, BatchRules, Refusal};
 use crate::node::Node;
 use crate::server::RequestContext;
@@ -86,7 +88,6 @@ async fn flushed(mut response: ProduceResponse, unflushed: Vec<Unflushed>) -> Pr
 struct Appends<'a> {
     node: &'a Node,
     api_version: i16,
-    rules: BatchRules,
     now_ms: i64,
     failures: usize,
     unflushed: Vec<Unflushed>,
@@ -94,23 +95,10 @@ struct Appends<'a> {
 
 impl<'a> Appends<'a> {
     fn new(node: &'a Node, api_version: i16) -> Self {
-        let now_ms = clock::wall_ms();
-        let config = &node.config;
-        // Under LogAppendTime the producer's timestamps are replaced, whatever they are.
-        let tolerance_ms = |tolerance_ms| match config.timestamp_type {
-            TimestampType::LogAppendTime => i64::MAX,
-            _ => tolerance_ms,
-        };
-        let rules = BatchRules {
-            batch_bytes_max: config.batch_bytes_max,
-            timestamp_max: now_ms.saturating_add(tolerance_ms(config.timestamp_after_max_ms)),
-            timestamp_min: now_ms.saturating_sub(tolerance_ms(config.timestamp_before_max_ms)),
-        };
         Appends {
             node,
             api_version,
-            rules,
-            now_ms,
+            now_ms: clock::wall_ms(),
             failures: 0,
             unflushed: Vec::new(),
         }
@@ -168,8 +156,9 @@ impl<'a> Appends<'a> {
                 format!("topic '{}' has no partition {index}", topic.name),
             )
         })?;
-        let appended = self.append_to(&partition, records)?;
-        if appended.unflushed_records >= self.node.config.flush_interval_messages {
+        let config = topic.config();
+        let appended = self.append_to(&partition, &config, records)?;
+        if appended.unflushed_records >= config.flush_messages {
             self.unflushed.push((partition, appended.end_offset));
         }
         Ok(appended)
@@ -178,15 +167,35 @@ impl<'a> Appends<'a> {
     fn append_to(
         &self,
         partition: &Partition,
+        config: &TopicConfig,
         records: Option<Bytes>,
     ) -> Result<Appended, Refusal> {
-        let batch = validate::check(records, self.rules)?;
+        let mut batch = validate::check(records, self.rules(config))?;
+        if let Some((codec, level)) = config.codec() {
+            batch = rewrite::recompress(batch, codec, level)
+                .map_err(|error| Refusal::new(ErrorCode::CorruptMessage, error.to_string()))?;
+        }
         let stamp = Stamp {
             leader_epoch: partition.leader_epoch,
-            timestamp_type: self.node.config.timestamp_type,
+            timestamp_type: config.timestamp_type,
             now_ms: self.now_ms,
         };
         partition.log.append(&batch, stamp)
+    }
+
+    fn rules(&self, config: &TopicConfig) -> BatchRules {
+        // Under LogAppendTime the producer's timestamps are replaced, whatever they are.
+        let tolerance_ms = |tolerance_ms| match config.timestamp_type {
+            TimestampType::LogAppendTime => i64::MAX,
+            _ => tolerance_ms,
+        };
+        let after_max_ms = tolerance_ms(config.timestamp_after_max_ms);
+        let before_max_ms = tolerance_ms(config.timestamp_before_max_ms);
+        BatchRules {
+            batch_bytes_max: config.batch_bytes_max,
+            timestamp_max: self.now_ms.saturating_add(after_max_ms),
+            timestamp_min: self.now_ms.saturating_sub(before_max_ms),
+        }
     }
 
     fn refused(

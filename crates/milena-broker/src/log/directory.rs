@@ -8,19 +8,34 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use milena_wire::batch::BatchHeader;
+
 use super::checkpoint::Checkpoint;
 use super::producers::Producers;
 use super::segment::Segment;
 use super::{
     BatchStore, FlushDepth, LogError, Piece, ReadLimit, StampedBatch, TimestampedOffset, index,
-    validate,
+    start, validate,
 };
+use crate::config::topic::TopicConfig;
 
 /// What a log in a directory is configured with.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct SegmentSettings {
     pub(crate) segment_bytes: u64,
+    /// How much time the records of one segment may span.
+    pub(crate) segment_ms: i64,
     pub(crate) index_interval_bytes: u64,
+}
+
+impl SegmentSettings {
+    pub(crate) fn of(config: &TopicConfig) -> Self {
+        SegmentSettings {
+            segment_bytes: config.segment_bytes,
+            segment_ms: config.segment_ms,
+            index_interval_bytes: config.index_interval_bytes,
+        }
+    }
 }
 
 /// The segments of one partition.
@@ -30,6 +45,8 @@ pub(crate) struct DirectoryLog {
     settings: SegmentSettings,
     /// In the order of their offsets; never empty.
     segments: Vec<Segment>,
+    /// Records before it were deleted, even if their segment is still there.
+    start_offset: i64,
     next_offset: i64,
     /// Base offset of the first segment with bytes that may not be on disk.
     unflushed_from: i64,
@@ -68,6 +85,7 @@ impl DirectoryLog {
         directory: PathBuf,
         settings: SegmentSettings,
         segments: Vec<Segment>,
+        start_offset: i64,
         next_offset: i64,
     ) -> Self {
         let unflushed_from = segments.first().map_or(0, |segment| segment.base_offset);
@@ -75,6 +93,7 @@ impl DirectoryLog {
             directory,
             settings,
             segments,
+            start_offset: start_offset.min(next_offset),
             next_offset,
             unflushed_from,
         }
@@ -92,11 +111,19 @@ impl DirectoryLog {
         after.saturating_sub(1)
     }
 
-    fn roll_if_full(&mut self, batch_bytes: u64) -> io::Result<()> {
-        let is_full = self.segments.last().is_none_or(|active| {
-            active.bytes > 0 && active.bytes + batch_bytes > self.settings.segment_bytes
-        });
-        if is_full {
+    fn roll_if_due(&mut self, batch: &BatchHeader) -> io::Result<()> {
+        let is_due = match self.segments.last() {
+            None => true,
+            Some(active) if active.bytes == 0 => false,
+            Some(active) => {
+                let bytes = active.bytes + batch.total_bytes() as u64;
+                let span_ms = batch
+                    .max_timestamp
+                    .saturating_sub(active.first_timestamp()?);
+                bytes > self.settings.segment_bytes || span_ms > self.settings.segment_ms
+            }
+        };
+        if is_due {
             self.segments
                 .push(Segment::create(&self.directory, self.next_offset)?);
         }
@@ -104,7 +131,7 @@ impl DirectoryLog {
     }
 
     fn append_batch(&mut self, batch: &StampedBatch) -> io::Result<()> {
-        self.roll_if_full(batch.header.total_bytes() as u64)?;
+        self.roll_if_due(&batch.header)?;
         let interval = self.settings.index_interval_bytes;
         let active = self.segments.last_mut().ok_or(io::ErrorKind::NotFound)?;
         active.append(batch, interval)?;
@@ -113,13 +140,14 @@ impl DirectoryLog {
     }
 
     fn first_at_or_after(&self, timestamp: i64) -> Result<Option<TimestampedOffset>, LogError> {
+        let start = self.start_offset();
         for segment in self
             .segments
             .iter()
             .filter(|one| one.newest_timestamp >= timestamp)
         {
-            let found = segment.search_time(timestamp, |header, bytes| {
-                validate::first_at_or_after(header.base_offset, bytes, timestamp)
+            let found = segment.search_time(timestamp, |_, bytes| {
+                validate::first_at_or_after(start, bytes, timestamp)
                     .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error.to_string()))
             });
             let found = found.map_err(failed("search"))?;
@@ -139,10 +167,14 @@ impl DirectoryLog {
 }
 
 impl BatchStore for DirectoryLog {
+    fn configure(&mut self, settings: SegmentSettings) {
+        self.settings = settings;
+    }
+
     fn start_offset(&self) -> i64 {
-        self.segments
-            .first()
-            .map_or(self.next_offset, |segment| segment.base_offset)
+        let first = self.segments.first();
+        let first = first.map_or(self.next_offset, |segment| segment.base_offset);
+        first.max(self.start_offset)
     }
 
     fn next_offset(&self) -> i64 {
@@ -199,6 +231,23 @@ impl BatchStore for DirectoryLog {
             total -= bytes;
         }
         Ok(self.start_offset() != start_offset)
+    }
+
+    fn delete_before(&mut self, offset: i64) -> Result<(), LogError> {
+        start::save(&self.directory, offset).map_err(failed("write the start of"))?;
+        self.start_offset = offset;
+        while self
+            .segments
+            .get(1)
+            .is_some_and(|second| second.base_offset <= offset)
+        {
+            self.remove_first().map_err(failed("delete"))?;
+        }
+        Ok(())
+    }
+
+    fn bytes(&self) -> u64 {
+        self.segments.iter().map(|segment| segment.bytes).sum()
     }
 
     fn begin_flush(&mut self, depth: FlushDepth, producers: &Producers) -> Option<Flush> {

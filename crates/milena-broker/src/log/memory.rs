@@ -8,8 +8,8 @@ use bytes::Bytes;
 
 use super::producers::Producers;
 use super::{
-    BatchStore, Flush, FlushDepth, LogError, PATCHED_BYTES, Piece, ReadLimit, StampedBatch,
-    TimestampedOffset,
+    BatchStore, Flush, FlushDepth, LogError, PATCHED_BYTES, Piece, ReadLimit, SegmentSettings,
+    StampedBatch, TimestampedOffset,
 };
 use crate::limits;
 use crate::log::validate;
@@ -27,7 +27,6 @@ pub(crate) struct MemoryLog {
 struct StoredBatch {
     head: [u8; PATCHED_BYTES],
     body: Bytes,
-    base_offset: i64,
     last_offset: i64,
     max_timestamp: i64,
 }
@@ -69,6 +68,8 @@ impl MemoryLog {
 }
 
 impl BatchStore for MemoryLog {
+    fn configure(&mut self, _: SegmentSettings) {}
+
     fn start_offset(&self) -> i64 {
         self.start_offset
     }
@@ -86,7 +87,6 @@ impl BatchStore for MemoryLog {
         let stored = StoredBatch {
             head: batch.head(),
             body,
-            base_offset: batch.header.base_offset,
             last_offset: batch.header.last_offset(),
             max_timestamp: batch.header.max_timestamp,
         };
@@ -120,7 +120,7 @@ impl BatchStore for MemoryLog {
             .iter()
             .filter(|batch| batch.max_timestamp >= timestamp)
         {
-            let found = validate::first_at_or_after(batch.base_offset, batch.whole(), timestamp)?;
+            let found = validate::first_at_or_after(self.start_offset, batch.whole(), timestamp)?;
             if found.is_some() {
                 return Ok(found);
             }
@@ -146,6 +146,22 @@ impl BatchStore for MemoryLog {
             self.drop_first();
         }
         Ok(self.start_offset != start_offset)
+    }
+
+    fn delete_before(&mut self, offset: i64) -> Result<(), LogError> {
+        while self
+            .batches
+            .front()
+            .is_some_and(|first| first.last_offset < offset)
+        {
+            self.drop_first();
+        }
+        self.start_offset = self.start_offset.max(offset);
+        Ok(())
+    }
+
+    fn bytes(&self) -> u64 {
+        self.bytes
     }
 
     fn begin_flush(&mut self, _: FlushDepth, _: &Producers) -> Option<Flush> {

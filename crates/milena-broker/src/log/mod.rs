@@ -10,7 +10,9 @@ pub(crate) mod memory;
 pub(crate) mod partition;
 pub(crate) mod producers;
 pub(crate) mod recovery;
+pub(crate) mod rewrite;
 mod segment;
+mod start;
 #[cfg(test)]
 mod testing;
 pub(crate) mod validate;
@@ -113,6 +115,8 @@ pub(crate) enum FlushDepth {
 
 /// Where batches are kept.
 pub(crate) trait BatchStore: Send {
+    /// Follows a change of the topic's configuration.
+    fn configure(&mut self, settings: SegmentSettings);
     /// The first offset that can be read.
     fn start_offset(&self) -> i64;
     /// The offset the next record gets.
@@ -128,6 +132,10 @@ pub(crate) trait BatchStore: Send {
     /// Drops whole old parts: what is older than `before_ms`, and what exceeds
     /// `bytes_max` (either may be absent). Returns whether the start moved.
     fn retain(&mut self, before_ms: Option<i64>, bytes_max: Option<u64>) -> Result<bool, LogError>;
+    /// Has the log start at `offset`, which lies within it.
+    fn delete_before(&mut self, offset: i64) -> Result<(), LogError>;
+    /// How much space the batches take.
+    fn bytes(&self) -> u64;
     /// Collects what has to be written to disk so that everything appended so far
     /// survives a loss of power; `None` where nothing ever does.
     fn begin_flush(&mut self, depth: FlushDepth, producers: &Producers) -> Option<Flush>;

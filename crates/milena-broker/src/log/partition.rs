@@ -12,7 +12,10 @@ use tokio::sync::Notify;
 
 use super::producers::{Producers, Sequenced, Verdict};
 use super::validate::Refusal;
-use super::{BatchStore, FlushDepth, LogError, Piece, ReadLimit, StampedBatch, TimestampedOffset};
+use super::{
+    BatchStore, FlushDepth, LogError, Piece, ReadLimit, SegmentSettings, StampedBatch,
+    TimestampedOffset,
+};
 
 /// The log of one partition, shared by all connections.
 pub(crate) struct PartitionLog {
@@ -144,6 +147,11 @@ impl PartitionLog {
         })
     }
 
+    /// Follows a change of the topic's configuration.
+    pub(crate) fn configure(&self, settings: SegmentSettings) {
+        self.lock().store.configure(settings);
+    }
+
     /// First readable offset and the one after the last record.
     pub(crate) fn offsets(&self) -> (i64, i64) {
         let state = self.lock();
@@ -238,6 +246,27 @@ impl PartitionLog {
         let mut state = self.lock();
         state.producers.expire(producers_oldest_ms);
         state.store.retain(before_ms, bytes_max)
+    }
+
+    /// Has the log start at `offset`, or at its end; gives where it starts now. What is below
+    /// the start already stays deleted.
+    pub(crate) fn delete_before(&self, offset: Option<i64>) -> Result<i64, LogError> {
+        let mut state = self.lock();
+        let (start, end) = (state.store.start_offset(), state.store.next_offset());
+        let offset = offset.unwrap_or(end);
+        if offset < 0 || offset > end {
+            return Err(LogError::OffsetOutOfRange { offset, start, end });
+        }
+        if offset > start {
+            state.store.delete_before(offset)?;
+            state.wake();
+        }
+        Ok(state.store.start_offset())
+    }
+
+    /// How much space the batches take.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.lock().store.bytes()
     }
 
     /// Has everyone who waits look again: the log has grown, or is gone.

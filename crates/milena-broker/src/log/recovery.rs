@@ -14,6 +14,7 @@ use super::checkpoint::Checkpoint;
 use super::directory::{DirectoryLog, SegmentSettings};
 use super::producers::{Producers, Sequenced};
 use super::segment::{Segment, Trust};
+use super::start;
 
 /// Opens the log in `directory`, which is created if it does not exist.
 pub(crate) fn open(
@@ -48,7 +49,9 @@ pub(crate) fn open(
     if segments.is_empty() {
         segments.push(Segment::create(directory, next_offset)?);
     }
-    let log = DirectoryLog::new(directory.to_owned(), settings, segments, next_offset);
+    let start_offset = start::load(directory)?;
+    let directory = directory.to_owned();
+    let log = DirectoryLog::new(directory, settings, segments, start_offset, next_offset);
     tracing::debug!(
         event = "log_opened",
         directory = %log.directory().display(),

@@ -5,7 +5,7 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, IoSlice, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use milena_wire::batch::{self, BATCH_HEADER_BYTES, BatchHeader};
@@ -26,6 +26,8 @@ pub(crate) struct Segment {
     pub(crate) newest_timestamp: i64,
     pub(crate) index: SparseIndex,
     bytes_since_entry: u64,
+    /// Known once it was asked for.
+    first_timestamp: OnceLock<i64>,
 }
 
 /// How far a batch found while walking is to be trusted.
@@ -76,6 +78,7 @@ impl Segment {
             newest_timestamp,
             index,
             bytes_since_entry: 0,
+            first_timestamp: OnceLock::new(),
         }
     }
 
@@ -94,6 +97,15 @@ impl Segment {
         self.note(&batch.header, self.bytes, index_interval);
         self.bytes += (head.len() + body.len()) as u64;
         Ok(())
+    }
+
+    /// The newest timestamp of the first batch, from which its age is told.
+    pub(crate) fn first_timestamp(&self) -> io::Result<i64> {
+        if let Some(timestamp) = self.first_timestamp.get() {
+            return Ok(*timestamp);
+        }
+        let timestamp = self.header_at(0)?.max_timestamp;
+        Ok(*self.first_timestamp.get_or_init(|| timestamp))
     }
 
     /// Takes a batch at `position` into the index and the newest timestamp.

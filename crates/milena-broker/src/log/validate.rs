@@ -148,14 +148,14 @@ fn check_records(batch: &RawBatch) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// The first record of a stored batch that is not older than `timestamp`.
+/// The first record of a stored batch, from `start` on, that is not older than `timestamp`.
 pub(crate) fn first_at_or_after(
-    base_offset: i64,
+    start: i64,
     batch: Bytes,
     timestamp: i64,
 ) -> Result<Option<TimestampedOffset>, LogError> {
     let damaged = |reason: String| LogError::Damaged {
-        offset: base_offset,
+        offset: start,
         reason,
     };
     let Some(batch) = Batches::new(batch).next() else {
@@ -166,7 +166,7 @@ pub(crate) fn first_at_or_after(
         .map_err(|error| damaged(error.to_string()))?;
     for record in opened.records() {
         let record = record.map_err(|error| damaged(error.to_string()))?;
-        if record.timestamp >= timestamp {
+        if record.timestamp >= timestamp && record.offset >= start {
             return Ok(Some(TimestampedOffset {
                 offset: record.offset,
                 timestamp: record.timestamp,

@@ -114,6 +114,29 @@ fn handle(
         ApiKey::DescribeConfigs => answer(context, body, |r| {
             h::describe_configs::handle(node, context, r)
         }),
+        ApiKey::AlterConfigs => answer(context, body, |r| h::alter_configs::handle(node, r)),
+        ApiKey::IncrementalAlterConfigs => answer(context, body, |r| {
+            h::incremental_alter_configs::handle(node, r)
+        }),
+        ApiKey::DeleteRecords => answer(context, body, |r| h::delete_records::handle(node, r)),
+        ApiKey::DescribeLogDirs => answer(context, body, |r| h::describe_log_dirs::handle(node, r)),
+        ApiKey::AlterReplicaLogDirs => answer(context, body, |r| {
+            h::alter_replica_log_dirs::handle(node, r)
+        }),
+        ApiKey::ElectLeaders => answer(context, body, |r| h::elect_leaders::handle(node, r)),
+        ApiKey::AlterPartitionReassignments => answer(context, body, |r| {
+            h::alter_partition_reassignments::handle(node, r)
+        }),
+        ApiKey::ListPartitionReassignments => answer(context, body, |r| {
+            h::list_partition_reassignments::handle(r)
+        }),
+        ApiKey::UnregisterBroker => {
+            answer(context, body, |r| h::unregister_broker::handle(node, r))
+        }
+        ApiKey::DescribeTopicPartitions => answer(context, body, |r| {
+            h::describe_topic_partitions::handle(node, r)
+        }),
+        ApiKey::OffsetDelete => answer(context, body, |r| h::offset_delete::handle(node, r)),
         ApiKey::DescribeCluster => answer(context, body, |r| {
             h::describe_cluster::handle(node, context, r)
         }),

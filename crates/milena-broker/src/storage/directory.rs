@@ -5,6 +5,7 @@
 //!     meta            cluster id; says that the directory is ours
 //!     topics          names, ids, partition counts
 //!     producer-ids    the first unused block
+//!     configs         settings of topics and brokers made while it runs
 //!     groups          journal of members and committed offsets
 //!     logs/<topic id>/<partition>/<base offset>.log, .index, checkpoint
 //! ```
@@ -30,7 +31,6 @@ use crate::log::{LogError, SegmentSettings, recovery};
 /// An open data directory.
 pub(crate) struct DataDirectory {
     path: PathBuf,
-    settings: SegmentSettings,
     producer_ids: ProducerIds,
     groups: Mutex<Journal>,
     /// Keeps other brokers out as long as it is open.
@@ -64,10 +64,6 @@ impl DataDirectory {
         }
         remove_leftovers(&path.join("logs"), &topics);
         let directory = DataDirectory {
-            settings: SegmentSettings {
-                segment_bytes: config.segment_bytes,
-                index_interval_bytes: config.index_interval_bytes,
-            },
             producer_ids: ProducerIds::open(path.join("producer-ids"))?,
             groups: Mutex::new(journal),
             path,
@@ -90,14 +86,33 @@ impl DataDirectory {
         codec::write_file(&path, &encode_topics(topics)).map_err(failed("write", &path))
     }
 
-    pub(crate) fn open_log(&self, topic: Uuid, partition: i32) -> Result<PartitionLog, LogError> {
+    pub(crate) fn load_document(&self, name: &str) -> Result<Option<Vec<u8>>, BrokerError> {
+        let path = self.path.join(name);
+        match codec::read_file(&path).map_err(failed("read", &path))? {
+            FileContent::Missing => Ok(None),
+            FileContent::Payload(payload) => Ok(Some(payload)),
+            FileContent::Damaged => Err(corrupt(&path, "it is damaged; restore it from a backup")),
+        }
+    }
+
+    pub(crate) fn save_document(&self, name: &str, payload: &[u8]) -> Result<(), BrokerError> {
+        let path = self.path.join(name);
+        codec::write_file(&path, payload).map_err(failed("write", &path))
+    }
+
+    pub(crate) fn open_log(
+        &self,
+        topic: Uuid,
+        partition: i32,
+        settings: SegmentSettings,
+    ) -> Result<PartitionLog, LogError> {
         let path = self
             .path
             .join("logs")
             .join(topic.to_string())
             .join(partition.to_string());
         let (log, producers) =
-            recovery::open(&path, self.settings, clock::wall_ms()).map_err(|source| {
+            recovery::open(&path, settings, clock::wall_ms()).map_err(|source| {
                 LogError::Storage {
                     action: "open",
                     source,

@@ -16,10 +16,10 @@ use uuid::Uuid;
 
 use crate::config::BrokerConfig;
 use crate::error::BrokerError;
-use crate::log::LogError;
 use crate::log::memory::MemoryLog;
 use crate::log::partition::PartitionLog;
 use crate::log::producers::Producers;
+use crate::log::{LogError, SegmentSettings};
 
 use directory::DataDirectory;
 
@@ -73,14 +73,35 @@ impl Storage {
         }
     }
 
+    /// A small file of its own, as it was last saved; `None` if it never was.
+    pub(crate) fn load_document(&self, name: &str) -> Result<Option<Vec<u8>>, BrokerError> {
+        match self {
+            Storage::Memory { .. } => Ok(None),
+            Storage::Directory(directory) => directory.load_document(name),
+        }
+    }
+
+    /// Replaces a small file in one step. It survives a loss of power.
+    pub(crate) fn save_document(&self, name: &str, payload: &[u8]) -> Result<(), BrokerError> {
+        match self {
+            Storage::Memory { .. } => Ok(()),
+            Storage::Directory(directory) => directory.save_document(name, payload),
+        }
+    }
+
     /// Opens the log of a partition; it need not exist yet.
-    pub(crate) fn open_log(&self, topic: Uuid, partition: i32) -> Result<PartitionLog, LogError> {
+    pub(crate) fn open_log(
+        &self,
+        topic: Uuid,
+        partition: i32,
+        settings: SegmentSettings,
+    ) -> Result<PartitionLog, LogError> {
         match self {
             Storage::Memory { .. } => Ok(PartitionLog::new(
                 Box::new(MemoryLog::default()),
                 Producers::default(),
             )),
-            Storage::Directory(directory) => directory.open_log(topic, partition),
+            Storage::Directory(directory) => directory.open_log(topic, partition, settings),
         }
     }
 
@@ -139,7 +160,7 @@ fn failed<'a>(
 }
 
 /// A file that this broker cannot have written, or not in this state.
-fn corrupt(path: &std::path::Path, reason: impl Into<String>) -> BrokerError {
+pub(crate) fn corrupt(path: &std::path::Path, reason: impl Into<String>) -> BrokerError {
     BrokerError::DirectoryCorrupt {
         path: path.to_owned(),
         reason: reason.into(),

@@ -40,6 +40,10 @@ pub(crate) enum GroupRecord {
         group: Arc<str>,
         oldest_ms: i64,
     },
+    OffsetsDeleted {
+        group: Arc<str>,
+        rows: Vec<(Arc<str>, i32)>,
+    },
 }
 
 const OFFSETS: u8 = 1;
@@ -47,6 +51,7 @@ const MEMBERS: u8 = 2;
 const REMOVED: u8 = 3;
 const TOPIC_FORGOTTEN: u8 = 4;
 const OFFSETS_EXPIRED: u8 = 5;
+const OFFSETS_DELETED: u8 = 6;
 
 pub(crate) fn encode_topics(topics: &[TopicRecord]) -> Vec<u8> {
     let mut writer = Writer::default();
@@ -107,6 +112,15 @@ impl GroupRecord {
                 writer.put_text(group);
                 writer.put_i64(*oldest_ms);
             }
+            GroupRecord::OffsetsDeleted { group, rows } => {
+                writer.put_u8(OFFSETS_DELETED);
+                writer.put_text(group);
+                writer.put_count(rows.len());
+                for (topic, partition) in rows {
+                    writer.put_text(topic);
+                    writer.put_i32(*partition);
+                }
+            }
         }
         writer.into_bytes()
     }
@@ -140,6 +154,15 @@ impl GroupRecord {
                 group: reader.take_text()?,
                 oldest_ms: reader.take_i64()?,
             },
+            OFFSETS_DELETED => {
+                let group = reader.take_text()?;
+                let mut rows = Vec::new();
+                for _ in 0..reader.take_count()? {
+                    let topic = reader.take_text()?;
+                    rows.push((topic, reader.take_i32()?));
+                }
+                GroupRecord::OffsetsDeleted { group, rows }
+            }
             _ => return None,
         };
         reader.is_empty().then_some(record)

@@ -10,9 +10,11 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use milena_wire::error_code::ErrorCode;
 use uuid::Uuid;
 
+use crate::config::layers::{ConfigStore, Settings};
+use crate::config::topic::TopicConfig;
 use crate::limits;
-use crate::log::LogError;
 use crate::log::partition::PartitionLog;
+use crate::log::{LogError, SegmentSettings};
 use crate::storage::{Storage, TopicRecord};
 
 pub(crate) use name::check_name;
@@ -21,6 +23,7 @@ pub(crate) use name::check_name;
 pub(crate) struct Topic {
     pub(crate) name: Arc<str>,
     pub(crate) id: Uuid,
+    config: RwLock<Arc<TopicConfig>>,
     partitions: RwLock<Vec<Arc<Partition>>>,
 }
 
@@ -35,6 +38,22 @@ pub(crate) struct Partition {
 }
 
 impl Topic {
+    /// What counts for it now.
+    pub(crate) fn config(&self) -> Arc<TopicConfig> {
+        let config = self.config.read();
+        config.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn configure(&self, config: TopicConfig) {
+        let settings = SegmentSettings::of(&config);
+        let mut current = self.config.write().unwrap_or_else(PoisonError::into_inner);
+        *current = Arc::new(config);
+        drop(current);
+        for partition in self.partitions() {
+            partition.log.configure(settings);
+        }
+    }
+
     pub(crate) fn partitions(&self) -> Vec<Arc<Partition>> {
         self.partitions
             .read()
@@ -62,6 +81,7 @@ impl Topic {
 /// All topics, by name and by id.
 pub(crate) struct Catalog {
     storage: Arc<Storage>,
+    configs: Arc<ConfigStore>,
     topics: RwLock<Topics>,
 }
 
@@ -75,10 +95,13 @@ impl Catalog {
     /// Opens every topic that the storage holds.
     pub(crate) fn open(
         storage: Arc<Storage>,
+        configs: Arc<ConfigStore>,
         records: Vec<TopicRecord>,
     ) -> Result<Catalog, crate::BrokerError> {
+        configs.retain_topics(|id| records.iter().any(|record| record.id == id));
         let catalog = Catalog {
             storage,
+            configs,
             topics: RwLock::default(),
         };
         for record in records {
@@ -110,7 +133,12 @@ impl Catalog {
 
     /// Creates a topic, or gives back the one that was created meanwhile with
     /// TOPIC_ALREADY_EXISTS.
-    pub(crate) fn create(&self, name: &str, partitions: i32) -> Result<Arc<Topic>, ErrorCode> {
+    pub(crate) fn create(
+        &self,
+        name: &str,
+        partitions: i32,
+        settings: Settings,
+    ) -> Result<Arc<Topic>, ErrorCode> {
         check_name(name).map_err(|_| ErrorCode::InvalidTopicException)?;
         if !(1..=limits::PARTITIONS_PER_TOPIC_MAX).contains(&partitions) {
             return Err(ErrorCode::InvalidPartitions);
@@ -127,6 +155,7 @@ impl Catalog {
             id: Uuid::new_v4(),
             partitions,
         };
+        self.configs.create_topic(record.id, settings)?;
         self.persist(&topics, Some(&record), None)?;
         let topic = self.open_topic(&record).map_err(|error| {
             // What was written down in advance must not appear after a restart.
@@ -136,6 +165,13 @@ impl Catalog {
         tracing::info!(event = "topic_created", topic = name, partitions, id = %record.id);
         topics.insert(topic.clone());
         Ok(topic)
+    }
+
+    /// Has topics follow a change of their settings, or of those they inherit.
+    pub(crate) fn reconfigure(&self, topics: &[Arc<Topic>]) {
+        for topic in topics {
+            topic.configure(self.configs.effective(topic.id));
+        }
     }
 
     /// Gives a topic more partitions.
@@ -156,7 +192,7 @@ impl Catalog {
         self.persist(&topics, Some(&record), None)?;
         let mut added = Vec::new();
         for index in present..partitions {
-            let partition = self.open_partition(&record, index);
+            let partition = self.open_partition(&record, index, &topic.config());
             added.push(partition.map_err(|error| storage_failed(&topic.name, &error))?);
         }
         topic
@@ -182,6 +218,7 @@ impl Catalog {
             partition.log.wake();
         }
         self.storage.remove_topic(topic.id);
+        self.configs.forget_topic(topic.id);
         Ok(())
     }
 
@@ -210,19 +247,27 @@ impl Catalog {
     }
 
     fn open_topic(&self, record: &TopicRecord) -> Result<Arc<Topic>, LogError> {
+        let config = self.configs.effective(record.id);
         let mut partitions = Vec::new();
         for index in 0..record.partitions {
-            partitions.push(self.open_partition(record, index)?);
+            partitions.push(self.open_partition(record, index, &config)?);
         }
         Ok(Arc::new(Topic {
             name: record.name.clone(),
             id: record.id,
+            config: RwLock::new(Arc::new(config)),
             partitions: RwLock::new(partitions),
         }))
     }
 
-    fn open_partition(&self, record: &TopicRecord, index: i32) -> Result<Arc<Partition>, LogError> {
-        let log = Arc::new(self.storage.open_log(record.id, index)?);
+    fn open_partition(
+        &self,
+        record: &TopicRecord,
+        index: i32,
+        config: &TopicConfig,
+    ) -> Result<Arc<Partition>, LogError> {
+        let settings = SegmentSettings::of(config);
+        let log = Arc::new(self.storage.open_log(record.id, index, settings)?);
         Ok(Arc::new(Partition {
             topic: record.name.clone(),
             topic_id: record.id,

@@ -4,10 +4,14 @@
 //! `Command`) and an async `run` that turns it into an exit code by way of [`Failure`].
 
 mod broker;
+mod config;
 mod consume;
 mod demo;
 mod group;
+mod log_dir;
 mod produce;
+mod reassign;
+mod records;
 mod topic;
 
 use clap::Subcommand;
@@ -23,13 +27,25 @@ pub(crate) enum Command {
     /// Create, list, describe and delete topics.
     #[command(subcommand)]
     Topic(topic::Command),
+    /// Show and change the settings of topics and brokers.
+    #[command(subcommand)]
+    Config(config::Command),
     /// Write records: lines of standard input, or files.
     Produce(produce::Arguments),
     /// Read records.
     Consume(consume::Arguments),
-    /// List and describe consumer groups.
+    /// List, describe, reset and delete consumer groups.
     #[command(subcommand)]
     Group(group::Command),
+    /// Delete the records at the front of partitions.
+    #[command(subcommand)]
+    Records(records::Command),
+    /// Show how much space partitions take.
+    #[command(subcommand)]
+    LogDir(log_dir::Command),
+    /// Move partitions between brokers, elect their preferred leaders.
+    #[command(subcommand)]
+    Reassign(reassign::Command),
     /// Run a single-node broker for development and tests.
     Broker(broker::Arguments),
 }
@@ -48,9 +64,13 @@ impl Command {
         match self {
             Command::Demo(arguments) => demo::run(arguments).await,
             Command::Topic(command) => topic::run(command).await,
+            Command::Config(command) => config::run(command).await,
             Command::Produce(arguments) => produce::run(arguments).await,
             Command::Consume(arguments) => consume::run(arguments).await,
             Command::Group(command) => group::run(command).await,
+            Command::Records(command) => records::run(command).await,
+            Command::LogDir(command) => log_dir::run(command).await,
+            Command::Reassign(command) => reassign::run(command).await,
             Command::Broker(arguments) => broker::run(arguments).await,
         }
     }

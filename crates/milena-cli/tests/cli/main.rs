@@ -1,5 +1,6 @@
 //! The binary as its users see it: exit codes, output, errors.
 
+mod admin;
 mod demo;
 mod records;
 mod setup;

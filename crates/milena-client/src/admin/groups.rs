@@ -4,20 +4,25 @@ use std::collections::{BTreeMap, HashMap};
 
 use bytes::{Buf, Bytes};
 
-use super::{Admin, PerItem, check};
+use super::{Admin, PerItem, check, text};
 use crate::client::CoordinatorType;
 use crate::error::Error;
+use crate::net::Connection;
 use crate::topology::{NodeId, TopicPartition};
 use crate::wire::messages::describe_groups_response::{DescribedGroup, DescribedGroupMember};
 use crate::wire::messages::{
     ConsumerProtocolAssignment, DescribeGroupsRequest, GroupId, ListGroupsRequest,
 };
-use crate::wire::{ErrorCode, Message, StrBytes, decode_message};
+use crate::wire::{ApiKey, ErrorCode, Message, StrBytes, decode_message};
 
 /// The protocol type of consumers; others, such as Kafka Connect, have assignments of their own.
 const PROTOCOL_CONSUMER: &str = "consumer";
 /// What a group that does not exist is described as by brokers before 3.8 (KIP-1043).
 const STATE_DEAD: &str = "Dead";
+/// Brokers filter by state from this version of ListGroups on (KIP-518).
+const STATES_SINCE: i16 = 4;
+/// Brokers filter by type from this version of ListGroups on (KIP-848).
+const TYPES_SINCE: i16 = 5;
 
 /// One row of the list of groups.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,6 +36,36 @@ pub struct GroupListing {
     pub state: String,
     /// `classic` or `consumer` (KIP-848); empty from brokers before 3.8.
     pub group_type: String,
+}
+
+/// Which groups are listed. Default: all.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[must_use]
+pub struct GroupFilter {
+    states: Vec<String>,
+    types: Vec<String>,
+}
+
+impl GroupFilter {
+    /// Only groups in this state, such as `Empty`, or another that is named (brokers since 2.6).
+    pub fn state(mut self, state: impl Into<String>) -> Self {
+        self.states.push(state.into());
+        self
+    }
+
+    /// Only groups of this type, `classic` or `consumer`, or another that is named (brokers since 3.8).
+    pub fn group_type(mut self, group_type: impl Into<String>) -> Self {
+        self.types.push(group_type.into());
+        self
+    }
+
+    /// The broker's filter, or ours for what it does not tell apart.
+    fn passes(&self, group: &GroupListing) -> bool {
+        let names = |names: &[String], name: &str| {
+            names.is_empty() || names.iter().any(|one| one.eq_ignore_ascii_case(name))
+        };
+        names(&self.states, &group.state) && names(&self.types, &group.group_type)
+    }
 }
 
 /// A group in detail.
@@ -73,21 +108,37 @@ impl Admin {
     /// # Errors
     /// If a broker did not answer: without it the list would not be whole.
     pub async fn list_groups(&self) -> Result<Vec<GroupListing>, Error> {
+        self.list_groups_matching(&GroupFilter::default()).await
+    }
+
+    /// The groups of all brokers that pass a filter, sorted by id.
+    ///
+    /// # Errors
+    /// If a broker did not answer: without it the list would not be whole.
+    pub async fn list_groups_matching(
+        &self,
+        filter: &GroupFilter,
+    ) -> Result<Vec<GroupListing>, Error> {
         let cluster = self.describe_cluster().await?;
         let mut groups = BTreeMap::new();
         for broker in cluster.brokers {
-            for group in self.list_groups_of(broker.node).await? {
+            for group in self.list_groups_of(broker.node, filter).await? {
                 groups.insert(group.group_id.clone(), group);
             }
         }
         Ok(groups.into_values().collect())
     }
 
-    async fn list_groups_of(&self, node: NodeId) -> Result<Vec<GroupListing>, Error> {
-        let request = ListGroupsRequest::default();
+    async fn list_groups_of(
+        &self,
+        node: NodeId,
+        filter: &GroupFilter,
+    ) -> Result<Vec<GroupListing>, Error> {
         let response = self
             .retry("list of groups", || async {
-                let response = self.lane.call(node, &request, self.timeout).await?;
+                let connection = self.lane.connection(node).await?;
+                let request = list_request(&connection, filter);
+                let response = connection.call(&request, self.timeout).await?;
                 check(response.error_code, None, || {
                     format!("cannot list groups of {node}")
                 })?;
@@ -100,7 +151,7 @@ impl Admin {
             state: group.group_state.to_string(),
             group_type: group.group_type.to_string(),
         });
-        Ok(groups.collect())
+        Ok(groups.filter(|group| filter.passes(group)).collect())
     }
 
     /// The state and members of groups.
@@ -140,6 +191,18 @@ impl Admin {
             result => result,
         }
     }
+}
+
+/// What of the filter the broker can apply.
+fn list_request(connection: &Connection, filter: &GroupFilter) -> ListGroupsRequest {
+    let version = connection.version_of(ApiKey::ListGroups).unwrap_or(0);
+    let texts = |names: &[String], since: i16| {
+        let names = names.iter().filter(|_| version >= since);
+        names.map(|name| text(name)).collect()
+    };
+    ListGroupsRequest::default()
+        .with_states_filter(texts(&filter.states, STATES_SINCE))
+        .with_types_filter(texts(&filter.types, TYPES_SINCE))
 }
 
 /// Who is assigned what, of a described group.

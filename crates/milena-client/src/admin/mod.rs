@@ -4,8 +4,16 @@
 mod cluster;
 mod configs;
 mod consumer_groups;
+mod each;
+mod group_members;
+mod group_offsets;
 mod groups;
+mod leaders;
+mod log_dirs;
 mod offsets;
+mod partitions;
+mod reassignments;
+mod records;
 mod topics;
 
 use std::future::Future;
@@ -19,13 +27,24 @@ use crate::error::Error;
 use crate::metadata;
 use crate::net::Connection;
 use crate::retry::retry_until;
+use crate::topology::NodeId;
 use crate::wire::messages::MetadataResponse;
 use crate::wire::{ErrorCode, StrBytes};
 
 pub use cluster::{BrokerDescription, ClusterDescription};
-pub use configs::{ConfigEntry, ConfigSource};
-pub use groups::{GroupDescription, GroupListing, MemberDescription};
+pub use configs::{
+    ChangeMode, ConfigChange, ConfigDetail, ConfigEntry, ConfigResource, ConfigSource,
+    ConfigSynonym,
+};
+pub use group_members::MemberName;
+pub use group_offsets::{NewOffset, PlannedOffset, ResetTo};
+pub use groups::{GroupDescription, GroupFilter, GroupListing, MemberDescription};
+pub use leaders::ElectionType;
+pub use log_dirs::{LogDirDescription, Replica, ReplicaInfo};
 pub use offsets::{CommittedOffset, OffsetAt, PartitionLag};
+pub use partitions::NewPartitions;
+pub use reassignments::{NewReplicas, Reassignment};
+pub use records::DeleteBefore;
 pub use topics::{
     CreateMode, CreatedTopic, NewTopic, PartitionDescription, TopicDescription, TopicListing,
 };
@@ -95,8 +114,27 @@ impl Admin {
     async fn controller(&self) -> Result<Connection, Error> {
         let response = self.metadata(Some(&[])).await?;
         match response.controller_id.0 {
-            id if id >= 0 => self.lane.connection(crate::NodeId(id)).await,
+            id if id >= 0 => self.lane.connection(NodeId(id)).await,
             _ => self.lane.any_connection().await,
+        }
+    }
+
+    /// A connection to this node, or to any.
+    async fn connection_to(&self, node: Option<NodeId>) -> Result<Connection, Error> {
+        match node {
+            Some(node) => self.known_node(node).await,
+            None => self.lane.any_connection().await,
+        }
+    }
+
+    /// A connection to a node that may not be known yet.
+    async fn known_node(&self, node: NodeId) -> Result<Connection, Error> {
+        match self.lane.connection(node).await {
+            Err(Error::UnknownBroker { .. }) => {
+                self.metadata(Some(&[])).await?;
+                self.lane.connection(node).await
+            }
+            connected => connected,
         }
     }
 
@@ -126,6 +164,10 @@ fn check(
             Err(Error::Broker { code, context })
         }
     }
+}
+
+fn text(text: &str) -> StrBytes {
+    StrBytes::from_string(text.to_owned())
 }
 
 /// Puts the answers into the order of the questions. One without an answer is the broker's mistake.

@@ -262,7 +262,10 @@ fn is_open(result: &OffsetResult) -> bool {
 
 /// The leader of a partition. A topic or partition that does not exist is an error that is not worth
 /// another attempt; one without a leader is.
-fn find_leader(metadata: &MetadataResponse, wanted: &TopicPartition) -> Result<NodeId, Error> {
+pub(super) fn find_leader(
+    metadata: &MetadataResponse,
+    wanted: &TopicPartition,
+) -> Result<NodeId, Error> {
     let unknown = || Error::InvalidState {
         what: format!("partition {wanted} does not exist: create the topic, or add partitions"),
     };

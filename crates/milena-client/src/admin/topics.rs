@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use super::{Admin, PerItem, check, in_order};
+use super::{Admin, PerItem, check, in_order, text};
 use crate::error::Error;
 use crate::topology::NodeId;
 use crate::wire::messages::create_topics_request::{CreatableTopic, CreatableTopicConfig};
@@ -13,7 +13,7 @@ use crate::wire::messages::metadata_response::{MetadataResponsePartition, Metada
 use crate::wire::messages::{
     BrokerId, CreateTopicsRequest, CreateTopicsResponse, DeleteTopicsRequest, TopicName,
 };
-use crate::wire::{ApiKey, ErrorCode, StrBytes};
+use crate::wire::{ApiKey, ErrorCode};
 
 /// Up to this version topics are deleted by name alone.
 const DELETE_BY_NAME_VERSIONS: (i16, i16) = (1, 5);
@@ -223,12 +223,17 @@ impl Admin {
 
     /// Asks for topics until what a broker says of each is as it should be. If that does not happen in
     /// time, the controller's word stands: it has done what it was asked for.
-    async fn wait_until(&self, names: &[Arc<str>], is_done: fn(&MetadataResponseTopic) -> bool) {
+    pub(super) async fn wait_until(
+        &self,
+        names: &[Arc<str>],
+        is_done: impl Fn(&MetadataResponseTopic) -> bool,
+    ) {
         if names.is_empty() {
             return;
         }
         let what = "news of topics to spread";
-        let waited = self.retry(what, || async {
+        let is_done = &is_done;
+        let waited = self.retry(what, || async move {
             let response = self.metadata(Some(names)).await?;
             match response.topics.iter().find(|topic| !is_done(topic)) {
                 Some(_) => Err(Error::broker(ErrorCode::LeaderNotAvailable, what)),
@@ -276,6 +281,11 @@ fn is_usable(topic: &MetadataResponseTopic) -> bool {
     topic.error_code == 0 && partitions.all(|partition| partition.leader_id.0 >= 0)
 }
 
+/// Whether it has so many partitions, all with leaders.
+pub(super) fn has_partitions(topic: &MetadataResponseTopic, total: usize) -> bool {
+    is_usable(topic) && topic.partitions.len() >= total
+}
+
 fn is_unknown(topic: &MetadataResponseTopic) -> bool {
     ErrorCode::from(topic.error_code) == ErrorCode::UnknownTopicOrPartition
 }
@@ -297,7 +307,7 @@ fn single<T>(results: PerItem<T>) -> Result<T, Error> {
 }
 
 /// Fails the whole attempt if the broker is not the controller (any more), so that it is repeated.
-fn reject_moved_controller(mut codes: impl Iterator<Item = i16>) -> Result<(), Error> {
+pub(super) fn reject_moved_controller(mut codes: impl Iterator<Item = i16>) -> Result<(), Error> {
     match codes.find(|code| ErrorCode::from(*code) == ErrorCode::NotController) {
         Some(code) => Err(Error::broker(code, "request to the controller")),
         None => Ok(()),
@@ -362,10 +372,6 @@ fn describe_partition(partition: &MetadataResponsePartition) -> PartitionDescrip
         in_sync_replicas: nodes(&partition.isr_nodes),
         offline_replicas: nodes(&partition.offline_replicas),
     }
-}
-
-fn text(text: &str) -> StrBytes {
-    StrBytes::from_string(text.to_owned())
 }
 
 #[cfg(test)]

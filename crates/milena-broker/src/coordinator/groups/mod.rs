@@ -3,6 +3,7 @@
 //! Drives the state machines of [`super::group`]; owns none of their rules. What is
 //! worth remembering is written down before it is answered.
 
+mod delete_offsets;
 mod replay;
 
 use std::collections::{BTreeSet, HashMap};

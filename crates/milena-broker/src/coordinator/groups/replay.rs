@@ -55,6 +55,12 @@ impl Inner {
                     entry.offsets.forget_topic(&topic);
                 }
             }
+            GroupRecord::OffsetsDeleted { group, rows } => {
+                let entry = self.entry(group, settings);
+                for (topic, partition) in rows {
+                    entry.offsets.delete(&topic, partition);
+                }
+            }
             GroupRecord::OffsetsExpired { group, oldest_ms } => {
                 self.entry(group, settings).offsets.expire(oldest_ms);
             }

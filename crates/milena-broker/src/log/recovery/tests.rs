@@ -10,6 +10,7 @@ use crate::log::{FlushDepth, ReadLimit, StampedBatch};
 
 const SMALL: SegmentSettings = SegmentSettings {
     segment_bytes: 300,
+    segment_ms: i64::MAX,
     index_interval_bytes: 100,
 };
 

@@ -1,4 +1,5 @@
 use super::*;
+use crate::config::topic::TopicConfig;
 
 fn open(path: &Path) -> Result<Opened, BrokerError> {
     DataDirectory::open(path.to_owned(), &BrokerConfig::default())
@@ -71,10 +72,13 @@ fn what_an_interrupted_deletion_left_behind_is_removed() {
         id: Uuid::from_u128(1),
         partitions: 1,
     };
-    opened.storage.open_log(kept.id, 0).expect("a log");
     opened
         .storage
-        .open_log(Uuid::from_u128(2), 0)
+        .open_log(kept.id, 0, settings())
+        .expect("a log");
+    opened
+        .storage
+        .open_log(Uuid::from_u128(2), 0, settings())
         .expect("a log");
     opened
         .storage
@@ -89,4 +93,8 @@ fn what_an_interrupted_deletion_left_behind_is_removed() {
             .count(),
         1
     );
+}
+
+fn settings() -> SegmentSettings {
+    SegmentSettings::of(&TopicConfig::default())
 }

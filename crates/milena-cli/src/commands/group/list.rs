@@ -1,6 +1,7 @@
 //! `milena group list`.
 
 use clap::Args;
+use milena_client::admin::GroupFilter;
 use serde::Serialize;
 
 use crate::cluster::ClusterArguments;
@@ -12,6 +13,14 @@ use crate::output::{Output, Rows, show};
 pub(crate) struct Arguments {
     #[command(flatten)]
     cluster: ClusterArguments,
+
+    /// Only groups in this state, such as Empty; may be given more than once.
+    #[arg(long = "state", value_name = "STATE")]
+    states: Vec<String>,
+
+    /// Only groups of this type, classic or consumer; may be given more than once.
+    #[arg(long = "type", value_name = "TYPE")]
+    types: Vec<String>,
 
     /// How to show them.
     #[arg(short = 'o', long, value_enum, default_value_t)]
@@ -27,7 +36,15 @@ struct Group {
 }
 
 pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
-    let listed = arguments.cluster.admin().await?.list_groups().await?;
+    let mut filter = GroupFilter::default();
+    for state in arguments.states {
+        filter = filter.state(state);
+    }
+    for group_type in arguments.types {
+        filter = filter.group_type(group_type);
+    }
+    let admin = arguments.cluster.admin().await?;
+    let listed = admin.list_groups_matching(&filter).await?;
     let groups: Vec<Group> = listed
         .into_iter()
         .map(|group| Group {

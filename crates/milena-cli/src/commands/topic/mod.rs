@@ -1,5 +1,6 @@
 //! `milena topic`: what there is, and making and deleting it.
 
+mod add_partitions;
 mod create;
 mod delete;
 mod describe;
@@ -14,6 +15,8 @@ use crate::failure::Failure;
 pub(crate) enum Command {
     /// Create topics.
     Create(create::Arguments),
+    /// Give a topic more partitions.
+    AddPartitions(add_partitions::Arguments),
     /// List topics.
     List(list::Arguments),
     /// Show the partitions of topics.
@@ -26,6 +29,7 @@ pub(crate) enum Command {
 pub(crate) async fn run(command: Command) -> Result<(), Failure> {
     match command {
         Command::Create(arguments) => create::run(arguments).await,
+        Command::AddPartitions(arguments) => add_partitions::run(arguments).await,
         Command::List(arguments) => list::run(arguments).await,
         Command::Describe(arguments) => describe::run(arguments).await,
         Command::Delete(arguments) => delete::run(arguments).await,

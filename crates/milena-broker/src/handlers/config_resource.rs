@@ -1,0 +1,90 @@
+//! What DescribeConfigs and the two requests that alter configurations have in common: finding what
+//! they name, and putting a change into effect.
+
+use std::sync::Arc;
+
+use milena_wire::error_code::ErrorCode;
+
+use crate::config::change::Subject;
+use crate::config::layers::{Scope, Settings};
+use crate::log::validate::Refusal;
+use crate::node::Node;
+use crate::topics::Topic;
+
+const TOPIC: i8 = 2;
+const BROKER: i8 = 4;
+
+/// Something that can be configured.
+pub(super) enum Resource {
+    Topic(Arc<Topic>),
+    /// This broker.
+    Broker,
+    /// All brokers.
+    Cluster,
+}
+
+impl Resource {
+    /// Finds what a request names.
+    pub(super) fn find(node: &Node, resource_type: i8, name: &str) -> Result<Self, Refusal> {
+        match resource_type {
+            TOPIC => node
+                .topics
+                .by_name(name)
+                .map(Resource::Topic)
+                .ok_or_else(|| {
+                    let reason = format!("The topic '{name}' does not exist.");
+                    Refusal::new(ErrorCode::UnknownTopicOrPartition, reason)
+                }),
+            BROKER if name.is_empty() => Ok(Resource::Cluster),
+            BROKER if name == node.config.node_id.to_string() => Ok(Resource::Broker),
+            BROKER => Err(Refusal::new(
+                ErrorCode::InvalidRequest,
+                format!(
+                    "Unexpected broker id, expected {} or empty string, but received {name}",
+                    node.config.node_id
+                ),
+            )),
+            other => Err(Refusal::new(
+                ErrorCode::InvalidRequest,
+                format!(
+                    "resource type {other}; this broker has settings of topics (2) and brokers (4)"
+                ),
+            )),
+        }
+    }
+
+    pub(super) fn subject(&self) -> Subject {
+        match self {
+            Resource::Topic(_) => Subject::Topic,
+            Resource::Broker | Resource::Cluster => Subject::Broker,
+        }
+    }
+
+    /// Replaces its settings by what `change` makes of them and has all topics concerned follow.
+    pub(super) fn change(
+        &self,
+        node: &Node,
+        validate_only: bool,
+        change: impl FnOnce(&Settings, &dyn Fn(&str) -> Option<String>) -> Result<Settings, Refusal>,
+    ) -> Result<(), Refusal> {
+        let scope = match self {
+            Resource::Topic(topic) => Scope::Topic(topic.id),
+            Resource::Broker => Scope::Broker,
+            Resource::Cluster => Scope::Cluster,
+        };
+        node.configs.change(scope, validate_only, change)?;
+        match self {
+            Resource::Topic(topic) => node.topics.reconfigure(std::slice::from_ref(topic)),
+            Resource::Broker | Resource::Cluster => node.topics.reconfigure(&node.topics.all()),
+        }
+        Ok(())
+    }
+}
+
+/// The answers to requests that name the same thing twice, as Apache Kafka gives them.
+pub(super) fn named_twice() -> Refusal {
+    Refusal::new(
+        ErrorCode::InvalidRequest,
+        "Each resource must appear at most once.",
+    )
+}
