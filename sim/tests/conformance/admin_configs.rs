@@ -250,7 +250,7 @@ async fn old_records_are_deleted() -> Result<()> {
         })
         .await?;
         let fresh = producer.send(Record::to(&name).value("fresh")).await?;
-        assert_eq!(fresh.offset, Some(5));
+        assert_eq!(fresh.offset(), Some(5));
         tokio::time::timeout(Duration::from_secs(30), async {
             let reader = target.reader(&name, 1).await?;
             let record = take(&reader, 1).await?.remove(0);

@@ -61,7 +61,7 @@ async fn a_topic_gets_more_partitions_but_never_fewer() -> Result<()> {
         let metadata = producer
             .send(Record::to(&topic).value("x").partition(3))
             .await?;
-        assert_eq!(metadata.partition, 3);
+        assert_eq!(metadata.partition(), 3);
         for (topics, code) in [
             (grow(4), ErrorCode::InvalidPartitions),
             (grow(3), ErrorCode::InvalidPartitions),
