@@ -68,9 +68,22 @@ enum Attempt {
     Done,
     /// Try these again after a pause.
     Again(Vec<OffsetToCommit>, Error),
+    /// Try these again once this rebalance is over, whatever generation that is.
+    AfterRebalance(Vec<OffsetToCommit>, Error),
     /// Try these again in the next generation.
     NextGeneration(Vec<OffsetToCommit>, Error),
     Failed(Error),
+}
+
+/// The identity that a commit waits for.
+#[derive(Clone, Copy)]
+enum Wanted<'a> {
+    /// Any of a member.
+    Any,
+    /// One that no rebalance is about to replace.
+    Settled,
+    /// As that, and not the one that was refused.
+    OtherThan(&'a Identity),
 }
 
 impl Committer {
@@ -82,22 +95,23 @@ impl Committer {
         let mut backoff = self.backoff();
         let mut lost = None;
         while !offsets.is_empty() {
-            let identity = self.wait_for_identity(None, deadline).await?;
-            match self.attempt(&identity, offsets).await {
+            let identity = self.wait_for_identity(Wanted::Any, deadline).await?;
+            let (rest, error, wanted) = match self.attempt(&identity, offsets).await {
                 Attempt::Done => break,
                 Attempt::Failed(error) => return Err(error),
                 Attempt::Again(rest, error) => {
                     pause(&mut backoff, deadline, error).await?;
                     offsets = rest;
+                    continue;
                 }
-                Attempt::NextGeneration(rest, error) => {
-                    pause(&mut backoff, deadline, error).await?;
-                    self.wait_for_identity(Some(&identity), deadline).await?;
-                    let (owned, gone) = self.split_owned(rest);
-                    lost = lost.or(gone);
-                    offsets = owned;
-                }
-            }
+                Attempt::AfterRebalance(rest, error) => (rest, error, Wanted::Settled),
+                Attempt::NextGeneration(rest, error) => (rest, error, Wanted::OtherThan(&identity)),
+            };
+            pause(&mut backoff, deadline, error).await?;
+            self.wait_for_identity(wanted, deadline).await?;
+            let (owned, gone) = self.split_owned(rest);
+            lost = lost.or(gone);
+            offsets = owned;
         }
         lost.map_or(Ok(()), Err)
     }
@@ -124,7 +138,9 @@ impl Committer {
             }
             match self.attempt(&identity, offsets).await {
                 Attempt::Done => return Ok(()),
-                Attempt::Failed(error) | Attempt::NextGeneration(_, error) => return Err(error),
+                Attempt::Failed(error)
+                | Attempt::AfterRebalance(_, error)
+                | Attempt::NextGeneration(_, error) => return Err(error),
                 Attempt::Again(rest, error) => {
                     pause(&mut backoff, deadline, error).await?;
                     offsets = rest;
@@ -156,24 +172,27 @@ impl Committer {
         }
     }
 
-    /// The identity to commit under; other than `used`, when that one was
-    /// refused.
+    /// The identity to commit under.
     async fn wait_for_identity(
         &self,
-        used: Option<&Identity>,
+        wanted: Wanted<'_>,
         deadline: Instant,
     ) -> Result<Identity, Error> {
         if !self.is_subscribed() {
             return Ok(Identity::default());
         }
         let mut membership = self.membership.clone();
-        let is_usable = |current: &Membership| match used {
-            Some(used) => current.is_settled && current.identity != *used,
-            None => current.identity.is_member(),
+        let is_usable = |current: &Membership| match wanted {
+            Wanted::Any => current.identity.is_member(),
+            Wanted::Settled => current.is_settled,
+            Wanted::OtherThan(used) => current.is_settled && current.identity != *used,
         };
-        let usable = membership.wait_for(|current| current.is_over || is_usable(current));
+        // A stalled member joins again when the application polls, which it does
+        // not while it waits here.
+        let is_hopeless = |current: &Membership| current.is_over || current.is_stalled;
+        let usable = membership.wait_for(|current| is_hopeless(current) || is_usable(current));
         match tokio::time::timeout_at(deadline, usable).await {
-            Ok(Ok(current)) if !current.is_over => Ok(current.identity.clone()),
+            Ok(Ok(current)) if !is_hopeless(&current) => Ok(current.identity.clone()),
             Ok(_) => Err(self.partitions_lost("this consumer is out of it")),
             Err(_) => Err(Error::Timeout {
                 what: "commit, waiting for a rebalance to end".to_owned(),
@@ -224,9 +243,13 @@ impl Committer {
         let context = format!("commit of offset {} of {}", worst.offset, worst.partition);
         let error = Error::broker(code, context);
         match code {
-            ErrorCode::RebalanceInProgress | ErrorCode::IllegalGeneration
-                if self.is_subscribed() =>
-            {
+            // Said of a generation that is new, while its assignments are on their
+            // way, and of one that is about to end.
+            ErrorCode::RebalanceInProgress if self.is_subscribed() => {
+                self.refused.notify_one();
+                Attempt::AfterRebalance(rest, error)
+            }
+            ErrorCode::IllegalGeneration if self.is_subscribed() => {
                 self.refused.notify_one();
                 Attempt::NextGeneration(rest, error)
             }

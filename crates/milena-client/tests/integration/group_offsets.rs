@@ -128,6 +128,25 @@ async fn automatic_commits_come_before_partitions_go() {
 }
 
 #[tokio::test]
+async fn a_commit_refused_while_assignments_are_on_their_way_goes_through_after() {
+    let broker = start_broker_with(GROUP_PROPERTIES).await;
+    let client = client(&broker);
+    produce(&client, "t", 0, 0, 10).await;
+    let consumer = member(&client, group("g")).await;
+    consume(&consumer, 4).await;
+    // The coordinator says this of a generation whose leader has not assigned yet. When it has, the
+    // generation is the same.
+    let code = ErrorCode::RebalanceInProgress;
+    broker
+        .faults()
+        .times(ApiKey::OffsetCommit, 3, Fault::Fail(code));
+    let commit = tokio::time::timeout(Duration::from_secs(10), consumer.commit());
+    commit.await.expect("it waits for nothing").unwrap();
+    assert_eq!(committed(&client, 0).await, Some(4));
+    consumer.close().await.unwrap();
+}
+
+#[tokio::test]
 async fn pitfall_13_pitfall_14_commits_in_a_rebalance_arrive_for_what_is_kept() {
     let broker = start_broker_with(GROUP_PROPERTIES).await;
     let client = client(&broker);
