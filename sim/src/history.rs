@@ -17,6 +17,17 @@ pub struct RecordId {
     pub number: u64,
 }
 
+impl RecordId {
+    /// The id that a record's value says.
+    ///
+    /// # Errors
+    /// When it says none.
+    pub fn of_value(value: Option<&[u8]>) -> anyhow::Result<Self> {
+        let text = std::str::from_utf8(value.unwrap_or_default())?;
+        text.parse().map_err(anyhow::Error::msg)
+    }
+}
+
 impl fmt::Display for RecordId {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{}:{}", self.lane, self.number)
@@ -124,6 +135,27 @@ impl History {
     /// How many records were acknowledged.
     pub fn acknowledged_count(&self) -> usize {
         self.acknowledged.len()
+    }
+
+    /// How many records may be there or not.
+    pub fn in_doubt_count(&self) -> usize {
+        self.in_doubt.len()
+    }
+
+    /// The acknowledged records that are not among `seen`, in their order.
+    pub fn acknowledged_not_in(&self, seen: &BTreeSet<RecordId>) -> Vec<RecordId> {
+        let acknowledged = self.acknowledged.keys();
+        acknowledged
+            .filter(|id| !seen.contains(id))
+            .copied()
+            .collect()
+    }
+
+    /// The greatest offset that an acknowledgement named in `partition`.
+    pub fn last_acknowledged(&self, partition: i32) -> Option<i64> {
+        let places = self.acknowledged.values().flatten();
+        let offsets = places.filter(|place| place.partition == partition);
+        offsets.map(|place| place.offset).max()
     }
 
     /// How many acknowledged records have been read at least once.

@@ -88,6 +88,9 @@ pub(crate) fn run(steps: &mut Steps) {
         run_all([suite("conformance")?])
     });
     steps.run("crash: kill -9 under load", || run_all([suite("crash")?]));
+    steps.run("chaos: seeded trouble on connections", || {
+        run_all([suite("chaos")?])
+    });
     steps.run("interoperability: kcat", || kcat(suite("interop")?));
     steps.run("interoperability: confluent-kafka for Python", || {
         python(suite("interop")?)

@@ -3,14 +3,12 @@
 //!
 //! Each run prints its seed; `MILENA_SEED` repeats it.
 
-mod load;
-
 use anyhow::{Result, ensure};
-use load::Load;
 use milena_client::consumer::{Consumer, ConsumerConfig, OffsetReset};
 use milena_client::producer::{Producer, ProducerConfig, Record};
 use milena_client::{Admin, Client, ClientConfig};
 use milena_sim::history::Place;
+use milena_sim::load::Load;
 use milena_sim::program::{BrokerProcess, free_port};
 use milena_sim::target::{all_partitions, take};
 use std::time::Duration;

@@ -1,11 +1,11 @@
-//! Records without end for a broker that is killed again and again.
+//! Records without end for brokers that are killed or paused again and again.
 //!
-//! One producer, one lane a partition. A lane keeps a window of records open, so that a kill always
+//! One producer, one lane a partition. A lane keeps a window of records open, so that trouble always
 //! finds some on their way. Knows no broker.
 
+use crate::history::{History, Place, RecordId};
 use anyhow::{Context, Result};
 use milena_client::producer::{Delivery, Producer, Record};
-use milena_sim::history::{History, Place, RecordId};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -16,7 +16,8 @@ const OPEN_MAX: usize = 200;
 const PROGRESS_WAIT: Duration = Duration::from_secs(60);
 
 /// Lanes at work.
-pub(crate) struct Load {
+#[derive(Debug)]
+pub struct Load {
     history: Arc<Mutex<History>>,
     acknowledged: watch::Receiver<usize>,
     stop: watch::Sender<bool>,
@@ -32,7 +33,8 @@ struct Lane {
 }
 
 impl Load {
-    pub(crate) fn start(producer: &Producer, topic: &str, partitions: i32) -> Self {
+    /// Starts one lane for each of the first `partitions` partitions of `topic`.
+    pub fn start(producer: &Producer, topic: &str, partitions: i32) -> Self {
         let (stop, stopped) = watch::channel(false);
         let (counter, acknowledged) = watch::channel(0);
         let counter = Arc::new(counter);
@@ -56,12 +58,16 @@ impl Load {
         }
     }
 
-    pub(crate) fn acknowledged_count(&self) -> usize {
+    /// How many records were acknowledged so far.
+    pub fn acknowledged_count(&self) -> usize {
         *self.acknowledged.borrow()
     }
 
-    /// Waits for `more` acknowledgements from now on; fails as soon as a lane fails.
-    pub(crate) async fn until_acknowledged(&mut self, more: usize) -> Result<()> {
+    /// Waits for `more` acknowledgements from now on.
+    ///
+    /// # Errors
+    /// As soon as a lane fails, and when they do not come in time.
+    pub async fn until_acknowledged(&mut self, more: usize) -> Result<()> {
         let wanted = self.acknowledged_count() + more;
         tokio::select! {
             reached = self.acknowledged.wait_for(|count| *count >= wanted) => {
@@ -76,7 +82,10 @@ impl Load {
     }
 
     /// Ends the lanes when all they sent is settled; what was promised.
-    pub(crate) async fn stop(mut self) -> Result<History> {
+    ///
+    /// # Errors
+    /// The first failure of a lane.
+    pub async fn stop(mut self) -> Result<History> {
         self.stop.send_replace(true);
         while let Some(ended) = self.lanes.join_next().await {
             ended??;
