@@ -28,6 +28,9 @@ pub enum OffsetReset {
     /// After the newest record.
     #[default]
     Latest,
+    /// At the first record that is not older than this; after the newest one if all are (KIP-1106,
+    /// `by_duration:PT1H`).
+    ByDuration(Duration),
     /// Nowhere: `poll` returns [`Error::NoOffset`] until the application seeks.
     None,
 }
@@ -70,6 +73,7 @@ pub struct ConsumerConfig {
     pub(crate) prefetch_bytes_max: usize,
     pub(crate) poll_records_max: usize,
     pub(crate) isolation_level: IsolationLevel,
+    pub(crate) enable_partition_end: bool,
     pub(crate) listener: Option<Arc<dyn RebalanceListener>>,
 }
 
@@ -94,8 +98,35 @@ impl ConsumerConfig {
             prefetch_bytes_max: 64 * 1024 * 1024,
             poll_records_max: 500,
             isolation_level: IsolationLevel::default(),
+            enable_partition_end: false,
             listener: None,
         }
+    }
+
+    /// Profile: as many records a second as possible. Fetches wait up to 500 ms for 1 MiB, and
+    /// 128 MiB may wait for `poll`.
+    pub fn high_throughput() -> Self {
+        Self::new()
+            .fetch_bytes_min(1024 * 1024)
+            .partition_fetch_bytes_max(4 * 1024 * 1024)
+            .prefetch_bytes_max(128 * 1024 * 1024)
+            .poll_records_max(5000)
+    }
+
+    /// Profile: nothing is skipped. A group without an offset starts at the oldest record,
+    /// transactions count when they are committed, and commits are left to the application.
+    pub fn high_reliability() -> Self {
+        Self::new()
+            .auto_offset_reset(OffsetReset::Earliest)
+            .isolation_level(IsolationLevel::ReadCommitted)
+    }
+
+    /// Profile: each record as soon as it is there, and little fetched ahead.
+    pub fn low_latency() -> Self {
+        Self::new()
+            .fetch_bytes_min(1)
+            .fetch_wait_max(Duration::from_millis(100))
+            .prefetch_bytes_max(8 * 1024 * 1024)
     }
 
     /// A member of the group `group_id`.
@@ -214,6 +245,13 @@ impl ConsumerConfig {
     /// `isolation.level`. Default [`IsolationLevel::ReadUncommitted`].
     pub fn isolation_level(mut self, level: IsolationLevel) -> Self {
         self.isolation_level = level;
+        self
+    }
+
+    /// `enable.partition.eof`: [`poll`](super::Consumer::poll) also tells when the end of a
+    /// partition is reached. Default false.
+    pub fn enable_partition_end(mut self, enable: bool) -> Self {
+        self.enable_partition_end = enable;
         self
     }
 

@@ -34,6 +34,7 @@ pub use fetched::{
 };
 pub use health::ConsumerHealth;
 pub use offsets::{SeekTo, Watermarks};
+pub use partitions::PartitionEnd;
 pub(crate) use position::Question;
 pub use stream::RecordStream;
 
@@ -81,15 +82,20 @@ pub struct Consumer {
 /// What one `poll` brought.
 #[derive(Debug, Default)]
 #[must_use]
+#[non_exhaustive]
 pub struct Polled {
     /// Batches in the order of their offsets within each partition.
     pub batches: Vec<FetchedBatch>,
+    /// Partitions whose end is reached with these batches; none unless
+    /// [`enable_partition_end`](ConsumerConfig::enable_partition_end) is set. Told once for each
+    /// end: again when records came after it and were handed out.
+    pub ends: Vec<PartitionEnd>,
 }
 
 impl Polled {
     /// Whether there is nothing.
     pub fn is_empty(&self) -> bool {
-        self.batches.is_empty()
+        self.batches.is_empty() && self.ends.is_empty()
     }
 }
 
@@ -212,16 +218,21 @@ impl Consumer {
     /// others go on with the next call. [`Error::MembershipLost`] and
     /// [`Error::Closed`] that last come with each call.
     pub async fn poll(&self, timeout: Duration) -> Result<Polled, Error> {
-        let batches = self.shared.try_poll()?;
-        if !batches.is_empty() {
-            return Ok(Polled { batches });
+        let polled = self.shared.try_poll()?;
+        if !polled.is_empty() {
+            return Ok(polled);
         }
         let next = self.wait_for(timeout, || match self.shared.try_poll() {
-            Ok(batches) if batches.is_empty() => None,
+            Ok(polled) if polled.is_empty() => None,
             result => Some(result),
         });
-        let batches = next.await.transpose()?.unwrap_or_default();
-        Ok(Polled { batches })
+        Ok(next.await.transpose()?.unwrap_or_default())
+    }
+
+    /// The ends of partitions that [`consume_next`](Self::consume_next) and the stream reached since
+    /// this was last asked, see [`Polled::ends`].
+    pub fn take_partition_ends(&self) -> Vec<PartitionEnd> {
+        self.shared.partitions().take_ends()
     }
 
     /// The next record, as soon as there is one; none when `timeout` passes.

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use super::Polled;
 use super::config::ConsumerConfig;
 use super::fetched::FetchedBatch;
 use super::partitions::{Partitions, TableConfig};
@@ -64,6 +65,9 @@ impl Shared {
     pub(crate) fn new(client: Client, config: ConsumerConfig) -> Self {
         let table_config = TableConfig {
             policy: config.auto_offset_reset,
+            ends_under: config
+                .enable_partition_end
+                .then_some(config.isolation_level),
             retry_backoff: client.config().retry_backoff,
             retry_backoff_max: client.config().retry_backoff_max,
         };
@@ -104,11 +108,11 @@ impl Shared {
         self.reader().sync(self);
     }
 
-    /// Batches for the application, if there are any; an error if one waits.
-    pub(super) fn try_poll(&self) -> Result<Vec<FetchedBatch>, Error> {
+    /// What there is for the application, if anything; an error if one waits.
+    pub(super) fn try_poll(&self) -> Result<Polled, Error> {
         self.note_poll();
         self.check_usable()?;
-        let taken = {
+        let (taken, mut ends) = {
             let mut partitions = self.partitions();
             partitions.mark_touched_processed();
             if let Some(error) = partitions.pop_error() {
@@ -116,7 +120,7 @@ impl Shared {
             }
             let taken = partitions.take(self.config.poll_records_max);
             self.wake_fetchers(&partitions);
-            taken
+            (taken, partitions.take_ends())
         };
         let mut batches = Vec::with_capacity(taken.len());
         let mut unreadable: Vec<TopicPartition> = Vec::new();
@@ -136,13 +140,15 @@ impl Shared {
                 }
             }
         }
+        ends.retain(|end| !unreadable.contains(&end.partition));
         if batches.is_empty()
+            && ends.is_empty()
             && !unreadable.is_empty()
             && let Some(error) = self.partitions().pop_error()
         {
             return Err(error);
         }
-        Ok(batches)
+        Ok(Polled { batches, ends })
     }
 
     /// Whether fetching may go on: less waits than half of what is allowed. The

@@ -36,6 +36,10 @@ impl Configurable for ConsumerConfig {
             config.auto_offset_reset = offset_reset(value)?;
             Ok(())
         }),
+        Property::new(&["enable.partition.eof"], |config, value| {
+            config.enable_partition_end = value.boolean()?;
+            Ok(())
+        }),
         Property::new(&["enable.auto.commit"], |config, value| {
             config.enable_auto_commit = value.boolean()?;
             Ok(())
@@ -99,7 +103,17 @@ impl Configurable for ConsumerConfig {
     ];
 }
 
+/// A policy's name, or `by_duration:` and an ISO 8601 duration.
 fn offset_reset(value: &PropertyValue<'_>) -> Result<OffsetReset, Error> {
+    if let Some(duration) = value.text().strip_prefix("by_duration:") {
+        let expected = "expected by_duration:PT1H, P7D or another ISO 8601 duration";
+        let age = duration.parse::<jiff::Span>();
+        let age = age.and_then(|age| age.to_duration(jiff::SpanRelativeTo::days_are_24_hours()));
+        let age = age.ok().and_then(|age| age.try_into().ok());
+        return age
+            .map(OffsetReset::ByDuration)
+            .ok_or_else(|| value.error(expected));
+    }
     value.one_of(&[
         ("earliest", OffsetReset::Earliest),
         ("latest", OffsetReset::Latest),
