@@ -70,6 +70,7 @@ pub(super) fn server_properties(
     set("log.retention.ms", &-1);
     set("log.retention.check.interval.ms", &500);
     set("log.initial.task.delay.ms", &500);
+    // A test of compaction does not wait 15 s for the cleaner to look again.
     set("log.cleaner.backoff.ms", &200);
     if version.starts_with("3.") {
         set("group.coordinator.rebalance.protocols", &"classic,consumer");
