@@ -39,7 +39,12 @@ pub(crate) fn handle(
                     .collect()
             });
             let response = OffsetFetchResponseGroup::default();
-            let response = match look_up(node, &group.group_id, asked) {
+            let member_id = group.member_id.as_deref();
+            let found = node
+                .groups
+                .check_fetch(&group.group_id, member_id, group.member_epoch)
+                .and_then(|()| look_up(node, &group.group_id, asked));
+            let response = match found {
                 Ok(rows) => response.with_topics(rows.into_iter().map(batched_topic).collect()),
                 Err(code) => response.with_error_code(code.code()),
             };

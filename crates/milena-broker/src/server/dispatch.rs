@@ -82,7 +82,7 @@ fn handle(
         ApiKey::ListOffsets => answer(context, body, |r| h::list_offsets::handle(node, context, r)),
         ApiKey::Metadata => answer(context, body, |r| h::metadata::handle(node, context, r)),
         ApiKey::ApiVersions => answer(context, body, |_: m::ApiVersionsRequest| {
-            h::api_versions::handle()
+            h::api_versions::handle(context.api_version)
         }),
         ApiKey::CreateTopics => answer(context, body, |r| h::create_topics::handle(node, r)),
         ApiKey::DeleteTopics => answer(context, body, |r| h::delete_topics::handle(node, r)),
@@ -139,6 +139,12 @@ fn handle(
         ApiKey::OffsetDelete => answer(context, body, |r| h::offset_delete::handle(node, r)),
         ApiKey::DescribeCluster => answer(context, body, |r| {
             h::describe_cluster::handle(node, context, r)
+        }),
+        ApiKey::ConsumerGroupHeartbeat => answer(context, body, |r| {
+            h::consumer_group_heartbeat::handle(node, context, &r)
+        }),
+        ApiKey::ConsumerGroupDescribe => answer(context, body, |r| {
+            h::consumer_group_describe::handle(node, context, r)
         }),
         // Not reached: the table of served apis lists nothing else.
         _ => Ok(unsupported::answer(context)),
