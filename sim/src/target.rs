@@ -56,6 +56,9 @@ impl Target {
                 // Tests wait for old records to go.
                 let broker = Broker::builder()
                     .property("log.retention.check.interval.ms", "200")?
+                    // Members of the new protocol hear of changes with their heartbeats.
+                    .property("group.consumer.heartbeat.interval.ms", "200")?
+                    .property("group.consumer.session.timeout.ms", "6000")?
                     .start()
                     .await?;
                 let bootstrap = broker.bootstrap();

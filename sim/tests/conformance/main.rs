@@ -12,6 +12,8 @@ mod app;
 mod commits;
 mod faults;
 mod groups;
+mod groups_consumer;
+mod groups_membership;
 mod ordering;
 mod producing;
 mod round_trip;

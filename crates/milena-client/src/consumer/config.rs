@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::error::Error;
-use crate::group::{Assignor, RebalanceListener};
+use crate::group::{Assignor, GroupProtocol, RebalanceListener};
 
 /// A fetch must be able to ask for at least this much.
 const FETCH_BYTES_MIN: usize = 1024;
@@ -66,6 +66,9 @@ pub struct ConsumerConfig {
     pub(crate) heartbeat_interval: Duration,
     pub(crate) rebalance_timeout: Duration,
     pub(crate) assignors: Vec<Assignor>,
+    pub(crate) group_protocol: GroupProtocol,
+    pub(crate) group_remote_assignor: Option<String>,
+    pub(crate) exclude_internal_topics: bool,
     pub(crate) fetch_bytes_min: usize,
     pub(crate) fetch_wait_max: Duration,
     pub(crate) fetch_bytes_max: usize,
@@ -91,6 +94,9 @@ impl ConsumerConfig {
             heartbeat_interval: Duration::from_secs(3),
             rebalance_timeout: Duration::from_secs(300),
             assignors: vec![Assignor::CooperativeSticky, Assignor::Range],
+            group_protocol: GroupProtocol::default(),
+            group_remote_assignor: None,
+            exclude_internal_topics: true,
             fetch_bytes_min: 1,
             fetch_wait_max: Duration::from_millis(500),
             fetch_bytes_max: 50 * 1024 * 1024,
@@ -201,6 +207,30 @@ impl ConsumerConfig {
         self
     }
 
+    /// `group.protocol`: who assigns, see [`GroupProtocol`]. Default classic.
+    ///
+    /// With [`GroupProtocol::Consumer`] the coordinator decides on heartbeats
+    /// (`group.consumer.heartbeat.interval.ms`) and sessions
+    /// (`group.consumer.session.timeout.ms`), and `assignors` are not used.
+    pub fn group_protocol(mut self, protocol: GroupProtocol) -> Self {
+        self.group_protocol = protocol;
+        self
+    }
+
+    /// `group.remote.assignor`: what the coordinator is to assign by under
+    /// [`GroupProtocol::Consumer`], `uniform` or `range`. Default: it decides.
+    pub fn group_remote_assignor(mut self, assignor: impl Into<String>) -> Self {
+        self.group_remote_assignor = Some(assignor.into());
+        self
+    }
+
+    /// `exclude.internal.topics`: whether a pattern leaves out Kafka's own topics.
+    /// Counts under [`GroupProtocol::Classic`]. Default true.
+    pub fn exclude_internal_topics(mut self, exclude: bool) -> Self {
+        self.exclude_internal_topics = exclude;
+        self
+    }
+
     /// `fetch.min.bytes`: a fetch waits on the broker until this much is there,
     /// or until `fetch.max.wait.ms` have passed. Default 1.
     pub fn fetch_bytes_min(mut self, bytes: usize) -> Self {
@@ -277,6 +307,10 @@ impl ConsumerConfig {
         let names = [
             ("group.id", self.group_id.as_deref()),
             ("group.instance.id", self.group_instance_id.as_deref()),
+            (
+                "group.remote.assignor",
+                self.group_remote_assignor.as_deref(),
+            ),
         ];
         for (field, name) in names {
             if let Some(name) = name.filter(|name| !(1..=NAME_BYTES_MAX).contains(&name.len())) {
@@ -288,8 +322,13 @@ impl ConsumerConfig {
             let expected = "expected a group when group.instance.id or enable.auto.commit is set";
             return Err(Error::config("group.id", "", expected));
         }
+        if self.group_remote_assignor.is_some() && self.group_protocol == GroupProtocol::Classic {
+            let expected = "expected group.protocol = consumer when this is set";
+            let assignor = self.group_remote_assignor.clone().unwrap_or_default();
+            return Err(Error::config("group.remote.assignor", assignor, expected));
+        }
         if self.assignors.is_empty() {
-            let expected = "expected at least one of cooperative-sticky, range";
+            let expected = "expected at least one of range, roundrobin, sticky, cooperative-sticky";
             return Err(Error::config("partition.assignment.strategy", "", expected));
         }
         Ok(())

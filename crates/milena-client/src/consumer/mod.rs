@@ -40,7 +40,7 @@ pub use stream::RecordStream;
 
 use crate::client::Client;
 use crate::error::Error;
-use crate::group::{Committer, GroupCoordinator, GroupHandle};
+use crate::group::{Committer, GroupCoordinator, GroupHandle, Subscribed};
 use crate::topology::TopicPartition;
 use shared::{CommitScope, Shared};
 use supervisor::Supervisor;
@@ -146,16 +146,7 @@ impl Consumer {
         I::Item: Into<String>,
     {
         self.shared.check_usable()?;
-        let Some(group) = &self.group else {
-            return Err(invalid_state(
-                "subscribe needs a group: set group.id, or assign partitions",
-            ));
-        };
-        if !group.is_subscribed() && !self.assignment().is_empty() {
-            return Err(invalid_state(
-                "partitions are assigned by hand: subscribe with a new consumer",
-            ));
-        }
+        let group = self.subscribable()?;
         let topics: Vec<Arc<str>> = topics
             .into_iter()
             .map(|topic| Arc::from(topic.into()))
@@ -168,7 +159,50 @@ impl Consumer {
             return Err(invalid_state(&allowed));
         }
         self.track(topics.clone());
-        group.subscribe(topics).await
+        let topics = topics.into_iter().collect();
+        let pattern = None;
+        group.subscribe(Subscribed { topics, pattern }).await
+    }
+
+    /// Subscribes to all topics whose whole names match `pattern`, as a member of
+    /// the group, and to no others. Topics that come or go later are taken in and
+    /// left: by the coordinator under
+    /// [`GroupProtocol::Consumer`](crate::group::GroupProtocol::Consumer), else by
+    /// this member, every `metadata.max.age.ms`.
+    ///
+    /// The syntax is that of RE2 and of the crate `regex`.
+    ///
+    /// # Errors
+    /// [`Error::Config`] for a pattern that is not a regular expression; else as
+    /// [`subscribe`](Self::subscribe).
+    pub async fn subscribe_pattern(&self, pattern: &str) -> Result<(), Error> {
+        self.shared.check_usable()?;
+        let group = self.subscribable()?;
+        if pattern.is_empty() || regex::Regex::new(&format!("^(?:{pattern})$")).is_err() {
+            let expected = "expected a regular expression, such as orders-.*";
+            return Err(Error::config("pattern", pattern, expected));
+        }
+        self.track(Vec::new());
+        let subscribed = Subscribed {
+            pattern: Some(Arc::from(pattern)),
+            ..Subscribed::default()
+        };
+        group.subscribe(subscribed).await
+    }
+
+    /// The group, if this consumer can subscribe.
+    fn subscribable(&self) -> Result<&GroupHandle, Error> {
+        let Some(group) = &self.group else {
+            return Err(invalid_state(
+                "subscribe needs a group: set group.id, or assign partitions",
+            ));
+        };
+        if !group.is_subscribed() && !self.assignment().is_empty() {
+            return Err(invalid_state(
+                "partitions are assigned by hand: subscribe with a new consumer",
+            ));
+        }
+        Ok(group)
     }
 
     /// Consumes exactly these partitions, whoever else does. With a group they

@@ -5,7 +5,7 @@
 use super::{ConsumerConfig, IsolationLevel, OffsetReset};
 use crate::config::{Configurable, Properties, Property, PropertyValue};
 use crate::error::Error;
-use crate::group::Assignor;
+use crate::group::{Assignor, GroupProtocol};
 
 impl ConsumerConfig {
     /// The settings that `properties` hold under Kafka's or librdkafka's names,
@@ -62,6 +62,23 @@ impl Configurable for ConsumerConfig {
         }),
         Property::new(&["partition.assignment.strategy"], |config, value| {
             config.assignors = assignors(value)?;
+            Ok(())
+        }),
+        Property::new(&["group.protocol"], |config, value| {
+            config.group_protocol = value.one_of(&[
+                ("classic", GroupProtocol::Classic),
+                ("consumer", GroupProtocol::Consumer),
+                ("CLASSIC", GroupProtocol::Classic),
+                ("CONSUMER", GroupProtocol::Consumer),
+            ])?;
+            Ok(())
+        }),
+        Property::new(&["group.remote.assignor"], |config, value| {
+            config.group_remote_assignor = Some(value.text().to_owned());
+            Ok(())
+        }),
+        Property::new(&["exclude.internal.topics"], |config, value| {
+            config.exclude_internal_topics = value.boolean()?;
             Ok(())
         }),
         Property::new(&["fetch.min.bytes"], |config, value| {
@@ -135,10 +152,14 @@ fn isolation_level(value: &PropertyValue<'_>) -> Result<IsolationLevel, Error> {
 
 /// Names as librdkafka has them, or classes as the Java client has them.
 fn assignors(value: &PropertyValue<'_>) -> Result<Vec<Assignor>, Error> {
-    let parse = |name: &String| match name.rsplit('.').next().unwrap_or(name) {
+    let parse = |name: &String| {
+        match name.rsplit('.').next().unwrap_or(name) {
         "range" | "RangeAssignor" => Ok(Assignor::Range),
+        "roundrobin" | "RoundRobinAssignor" => Ok(Assignor::RoundRobin),
+        "sticky" | "StickyAssignor" => Ok(Assignor::Sticky),
         "cooperative-sticky" | "CooperativeStickyAssignor" => Ok(Assignor::CooperativeSticky),
-        _ => Err(value.error("expected a list of cooperative-sticky, range")),
+        _ => Err(value.error("expected a list of range, roundrobin, sticky, cooperative-sticky, or their class names in Java")),
+    }
     };
     value.list().iter().map(parse).collect()
 }

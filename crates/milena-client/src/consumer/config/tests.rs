@@ -41,7 +41,8 @@ fn properties_have_kafkas_names() {
         ("isolation.level", "read_committed"),
         (
             "partition.assignment.strategy",
-            "org.apache.kafka.clients.consumer.CooperativeStickyAssignor,range",
+            "org.apache.kafka.clients.consumer.CooperativeStickyAssignor, range,\
+             org.apache.kafka.clients.consumer.StickyAssignor,roundrobin",
         ),
         ("max.poll.interval.ms", "1000"),
         ("check.crcs", "false"),
@@ -53,7 +54,12 @@ fn properties_have_kafkas_names() {
     assert_eq!(config.isolation_level, IsolationLevel::ReadCommitted);
     assert_eq!(
         config.assignors,
-        [Assignor::CooperativeSticky, Assignor::Range]
+        [
+            Assignor::CooperativeSticky,
+            Assignor::Range,
+            Assignor::Sticky,
+            Assignor::RoundRobin
+        ]
     );
     assert_eq!(config.rebalance_timeout, Duration::from_secs(1));
 }
