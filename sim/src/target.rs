@@ -53,8 +53,9 @@ impl Target {
         let (embedded, bootstrap) = match std::env::var(BROKERS_VARIABLE) {
             Ok(brokers) => (None, brokers),
             Err(_) => {
-                // Tests wait for old records to go.
+                // Tests wait for old records to go, and for sessions to end.
                 let broker = Broker::builder()
+                    .property("group.min.session.timeout.ms", "1000")?
                     .property("log.retention.check.interval.ms", "200")?
                     // Members of the new protocol hear of changes with their heartbeats.
                     .property("group.consumer.heartbeat.interval.ms", "200")?

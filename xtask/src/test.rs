@@ -97,6 +97,9 @@ pub(crate) fn run(steps: &mut Steps) {
     steps.run("chaos: seeded trouble on connections", || {
         run_all([suite("chaos")?])
     });
+    steps.run("leaks: clients that come and go", || {
+        run_all([suite("leaks")?])
+    });
     steps.run("interoperability: kcat", || kcat(suite("interop")?));
     steps.run("interoperability: confluent-kafka for Python", || {
         python(suite("interop")?)
