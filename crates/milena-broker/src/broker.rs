@@ -12,6 +12,7 @@ use tokio::task::JoinHandle;
 use crate::config::layers::ConfigStore;
 use crate::config::{self, BrokerConfig};
 use crate::coordinator::groups::Groups;
+use crate::coordinator::transactions::Transactions;
 use crate::error::BrokerError;
 use crate::faults::Faults;
 use crate::fetch_sessions::FetchSessions;
@@ -156,15 +157,21 @@ impl BrokerBuilder {
             cluster_id: opened.cluster_id,
             fetch_sessions: FetchSessions::new(config.fetch_sessions_max),
             groups: Groups::open(&config, storage.clone(), opened.groups),
+            transactions: Transactions::open(storage.clone(), opened.transactions),
             storage,
             faults: Faults::default(),
             config,
         });
+        node.transactions.resume(&node);
         let address = listener.address();
         let server = listener.serve(node.clone());
         let tasks = vec![
             tokio::spawn(housekeeping::run(node.clone(), server.stopping())),
             tokio::spawn(housekeeping::run_groups(node.clone(), server.stopping())),
+            tokio::spawn(housekeeping::run_transactions(
+                node.clone(),
+                server.stopping(),
+            )),
         ];
         tracing::info!(event = "broker_started", address = %address, node_id = node.config.node_id);
         Ok(Broker {

@@ -69,6 +69,7 @@ pub(crate) struct Seen {
     pub(crate) bytes: usize,
     pub(crate) failed: bool,
     pub(crate) high_watermark: i64,
+    pub(crate) last_stable_offset: i64,
     pub(crate) start_offset: i64,
 }
 
@@ -94,7 +95,7 @@ struct SessionPartition {
     bytes_max: i32,
     leader_epoch: i32,
     /// What the client was told; `None` if nothing it could rely on.
-    told: Option<(i64, i64)>,
+    told: Option<(i64, i64, i64)>,
 }
 
 impl FetchSessions {
@@ -262,7 +263,11 @@ impl Session {
             partition.told = None;
             return true;
         }
-        let offsets = Some((seen.high_watermark, seen.start_offset));
+        let offsets = Some((
+            seen.high_watermark,
+            seen.last_stable_offset,
+            seen.start_offset,
+        ));
         let changed = partition.told != offsets;
         partition.told = offsets;
         changed || seen.bytes > 0

@@ -43,6 +43,11 @@ pub(crate) async fn run_groups(node: Arc<Node>, stop: watch::Receiver<bool>) {
     node.groups.run(stop).await;
 }
 
+/// Runs the timers of the transactions until the broker stops.
+pub(crate) async fn run_transactions(node: Arc<Node>, stop: watch::Receiver<bool>) {
+    node.transactions.run(&node, stop).await;
+}
+
 fn clean(node: &Node) {
     let now_ms = clock::wall_ms();
     let config = &node.config;
@@ -50,6 +55,9 @@ fn clean(node: &Node) {
     let producers_oldest_ms = now_ms.saturating_sub(expiration);
     let offsets_retention = i64::try_from(config.offsets_retention.as_millis()).unwrap_or(i64::MAX);
     node.groups.expire(now_ms.saturating_sub(offsets_retention));
+    let ids_retention = i64::try_from(config.transactional_id_expiration.as_millis());
+    node.transactions
+        .expire(now_ms.saturating_sub(ids_retention.unwrap_or(i64::MAX)));
     for topic in node.topics.all() {
         let config = topic.config();
         let deletes = config.cleanup.deletes;
@@ -89,7 +97,7 @@ pub(crate) fn flush_all(node: &Node, depth: FlushDepth) {
             }
         }
     }
-    if let Err(error) = node.storage.flush_groups() {
+    if let Err(error) = node.storage.flush_journals() {
         tracing::error!(event = "flush_failed", error = %error);
     }
 }

@@ -40,6 +40,9 @@ pub(crate) const TOPICS_MAX: usize = 20_000;
 /// Consumer groups of one broker.
 pub(crate) const GROUPS_MAX: usize = 50_000;
 
+/// Transactional ids of one broker.
+pub(crate) const TRANSACTIONAL_IDS_MAX: usize = 50_000;
+
 /// Length of a group id or a group instance id.
 pub(crate) const GROUP_ID_LENGTH_MAX: usize = 1_024;
 

@@ -1,6 +1,6 @@
 //! One node: what it serves, as one value the handlers are given.
 //!
-//! Owns nothing itself but ties together topics, sessions, groups and faults. The
+//! Owns nothing itself but ties together topics, sessions, coordinators and faults. The
 //! logs are reached through [`crate::topics`], so that another node may serve them.
 
 use std::sync::Arc;
@@ -8,6 +8,7 @@ use std::sync::Arc;
 use crate::config::BrokerConfig;
 use crate::config::layers::ConfigStore;
 use crate::coordinator::groups::Groups;
+use crate::coordinator::transactions::Transactions;
 use crate::faults::Faults;
 use crate::fetch_sessions::FetchSessions;
 use crate::server::RequestContext;
@@ -23,6 +24,7 @@ pub(crate) struct Node {
     pub(crate) topics: Catalog,
     pub(crate) fetch_sessions: FetchSessions,
     pub(crate) groups: Groups,
+    pub(crate) transactions: Transactions,
     pub(crate) faults: Faults,
 }
 

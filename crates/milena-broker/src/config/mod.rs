@@ -12,7 +12,6 @@ use std::time::Duration;
 
 use layers::Settings;
 
-use crate::coordinator::consumer_group::ServerAssignor;
 pub use properties::property_names;
 pub(crate) use properties::{DESCRIBED, apply};
 
@@ -52,6 +51,13 @@ pub(crate) struct BrokerConfig {
     pub(crate) checkpoint_interval: Duration,
     /// `producer.id.expiration.ms`
     pub(crate) producer_id_expiration: Duration,
+    /// `transaction.max.timeout.ms`
+    pub(crate) transaction_timeout_max: Duration,
+    /// `transactional.id.expiration.ms`
+    pub(crate) transactional_id_expiration: Duration,
+    /// `transaction.version`: in Apache Kafka a feature of the cluster, not a property.
+    /// From 2 on clients end each transaction with an epoch of its own (KIP-890).
+    pub(crate) transaction_version: i16,
     /// `group.initial.rebalance.delay.ms`
     pub(crate) group_initial_rebalance_delay: Duration,
     /// `group.min.session.timeout.ms`
@@ -60,14 +66,6 @@ pub(crate) struct BrokerConfig {
     pub(crate) group_session_timeout_max: Duration,
     /// `group.max.size`
     pub(crate) group_members_max: usize,
-    /// `group.consumer.session.timeout.ms`
-    pub(crate) consumer_session_timeout: Duration,
-    /// `group.consumer.heartbeat.interval.ms`
-    pub(crate) consumer_heartbeat_interval: Duration,
-    /// `group.consumer.max.size`
-    pub(crate) consumer_group_members_max: usize,
-    /// `group.consumer.assignors`
-    pub(crate) consumer_assignors: Vec<ServerAssignor>,
     /// `offset.metadata.max.bytes`
     pub(crate) offset_metadata_bytes_max: usize,
     /// `offsets.retention.minutes`
@@ -98,14 +96,13 @@ impl Default for BrokerConfig {
             flush_interval: None,
             checkpoint_interval: Duration::from_secs(60),
             producer_id_expiration: DAY,
+            transaction_timeout_max: Duration::from_secs(15 * 60),
+            transactional_id_expiration: 7 * DAY,
+            transaction_version: 2,
             group_initial_rebalance_delay: Duration::ZERO,
             group_session_timeout_min: Duration::from_secs(6),
             group_session_timeout_max: Duration::from_secs(30 * 60),
             group_members_max: 5_000,
-            consumer_session_timeout: Duration::from_secs(45),
-            consumer_heartbeat_interval: Duration::from_secs(5),
-            consumer_group_members_max: i32::MAX as usize,
-            consumer_assignors: vec![ServerAssignor::Uniform, ServerAssignor::Range],
             offset_metadata_bytes_max: 4096,
             offsets_retention: 7 * DAY,
         }

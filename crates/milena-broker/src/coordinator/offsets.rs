@@ -2,7 +2,7 @@
 //!
 //! Plain data: owns the offsets and when each was committed. Knows no members.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::limits::OFFSETS_PER_GROUP_MAX;
@@ -88,5 +88,59 @@ impl GroupOffsets {
         self.topics.retain(|_, partitions| !partitions.is_empty());
         self.count = self.topics.values().map(BTreeMap::len).sum();
         self.count != before
+    }
+}
+
+/// Offsets by topic and partition.
+pub(crate) type OffsetRows = Vec<(Arc<str>, i32, CommittedOffset)>;
+
+/// Offsets of a group in transactions that are not decided yet (KIP-98), by producer id.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct PendingOffsets {
+    transactions: BTreeMap<i64, OffsetRows>,
+}
+
+impl PendingOffsets {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.transactions.is_empty()
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.transactions.values().map(Vec::len).sum()
+    }
+
+    pub(crate) fn add(&mut self, producer_id: i64, rows: OffsetRows) {
+        let pending = self.transactions.entry(producer_id).or_default();
+        let renewed: BTreeSet<_> = rows.iter().map(|row| (row.0.clone(), row.1)).collect();
+        pending.retain(|row| !renewed.contains(&(row.0.clone(), row.1)));
+        pending.extend(rows);
+    }
+
+    /// Takes out what a transaction brought.
+    pub(crate) fn take(&mut self, producer_id: i64) -> OffsetRows {
+        self.transactions.remove(&producer_id).unwrap_or_default()
+    }
+
+    pub(crate) fn has(&self, producer_id: i64) -> bool {
+        self.transactions.contains_key(&producer_id)
+    }
+
+    /// Whether an offset of this partition is undecided.
+    pub(crate) fn contains(&self, topic: &str, partition: i32) -> bool {
+        let mut rows = self.transactions.values().flatten();
+        rows.any(|row| row.1 == partition && *row.0 == *topic)
+    }
+
+    /// Drops what belongs to a deleted topic; says whether there was anything.
+    pub(crate) fn forget_topic(&mut self, topic: &str) -> bool {
+        let before = self.count();
+        for rows in self.transactions.values_mut() {
+            rows.retain(|row| *row.0 != *topic);
+        }
+        self.count() != before
+    }
+
+    pub(crate) fn into_transactions(self) -> impl Iterator<Item = (i64, OffsetRows)> {
+        self.transactions.into_iter()
     }
 }

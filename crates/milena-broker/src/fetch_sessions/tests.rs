@@ -30,6 +30,7 @@ fn quiet() -> Seen {
         bytes: 0,
         failed: false,
         high_watermark: 5,
+        last_stable_offset: 5,
         start_offset: 0,
     }
 }

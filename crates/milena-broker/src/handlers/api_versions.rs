@@ -1,4 +1,4 @@
-//! ApiVersions: what this broker serves.
+//! ApiVersions: what this broker serves, and which features its cluster has finalized.
 
 use milena_wire::rpc::StrBytes;
 use milena_wire::rpc::messages::ApiVersionsResponse;
@@ -6,41 +6,43 @@ use milena_wire::rpc::messages::api_versions_response::{
     ApiVersion, FinalizedFeatureKey, SupportedFeatureKey,
 };
 
+use crate::config::BrokerConfig;
 use crate::server::apis;
 
-/// Features are told from here on (KIP-584).
+/// Features exist from here on (KIP-584).
 const FEATURES_SINCE: i16 = 3;
-/// Features of a cluster, with the level they are at, which is the highest they have.
-const FEATURES: &[(&str, i16)] = &[
-    // Groups of the new protocol (KIP-848).
-    ("group.version", 1),
-];
+/// A feature whose lowest level is 0 breaks clients before this (KAFKA-17011).
+const LEVEL_ZERO_SINCE: i16 = 4;
 
-/// The same answer for every client of a version.
-pub(crate) fn handle(version: i16) -> ApiVersionsResponse {
+const TRANSACTION_VERSION: &str = "transaction.version";
+const TRANSACTION_VERSION_MAX: i16 = 2;
+
+/// The same answer for every client, in `version`.
+pub(crate) fn handle(config: &BrokerConfig, version: i16) -> ApiVersionsResponse {
     let api_keys = apis::SERVED.iter().map(|api| {
         ApiVersion::default()
             .with_api_key(api.key as i16)
             .with_min_version(api.version_min_advertised())
             .with_max_version(api.version_max)
     });
-    let response = ApiVersionsResponse::default().with_api_keys(api_keys.collect());
-    if version < FEATURES_SINCE {
-        return response;
+    let mut response = ApiVersionsResponse::default().with_api_keys(api_keys.collect());
+    let name = StrBytes::from_static_str(TRANSACTION_VERSION);
+    if version >= LEVEL_ZERO_SINCE {
+        let supported = SupportedFeatureKey::default()
+            .with_name(name.clone())
+            .with_min_version(0)
+            .with_max_version(TRANSACTION_VERSION_MAX);
+        response = response.with_supported_features(vec![supported]);
     }
-    let supported = FEATURES.iter().map(|(name, level)| {
-        SupportedFeatureKey::default()
-            .with_name(StrBytes::from_static_str(name))
-            .with_max_version(*level)
-    });
-    let finalized = FEATURES.iter().map(|(name, level)| {
-        FinalizedFeatureKey::default()
-            .with_name(StrBytes::from_static_str(name))
-            .with_max_version_level(*level)
-            .with_min_version_level(*level)
-    });
+    let level = config.transaction_version;
+    if version >= FEATURES_SINCE && level > 0 {
+        let finalized = FinalizedFeatureKey::default()
+            .with_name(name)
+            .with_min_version_level(level)
+            .with_max_version_level(level);
+        response = response
+            .with_finalized_features(vec![finalized])
+            .with_finalized_features_epoch(0);
+    }
     response
-        .with_supported_features(supported.collect())
-        .with_finalized_features_epoch(0)
-        .with_finalized_features(finalized.collect())
 }

@@ -34,10 +34,10 @@ fn delete(node: &Node, name: Option<TopicName>, id: Uuid) -> DeletableTopicResul
     let outcome = match &found {
         _ if !node.config.delete_topics => Err(ErrorCode::TopicDeletionDisabled),
         None => Err(missing),
-        Some(topic) => node
-            .topics
-            .delete(topic)
-            .inspect(|()| node.groups.forget_topic(&topic.name)),
+        Some(topic) => node.topics.delete(topic).inspect(|()| {
+            node.groups.forget_topic(&topic.name);
+            node.transactions.forget_topic(&topic.name);
+        }),
     };
     let code = outcome.err().unwrap_or(ErrorCode::None);
     let found_name = || {

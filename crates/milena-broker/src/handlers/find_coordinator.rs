@@ -1,4 +1,4 @@
-//! FindCoordinator: this node, for every group.
+//! FindCoordinator: this node, for every group and every transactional id.
 
 use milena_wire::error_code::ErrorCode;
 use milena_wire::rpc::StrBytes;
@@ -11,13 +11,14 @@ use crate::server::RequestContext;
 /// Several keys in one request from here on (KIP-699).
 const BATCHED_SINCE: i16 = 4;
 const GROUP: i8 = 0;
+const TRANSACTION: i8 = 1;
 
 pub(crate) fn handle(
     node: &Node,
     context: &RequestContext,
     request: FindCoordinatorRequest,
 ) -> FindCoordinatorResponse {
-    if request.key_type != GROUP {
+    if request.key_type != GROUP && request.key_type != TRANSACTION {
         return refuse(context, request);
     }
     let (host, port) = node.advertised(context);
@@ -39,10 +40,10 @@ pub(crate) fn handle(
     response.with_coordinators(coordinators.collect())
 }
 
-/// Transactions and share groups have no coordinator here, and waiting will not help.
+/// Share groups have no coordinator here, and waiting will not help.
 fn refuse(context: &RequestContext, request: FindCoordinatorRequest) -> FindCoordinatorResponse {
     let code = ErrorCode::InvalidRequest.code();
-    let reason = "this broker coordinates consumer groups only";
+    let reason = "this broker coordinates consumer groups and transactions only";
     let nowhere = (-1).into();
     if context.api_version < BATCHED_SINCE {
         let response = FindCoordinatorResponse::default()

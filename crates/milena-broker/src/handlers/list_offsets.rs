@@ -8,6 +8,7 @@ use milena_wire::rpc::messages::list_offsets_response::{
 use milena_wire::rpc::messages::{ListOffsetsRequest, ListOffsetsResponse};
 
 use crate::handlers::check_leader_epoch;
+use crate::log::view::Isolation;
 use crate::log::{LogError, TimestampedOffset};
 use crate::node::Node;
 use crate::server::RequestContext;
@@ -33,6 +34,7 @@ pub(crate) fn handle(
     context: &RequestContext,
     request: ListOffsetsRequest,
 ) -> ListOffsetsResponse {
+    let isolation = Isolation::of(request.isolation_level);
     let topics = request.topics.into_iter().map(|asked| {
         let topic = node.topics.by_name(&asked.name);
         let partitions = asked.partitions.iter().map(|partition| {
@@ -40,7 +42,7 @@ pub(crate) fn handle(
                 .with_partition_index(partition.partition_index)
                 .with_timestamp(UNKNOWN)
                 .with_offset(UNKNOWN);
-            match look_up(topic.as_deref(), partition) {
+            match look_up(topic.as_deref(), partition, isolation) {
                 Ok((found, leader_epoch)) => response
                     .with_timestamp(found.timestamp)
                     .with_offset(found.offset)
@@ -63,12 +65,13 @@ pub(crate) fn handle(
 fn look_up(
     topic: Option<&Topic>,
     asked: &ListOffsetsPartition,
+    isolation: Isolation,
 ) -> Result<(TimestampedOffset, i32), ErrorCode> {
     let partition = topic
         .and_then(|topic| topic.partition(asked.partition_index))
         .ok_or(ErrorCode::UnknownTopicOrPartition)?;
     check_leader_epoch(&partition, asked.current_leader_epoch)?;
-    let found = offset_for(&partition, asked.timestamp).map_err(|error| {
+    let found = offset_for(&partition, asked.timestamp, isolation).map_err(|error| {
         tracing::error!(
             event = "list_offsets_failed",
             topic = %partition.topic,
@@ -80,20 +83,28 @@ fn look_up(
     Ok((found, partition.leader_epoch))
 }
 
-fn offset_for(partition: &Partition, timestamp: i64) -> Result<TimestampedOffset, LogError> {
-    let (start, end) = partition.log.offsets();
+fn offset_for(
+    partition: &Partition,
+    timestamp: i64,
+    isolation: Isolation,
+) -> Result<TimestampedOffset, LogError> {
+    let offsets = partition.log.offsets();
+    let end = offsets.end_for(isolation);
     let at = |offset| TimestampedOffset {
         offset,
         timestamp: UNKNOWN,
     };
     Ok(match timestamp {
         LATEST => at(end),
-        EARLIEST | EARLIEST_LOCAL => at(start),
+        EARLIEST | EARLIEST_LOCAL => at(offsets.start),
         LATEST_TIERED => at(UNKNOWN),
         MAX_TIMESTAMP => partition.log.newest_timestamp()?.unwrap_or(at(UNKNOWN)),
-        timestamp => partition
-            .log
-            .find_timestamp(timestamp)?
-            .unwrap_or(at(UNKNOWN)),
+        timestamp => {
+            let found = partition.log.find_timestamp(timestamp)?;
+            // What is not decided yet cannot be found by who reads what is committed.
+            found
+                .filter(|found| found.offset < end)
+                .unwrap_or(at(UNKNOWN))
+        }
     })
 }

@@ -23,7 +23,9 @@ const LEADER_EPOCH_SINCE: i16 = 5;
 /// What is asked of one group; no topics at all means everything.
 type Asked = Option<Vec<(TopicName, Vec<i32>)>>;
 /// One topic of the answer.
-type Row = (TopicName, Vec<(i32, CommittedOffset)>);
+type Row = (TopicName, Vec<(i32, Answer)>);
+/// One partition of the answer.
+type Answer = Result<CommittedOffset, ErrorCode>;
 
 pub(crate) fn handle(
     node: &Node,
@@ -39,12 +41,8 @@ pub(crate) fn handle(
                     .collect()
             });
             let response = OffsetFetchResponseGroup::default();
-            let member_id = group.member_id.as_deref();
-            let found = node
-                .groups
-                .check_fetch(&group.group_id, member_id, group.member_epoch)
-                .and_then(|()| look_up(node, &group.group_id, asked));
-            let response = match found {
+            let stable = request.require_stable;
+            let response = match look_up(node, &group.group_id, asked, stable) {
                 Ok(rows) => response.with_topics(rows.into_iter().map(batched_topic).collect()),
                 Err(code) => response.with_error_code(code.code()),
             };
@@ -60,7 +58,7 @@ pub(crate) fn handle(
     });
     let version = context.api_version;
     let response = OffsetFetchResponse::default();
-    match look_up(node, &request.group_id, asked) {
+    match look_up(node, &request.group_id, asked, request.require_stable) {
         Ok(rows) => {
             let topics = rows.into_iter().map(|row| single_topic(row, version));
             response.with_topics(topics.collect())
@@ -70,7 +68,8 @@ pub(crate) fn handle(
     }
 }
 
-fn look_up(node: &Node, group_id: &str, asked: Asked) -> Result<Vec<Row>, ErrorCode> {
+/// With `stable`, an offset that a transaction is about to change is not given (KIP-447).
+fn look_up(node: &Node, group_id: &str, asked: Asked, stable: bool) -> Result<Vec<Row>, ErrorCode> {
     check_group_id(group_id)?;
     let none = GroupOffsets::default();
     let rows = |offsets: &GroupOffsets| match &asked {
@@ -78,17 +77,27 @@ fn look_up(node: &Node, group_id: &str, asked: Asked) -> Result<Vec<Row>, ErrorC
         None => all_offsets(offsets),
     };
     // A group that nobody has heard of has simply not committed anything.
-    Ok(node
+    let mut found = node
         .groups
         .inspect(group_id, |_, offsets| rows(offsets))
-        .unwrap_or_else(|| rows(&none)))
+        .unwrap_or_else(|| rows(&none));
+    if stable {
+        for (topic, partitions) in &mut found {
+            for (index, answer) in partitions {
+                if node.groups.is_pending(group_id, topic, *index) {
+                    *answer = Err(ErrorCode::UnstableOffsetCommit);
+                }
+            }
+        }
+    }
+    Ok(found)
 }
 
 fn some_offsets(offsets: &GroupOffsets, asked: &[(TopicName, Vec<i32>)]) -> Vec<Row> {
     let row = |(name, partitions): &(TopicName, Vec<i32>)| {
         let found = partitions.iter().map(|index| {
             let committed = offsets.committed(name, *index).cloned();
-            (*index, committed.unwrap_or_else(nothing_committed))
+            (*index, Ok(committed.unwrap_or_else(nothing_committed)))
         });
         (name.clone(), found.collect())
     };
@@ -98,7 +107,7 @@ fn some_offsets(offsets: &GroupOffsets, asked: &[(TopicName, Vec<i32>)]) -> Vec<
 fn all_offsets(offsets: &GroupOffsets) -> Vec<Row> {
     let mut rows: Vec<Row> = Vec::new();
     for (topic, partition, offset) in offsets.iter() {
-        let row = (partition, offset.clone());
+        let row = (partition, Ok(offset.clone()));
         match rows.last_mut() {
             Some((name, partitions)) if **name == **topic => partitions.push(row),
             _ => rows.push((TopicName(to_wire(topic)), vec![row])),
@@ -116,14 +125,23 @@ fn nothing_committed() -> CommittedOffset {
     }
 }
 
+fn parts(answer: Answer) -> (CommittedOffset, i16) {
+    match answer {
+        Ok(offset) => (offset, ErrorCode::None.code()),
+        Err(code) => (nothing_committed(), code.code()),
+    }
+}
+
 fn metadata(offset: &CommittedOffset) -> Option<StrBytes> {
     Some(to_wire(&offset.metadata))
 }
 
 fn batched_topic((name, partitions): Row) -> OffsetFetchResponseTopics {
-    let partitions = partitions.into_iter().map(|(index, offset)| {
+    let partitions = partitions.into_iter().map(|(index, answer)| {
+        let (offset, code) = parts(answer);
         OffsetFetchResponsePartitions::default()
             .with_partition_index(index)
+            .with_error_code(code)
             .with_committed_offset(offset.offset)
             .with_committed_leader_epoch(offset.leader_epoch)
             .with_metadata(metadata(&offset))
@@ -134,7 +152,8 @@ fn batched_topic((name, partitions): Row) -> OffsetFetchResponseTopics {
 }
 
 fn single_topic((name, partitions): Row, version: i16) -> OffsetFetchResponseTopic {
-    let partitions = partitions.into_iter().map(|(index, offset)| {
+    let partitions = partitions.into_iter().map(|(index, answer)| {
+        let (offset, code) = parts(answer);
         let epoch = if version >= LEADER_EPOCH_SINCE {
             offset.leader_epoch
         } else {
@@ -142,6 +161,7 @@ fn single_topic((name, partitions): Row, version: i16) -> OffsetFetchResponseTop
         };
         OffsetFetchResponsePartition::default()
             .with_partition_index(index)
+            .with_error_code(code)
             .with_committed_offset(offset.offset)
             .with_committed_leader_epoch(epoch)
             .with_metadata(metadata(&offset))

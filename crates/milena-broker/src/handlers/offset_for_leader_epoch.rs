@@ -44,6 +44,5 @@ fn end_of(
     if asked.leader_epoch != partition.leader_epoch {
         return Ok((-1, -1));
     }
-    let (_, end) = partition.log.offsets();
-    Ok((partition.leader_epoch, end))
+    Ok((partition.leader_epoch, partition.log.offsets().end))
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use milena_wire::batch::TimestampType;
+use milena_wire::batch::{RawBatch, TimestampType};
 use milena_wire::error_code::ErrorCode;
 use milena_wire::rpc::StrBytes;
 use milena_wire::rpc::messages::produce_request::TopicProduceData;
@@ -14,6 +14,8 @@ use milena_wire::rpc::messages::{ProduceRequest, ProduceResponse};
 
 use crate::clock;
 use crate::config::topic::TopicConfig;
+use crate::coordinator::transaction::{Addition, Identity};
+use crate::coordinator::transactions::Registration;
 use crate::log::partition::{Appended, Stamp};
 use crate::log::rewrite;
 use crate::log::validate::{self, BatchRules, Refusal};
@@ -24,12 +26,17 @@ use crate::topics::{Partition, Topic};
 
 /// Topics go by id instead of by name from here on (KIP-516).
 const TOPIC_IDS_SINCE: i16 = 13;
+/// TRANSACTION_ABORTABLE is understood from here on (KIP-890).
+const ABORTABLE_SINCE: i16 = 11;
+/// A partition need not have been added to the transaction before from here on (KIP-890).
+const IMPLICIT_SINCE: i16 = 12;
 /// Errors come with a sentence from here on (KIP-467).
 const ERROR_MESSAGES_SINCE: i16 = 8;
 
 pub(crate) fn handle(node: &Arc<Node>, context: &RequestContext, request: ProduceRequest) -> Reply {
     let acks = request.acks;
-    let mut appends = Appends::new(node, context.api_version);
+    let transactional_id = request.transactional_id.as_deref().map(|id| id.as_str());
+    let mut appends = Appends::new(node, context.api_version, transactional_id);
     let topics = request.topic_data.into_iter().map(|topic| {
         if (-1..=1).contains(&acks) {
             appends.topic(topic)
@@ -88,16 +95,18 @@ async fn flushed(mut response: ProduceResponse, unflushed: Vec<Unflushed>) -> Pr
 struct Appends<'a> {
     node: &'a Node,
     api_version: i16,
+    transactional_id: Option<&'a str>,
     now_ms: i64,
     failures: usize,
     unflushed: Vec<Unflushed>,
 }
 
 impl<'a> Appends<'a> {
-    fn new(node: &'a Node, api_version: i16) -> Self {
+    fn new(node: &'a Node, api_version: i16, transactional_id: Option<&'a str>) -> Self {
         Appends {
             node,
             api_version,
+            transactional_id,
             now_ms: clock::wall_ms(),
             failures: 0,
             unflushed: Vec::new(),
@@ -180,6 +189,9 @@ impl<'a> Appends<'a> {
             timestamp_type: config.timestamp_type,
             now_ms: self.now_ms,
         };
+        if batch.header.attributes.is_transactional() {
+            return self.append_transactional(partition, &batch, stamp);
+        }
         partition.log.append(&batch, stamp)
     }
 
@@ -196,6 +208,54 @@ impl<'a> Appends<'a> {
             timestamp_max: self.now_ms.saturating_add(after_max_ms),
             timestamp_min: self.now_ms.saturating_sub(before_max_ms),
         }
+    }
+
+    /// Appends a batch that belongs to a transaction, which must be going on.
+    fn append_transactional(
+        &self,
+        partition: &Partition,
+        batch: &RawBatch,
+        stamp: Stamp,
+    ) -> Result<Appended, Refusal> {
+        let Some(transactional_id) = self.transactional_id else {
+            let code = ErrorCode::TransactionalIdAuthorizationFailed;
+            let reason = "a transactional batch came without a transactional id";
+            return Err(Refusal::new(code, reason));
+        };
+        let registration = if self.api_version >= IMPLICIT_SINCE {
+            Registration::Implicit
+        } else {
+            Registration::Explicit
+        };
+        let who = Identity {
+            id: batch.header.producer_id,
+            epoch: batch.header.producer_epoch,
+        };
+        let name = (partition.topic.clone(), partition.index);
+        let appended = self.node.transactions.write_within(
+            transactional_id,
+            who,
+            Addition::Partition(&name),
+            registration,
+            || partition.log.append(batch, stamp),
+        );
+        appended.unwrap_or_else(|code| Err(self.not_in_transaction(code)))
+    }
+
+    /// The code as producers of this version know it.
+    fn not_in_transaction(&self, code: ErrorCode) -> Refusal {
+        let code = match code {
+            ErrorCode::ProducerFenced => ErrorCode::InvalidProducerEpoch,
+            ErrorCode::TransactionAbortable if self.api_version < ABORTABLE_SINCE => {
+                ErrorCode::InvalidTxnState
+            }
+            // Older clients take this for the end of their transaction.
+            ErrorCode::ConcurrentTransactions if self.api_version < IMPLICIT_SINCE => {
+                ErrorCode::NotEnoughReplicas
+            }
+            code => code,
+        };
+        Refusal::new(code, code.message())
     }
 
     fn refused(

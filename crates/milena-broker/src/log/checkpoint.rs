@@ -3,11 +3,12 @@
 //! Owns the checkpoint file of a partition. Recovery starts here instead of at the
 //! first record, and without it the producers would have to be rebuilt from all.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::path::{Path, PathBuf};
 
 use super::producers::{AppendedBatch, Producer, Producers};
+use super::transactions::{AbortedTransaction, PartitionTransactions};
 use crate::storage::codec::{self, FileContent, Reader, Writer};
 
 /// A point in the log, with the producers as they were there.
@@ -36,6 +37,8 @@ impl Checkpoint {
         for (id, producer) in self.producers.iter() {
             writer.put_i64(id);
             writer.put_i16(producer.epoch);
+            writer.put_i64(producer.last_timestamp);
+            writer.put_i32(producer.coordinator_epoch);
             writer.put_count(producer.batches.len());
             for batch in &producer.batches {
                 writer.put_i32(batch.first_sequence);
@@ -44,6 +47,7 @@ impl Checkpoint {
                 writer.put_i64(batch.timestamp);
             }
         }
+        encode_transactions(&mut writer, &self.producers.transactions);
         codec::write_file(&path_in(directory), &writer.into_bytes())
     }
 
@@ -72,6 +76,8 @@ fn decode(payload: &[u8]) -> Option<Checkpoint> {
     for _ in 0..reader.take_count()? {
         let id = reader.take_i64()?;
         let epoch = reader.take_i16()?;
+        let last_timestamp = reader.take_i64()?;
+        let coordinator_epoch = reader.take_i32()?;
         let mut batches = VecDeque::new();
         for _ in 0..reader.take_count()? {
             batches.push_back(AppendedBatch {
@@ -81,9 +87,44 @@ fn decode(payload: &[u8]) -> Option<Checkpoint> {
                 timestamp: reader.take_i64()?,
             });
         }
-        checkpoint
-            .producers
-            .restore(id, Producer { epoch, batches });
+        let producer = Producer {
+            epoch,
+            batches,
+            last_timestamp,
+            coordinator_epoch,
+        };
+        checkpoint.producers.restore(id, producer);
     }
-    Some(checkpoint)
+    checkpoint.producers.transactions = decode_transactions(&mut reader)?;
+    reader.is_empty().then_some(checkpoint)
+}
+
+fn encode_transactions(writer: &mut Writer, transactions: &PartitionTransactions) {
+    writer.put_count(transactions.open().len());
+    for (producer_id, first_offset) in transactions.open() {
+        writer.put_i64(producer_id);
+        writer.put_i64(first_offset);
+    }
+    writer.put_count(transactions.aborted().len());
+    for aborted in transactions.aborted() {
+        writer.put_i64(aborted.producer_id);
+        writer.put_i64(aborted.first_offset);
+        writer.put_i64(aborted.last_offset);
+    }
+}
+
+fn decode_transactions(reader: &mut Reader<'_>) -> Option<PartitionTransactions> {
+    let mut open = BTreeMap::new();
+    for _ in 0..reader.take_count()? {
+        open.insert(reader.take_i64()?, reader.take_i64()?);
+    }
+    let mut aborted = Vec::new();
+    for _ in 0..reader.take_count()? {
+        aborted.push(AbortedTransaction {
+            producer_id: reader.take_i64()?,
+            first_offset: reader.take_i64()?,
+            last_offset: reader.take_i64()?,
+        });
+    }
+    Some(PartitionTransactions::restore(open, aborted))
 }

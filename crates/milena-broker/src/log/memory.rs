@@ -105,7 +105,8 @@ impl BatchStore for MemoryLog {
             } else {
                 bytes + batch.len() <= limit.bytes_max
             };
-            if !fits {
+            // Bounds lie between batches.
+            if !fits || batch.last_offset >= limit.before {
                 break;
             }
             bytes += batch.len();

@@ -6,6 +6,7 @@
 mod checkpoint;
 mod directory;
 mod index;
+pub(crate) mod marker;
 pub(crate) mod memory;
 pub(crate) mod partition;
 pub(crate) mod producers;
@@ -15,7 +16,9 @@ mod segment;
 mod start;
 #[cfg(test)]
 mod testing;
+pub(crate) mod transactions;
 pub(crate) mod validate;
+pub(crate) mod view;
 
 use std::io;
 
@@ -57,6 +60,8 @@ pub(crate) struct ReadLimit {
     pub(crate) bytes_max: usize,
     /// The first batch may exceed `bytes_max` as long as it stays within this.
     pub(crate) first_batch_bytes_max: usize,
+    /// Batches that start here or later are left out.
+    pub(crate) before: i64,
 }
 
 /// A record found by its timestamp.

@@ -10,8 +10,11 @@ use milena_wire::batch::{self, RawBatch, TimestampType};
 use milena_wire::error_code::ErrorCode;
 use tokio::sync::Notify;
 
-use super::producers::{Producers, Sequenced, Verdict};
+use super::marker::{self, Marker};
+use super::producers::{Producer, Producers, Sequenced, Verdict};
+use super::transactions::AbortedTransaction;
 use super::validate::Refusal;
+use super::view::{ActiveProducer, Isolation, Offsets};
 use super::{
     BatchStore, FlushDepth, LogError, Piece, ReadLimit, SegmentSettings, StampedBatch,
     TimestampedOffset,
@@ -53,7 +56,11 @@ pub(crate) struct Fetched {
     pub(crate) pieces: Vec<Piece>,
     pub(crate) bytes: usize,
     pub(crate) high_watermark: i64,
+    /// What is before it is decided: no transaction is open there.
+    pub(crate) last_stable_offset: i64,
     pub(crate) start_offset: i64,
+    /// Transactions to be left out, for who reads what is committed.
+    pub(crate) aborted: Option<Vec<AbortedTransaction>>,
 }
 
 /// How appended batches are stamped.
@@ -87,6 +94,7 @@ impl PartitionLog {
     pub(crate) fn append(&self, batch: &RawBatch, stamp: Stamp) -> Result<Appended, Refusal> {
         let mut state = self.lock();
         let sequenced = Sequenced::of(&batch.header);
+        state.check_transaction(sequenced)?;
         match sequenced.map(|sequenced| state.producers.judge(sequenced)) {
             None | Some(Verdict::Append) => {}
             Some(Verdict::Duplicate(known)) => {
@@ -112,12 +120,11 @@ impl PartitionLog {
                 ));
             }
             Some(Verdict::StaleEpoch { current }) => {
-                return Err(Refusal::new(
-                    ErrorCode::InvalidProducerEpoch,
-                    format!(
-                        "producer {} sent epoch {}, the current one is {current}",
-                        batch.header.producer_id, batch.header.producer_epoch
-                    ),
+                let header = &batch.header;
+                return Err(stale_epoch(
+                    header.producer_id,
+                    header.producer_epoch,
+                    current,
                 ));
             }
         }
@@ -131,19 +138,51 @@ impl PartitionLog {
         Ok(appended)
     }
 
+    /// Appends the marker that ends a producer's transaction.
+    pub(crate) fn append_marker(&self, marker: Marker, stamp: Stamp) -> Result<Appended, Refusal> {
+        let batch = marker.encode(stamp.now_ms)?;
+        let mut state = self.lock();
+        let known = state.producers.epoch_of(marker.producer_id);
+        if let Some(current) = known.filter(|current| marker.epoch < *current) {
+            return Err(stale_epoch(marker.producer_id, marker.epoch, current));
+        }
+        let appended = state.store(&batch, stamp)?;
+        let marked = marker.appended(appended.base_offset, stamp.now_ms);
+        state.producers.marked(marked);
+        state.wake();
+        Ok(appended)
+    }
+
     /// Reads whole batches from `offset` on.
-    pub(crate) fn read(&self, offset: i64, limit: ReadLimit) -> Result<Fetched, LogError> {
+    pub(crate) fn read(
+        &self,
+        offset: i64,
+        mut limit: ReadLimit,
+        isolation: Isolation,
+    ) -> Result<Fetched, LogError> {
         let state = self.lock();
-        let (start, end) = (state.store.start_offset(), state.store.next_offset());
+        let offsets = state.offsets();
+        let Offsets { start, end, .. } = offsets;
         if offset < start || offset > end {
             return Err(LogError::OffsetOutOfRange { offset, start, end });
         }
-        let pieces = state.store.read(offset, limit)?;
+        limit.before = limit.before.min(offsets.end_for(isolation));
+        let pieces = if offset < limit.before {
+            state.store.read(offset, limit)?
+        } else {
+            Vec::new()
+        };
+        let aborted = (isolation == Isolation::Committed).then(|| {
+            let transactions = &state.producers.transactions;
+            transactions.aborted_within(offset, marker::end_of(&pieces).unwrap_or(offset))
+        });
         Ok(Fetched {
             bytes: pieces.iter().map(Piece::len).sum(),
             pieces,
             high_watermark: end,
+            last_stable_offset: offsets.last_stable,
             start_offset: start,
+            aborted,
         })
     }
 
@@ -152,10 +191,25 @@ impl PartitionLog {
         self.lock().store.configure(settings);
     }
 
-    /// First readable offset and the one after the last record.
-    pub(crate) fn offsets(&self) -> (i64, i64) {
+    /// Where the log begins and ends.
+    pub(crate) fn offsets(&self) -> Offsets {
+        self.lock().offsets()
+    }
+
+    /// Everyone who produced here and is remembered, by producer id.
+    pub(crate) fn active_producers(&self) -> Vec<ActiveProducer> {
         let state = self.lock();
-        (state.store.start_offset(), state.store.next_offset())
+        let active = |(id, producer): (i64, &Producer)| ActiveProducer {
+            id,
+            epoch: producer.epoch,
+            last_sequence: producer.batches.back().map_or(-1, |one| one.last_sequence),
+            last_timestamp: producer.last_timestamp,
+            coordinator_epoch: producer.coordinator_epoch,
+            transaction_start: state.producers.transactions.start_of(id),
+        };
+        let mut all: Vec<_> = state.producers.iter().map(active).collect();
+        all.sort_by_key(|producer| producer.id);
+        all
     }
 
     pub(crate) fn find_timestamp(&self, ms: i64) -> Result<Option<TimestampedOffset>, LogError> {
@@ -245,7 +299,12 @@ impl PartitionLog {
     ) -> Result<bool, LogError> {
         let mut state = self.lock();
         state.producers.expire(producers_oldest_ms);
-        state.store.retain(before_ms, bytes_max)
+        let has_moved = state.store.retain(before_ms, bytes_max)?;
+        if has_moved {
+            let start_offset = state.store.start_offset();
+            state.producers.transactions.forget_before(start_offset);
+        }
+        Ok(has_moved)
     }
 
     /// Has the log start at `offset`, or at its end; gives where it starts now. What is below
@@ -259,6 +318,7 @@ impl PartitionLog {
         }
         if offset > start {
             state.store.delete_before(offset)?;
+            state.producers.transactions.forget_before(offset);
             state.wake();
         }
         Ok(state.store.start_offset())
@@ -281,6 +341,34 @@ impl PartitionLog {
 }
 
 impl State {
+    fn offsets(&self) -> Offsets {
+        let start = self.store.start_offset();
+        let end = self.store.next_offset();
+        let last_stable = self.producers.transactions.last_stable_offset(end);
+        Offsets {
+            start,
+            last_stable: last_stable.max(start),
+            end,
+        }
+    }
+
+    /// In the middle of a transaction a producer writes nothing else.
+    fn check_transaction(&self, batch: Option<Sequenced>) -> Result<(), Refusal> {
+        let Some(batch) = batch.filter(|batch| !batch.is_transactional) else {
+            return Ok(());
+        };
+        if self.producers.transactions.is_open(batch.producer_id) {
+            return Err(Refusal::new(
+                ErrorCode::InvalidTxnState,
+                format!(
+                    "producer {} has an open transaction here and wrote outside of it",
+                    batch.producer_id
+                ),
+            ));
+        }
+        Ok(())
+    }
+
     fn store(&mut self, batch: &RawBatch, stamp: Stamp) -> Result<Appended, Refusal> {
         let mut header = batch.header;
         let mut bytes = batch.bytes().clone();
@@ -316,6 +404,13 @@ impl State {
             }
         }
     }
+}
+
+fn stale_epoch(producer_id: i64, sent: i16, current: i16) -> Refusal {
+    Refusal::new(
+        ErrorCode::InvalidProducerEpoch,
+        format!("producer {producer_id} sent epoch {sent}, the current one is {current}"),
+    )
 }
 
 /// Copies the batch and stamps the time of its arrival on all its records.

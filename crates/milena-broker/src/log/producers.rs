@@ -6,6 +6,7 @@
 
 use std::collections::{HashMap, VecDeque};
 
+use super::transactions::PartitionTransactions;
 use crate::limits::{PRODUCER_BATCHES_KEPT, PRODUCERS_PER_PARTITION_MAX};
 
 /// The producer fields of one batch.
@@ -15,12 +16,15 @@ pub(crate) struct Sequenced {
     pub(crate) epoch: i16,
     pub(crate) first_sequence: i32,
     pub(crate) last_sequence: i32,
+    pub(crate) is_transactional: bool,
 }
 
 impl Sequenced {
-    /// Reads them from a batch header; `None` without a producer id.
+    /// Reads them from a batch header; `None` without a producer id, and for markers.
     pub(crate) fn of(header: &milena_wire::batch::BatchHeader) -> Option<Sequenced> {
-        (header.producer_id >= 0).then(|| Sequenced {
+        let is_sequenced = header.producer_id >= 0 && !header.attributes.is_control();
+        is_sequenced.then(|| Sequenced {
+            is_transactional: header.attributes.is_transactional(),
             producer_id: header.producer_id,
             epoch: header.producer_epoch,
             first_sequence: header.base_sequence,
@@ -35,6 +39,18 @@ pub(crate) struct AppendedBatch {
     pub(crate) first_sequence: i32,
     pub(crate) last_sequence: i32,
     pub(crate) base_offset: i64,
+    pub(crate) timestamp: i64,
+}
+
+/// The end of a producer's transaction, as it was appended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct AppendedMarker {
+    pub(crate) producer_id: i64,
+    /// That of the transaction or, since KIP-890, the next one.
+    pub(crate) epoch: i16,
+    pub(crate) coordinator_epoch: i32,
+    pub(crate) is_abort: bool,
+    pub(crate) offset: i64,
     pub(crate) timestamp: i64,
 }
 
@@ -58,14 +74,20 @@ pub(crate) enum Verdict {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Producers {
     entries: HashMap<i64, Producer>,
+    pub(crate) transactions: PartitionTransactions,
 }
 
 /// One producer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Producer {
     pub(crate) epoch: i16,
-    /// Oldest first; never empty, at most [`PRODUCER_BATCHES_KEPT`].
+    /// Of this epoch, oldest first, at most [`PRODUCER_BATCHES_KEPT`]; none when a
+    /// marker began the epoch.
     pub(crate) batches: VecDeque<AppendedBatch>,
+    /// When it last had a batch or a marker appended.
+    pub(crate) last_timestamp: i64,
+    /// Of the coordinator that wrote the last marker; −1 without one.
+    pub(crate) coordinator_epoch: i32,
 }
 
 impl Producers {
@@ -97,20 +119,11 @@ impl Producers {
 
     /// Records that a batch was appended.
     pub(crate) fn appended(&mut self, batch: Sequenced, base_offset: i64, timestamp: i64) {
-        if !self.entries.contains_key(&batch.producer_id) {
-            self.make_room();
+        if batch.is_transactional {
+            self.transactions.on_batch(batch.producer_id, base_offset);
         }
-        let producer = self
-            .entries
-            .entry(batch.producer_id)
-            .or_insert_with(|| Producer {
-                epoch: batch.epoch,
-                batches: VecDeque::new(),
-            });
-        if producer.epoch != batch.epoch {
-            producer.epoch = batch.epoch;
-            producer.batches.clear();
-        }
+        let producer = self.entry(batch.producer_id, batch.epoch);
+        producer.last_timestamp = timestamp;
         if producer.batches.len() == PRODUCER_BATCHES_KEPT {
             producer.batches.pop_front();
         }
@@ -122,10 +135,30 @@ impl Producers {
         });
     }
 
-    /// Forgets producers that were silent since before `oldest_ms` (wall clock).
-    pub(crate) fn expire(&mut self, oldest_ms: i64) {
+    /// The epoch that a marker of this producer must not be older than.
+    pub(crate) fn epoch_of(&self, producer_id: i64) -> Option<i16> {
         self.entries
-            .retain(|_, producer| producer.last_timestamp() >= oldest_ms);
+            .get(&producer_id)
+            .map(|producer| producer.epoch)
+    }
+
+    /// Records that a marker was appended: its epoch is the current one from now on,
+    /// so that a late batch of an older one is refused.
+    pub(crate) fn marked(&mut self, marker: AppendedMarker) {
+        let producer = self.entry(marker.producer_id, marker.epoch);
+        producer.last_timestamp = marker.timestamp;
+        producer.coordinator_epoch = marker.coordinator_epoch;
+        self.transactions
+            .on_marker(marker.producer_id, marker.offset, marker.is_abort);
+    }
+
+    /// Forgets producers that were silent since before `oldest_ms` (wall clock) and
+    /// have no open transaction.
+    pub(crate) fn expire(&mut self, oldest_ms: i64) {
+        let transactions = &self.transactions;
+        self.entries.retain(|id, producer| {
+            producer.last_timestamp >= oldest_ms || transactions.is_open(*id)
+        });
     }
 
     /// For snapshots.
@@ -135,19 +168,36 @@ impl Producers {
 
     /// From a snapshot.
     pub(crate) fn restore(&mut self, producer_id: i64, producer: Producer) {
-        if !producer.batches.is_empty() {
-            self.entries.insert(producer_id, producer);
+        self.entries.insert(producer_id, producer);
+    }
+
+    /// The producer, in this epoch from now on.
+    fn entry(&mut self, producer_id: i64, epoch: i16) -> &mut Producer {
+        if !self.entries.contains_key(&producer_id) {
+            self.make_room();
         }
+        let producer = self.entries.entry(producer_id).or_insert_with(|| Producer {
+            epoch,
+            batches: VecDeque::new(),
+            last_timestamp: i64::MIN,
+            coordinator_epoch: -1,
+        });
+        if producer.epoch != epoch {
+            producer.epoch = epoch;
+            producer.batches.clear();
+        }
+        producer
     }
 
     fn make_room(&mut self) {
         if self.entries.len() < PRODUCERS_PER_PARTITION_MAX {
             return;
         }
-        let silent_longest = self
+        let idle = self
             .entries
             .iter()
-            .min_by_key(|(_, entry)| entry.last_timestamp());
+            .filter(|(id, _)| !self.transactions.is_open(**id));
+        let silent_longest = idle.min_by_key(|(_, entry)| entry.last_timestamp);
         if let Some(producer_id) = silent_longest.map(|(id, _)| *id) {
             self.entries.remove(&producer_id);
         }
@@ -169,12 +219,6 @@ impl Producer {
         self.batches
             .back()
             .map_or(0, |batch| advance(batch.last_sequence, 1))
-    }
-
-    fn last_timestamp(&self) -> i64 {
-        self.batches
-            .back()
-            .map_or(i64::MIN, |batch| batch.timestamp)
     }
 }
 

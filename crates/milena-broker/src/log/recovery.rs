@@ -9,9 +9,12 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use milena_wire::batch::BatchHeader;
+
 use super::BatchStore;
 use super::checkpoint::Checkpoint;
 use super::directory::{DirectoryLog, SegmentSettings};
+use super::marker;
 use super::producers::{Producers, Sequenced};
 use super::segment::{Segment, Trust};
 use super::start;
@@ -77,9 +80,15 @@ impl Recovery {
         let checked = checked.min(segment.bytes);
         let start = segment.index.last().map_or(0, |entry| entry.position);
         let mut headers = Vec::new();
-        let known = segment.walk(start, checked, Trust::Checked, None, |header, position| {
-            headers.push((*header, position));
-        })?;
+        let known = segment.walk(
+            start,
+            checked,
+            Trust::Checked,
+            None,
+            |header, position, _| {
+                headers.push((*header, position));
+            },
+        )?;
         if known == checked {
             for (header, position) in headers {
                 self.next_offset = header.next_offset();
@@ -105,17 +114,14 @@ impl Recovery {
             segment.bytes,
             Trust::Unchecked,
             expected,
-            |header, position| {
+            |header, position, bytes| {
                 appended.push((*header, position));
+                note_producer(&mut self.producers, header, bytes, self.now_ms);
             },
         )?;
         for (header, position) in appended {
             self.next_offset = header.next_offset();
             segment.note(&header, position, self.settings.index_interval_bytes);
-            if let Some(sequenced) = Sequenced::of(&header) {
-                self.producers
-                    .appended(sequenced, header.base_offset, self.now_ms);
-            }
         }
         self.next_offset = self.next_offset.max(base_offset);
         let is_whole = end == segment.bytes;
@@ -138,6 +144,15 @@ impl Recovery {
             Some(checkpoint) if base_offset == checkpoint.segment => checkpoint.position,
             _ => 0,
         }
+    }
+}
+
+/// Takes one batch into what is known of its producer.
+fn note_producer(producers: &mut Producers, header: &BatchHeader, bytes: &[u8], now_ms: i64) {
+    if let Some(sequenced) = Sequenced::of(header) {
+        producers.appended(sequenced, header.base_offset, now_ms);
+    } else if let Some(marker) = marker::read(header, bytes, now_ms) {
+        producers.marked(marker);
     }
 }
 

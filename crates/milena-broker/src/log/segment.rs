@@ -134,13 +134,14 @@ impl Segment {
             return Ok(Bytes::new());
         };
         let first_bytes = header.total_bytes();
-        if first_bytes > limit.bytes_max.max(limit.first_batch_bytes_max) {
+        let is_too_large = first_bytes > limit.bytes_max.max(limit.first_batch_bytes_max);
+        if is_too_large || header.base_offset >= limit.before {
             return Ok(Bytes::new());
         }
         let left = usize::try_from(self.bytes - start).unwrap_or(usize::MAX);
         let mut buffer = vec![0; limit.bytes_max.max(first_bytes).min(left)];
         read_exact_at(&self.file, &mut buffer, start)?;
-        let whole = whole_batches(&buffer);
+        let whole = whole_batches(&buffer, limit.before);
         buffer.truncate(whole);
         Ok(Bytes::from(buffer))
     }
@@ -190,15 +191,16 @@ impl Segment {
         })
     }
 
-    /// Visits batches from `position` up to `until`; gives back where the first one
-    /// stands that is incomplete, damaged, or out of order.
+    /// Visits batches from `position` up to `until`, with their bytes if those are
+    /// [`Trust::Unchecked`]; gives back where the first one stands that is incomplete,
+    /// damaged, or out of order.
     pub(crate) fn walk(
         &self,
         mut position: u64,
         until: u64,
         trust: Trust,
         mut next_offset: Option<i64>,
-        mut visit: impl FnMut(&BatchHeader, u64),
+        mut visit: impl FnMut(&BatchHeader, u64, &[u8]),
     ) -> io::Result<u64> {
         let mut window = Window {
             file: &self.file,
@@ -227,7 +229,7 @@ impl Segment {
                 break;
             }
             next_offset = Some(header.next_offset());
-            visit(&header, position);
+            visit(&header, position, bytes);
             position += header.total_bytes() as u64;
         }
         Ok(position)
@@ -277,12 +279,13 @@ impl Window<'_> {
     }
 }
 
-/// How many bytes at the front of `bytes` are whole batches.
-fn whole_batches(bytes: &[u8]) -> usize {
+/// How many bytes at the front of `bytes` are whole batches that start before an offset.
+fn whole_batches(bytes: &[u8], before: i64) -> usize {
     let mut position = 0;
     while let Some(rest) = bytes.get(position..)
         && let Ok(header) = BatchHeader::parse(rest)
         && rest.len() >= header.total_bytes()
+        && header.base_offset < before
     {
         position += header.total_bytes();
     }

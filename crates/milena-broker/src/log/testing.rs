@@ -10,6 +10,7 @@ use super::{Piece, ReadLimit, StampedBatch};
 pub(crate) const ALL: ReadLimit = ReadLimit {
     bytes_max: 1 << 30,
     first_batch_bytes_max: 1 << 30,
+    before: i64::MAX,
 };
 
 /// A batch of records with these values, all at one timestamp, that starts at `base_offset`.

@@ -104,11 +104,8 @@ fn check_header(header: &BatchHeader, rules: BatchRules) -> Result<(), Refusal> 
     if header.producer_id >= 0 && (header.base_sequence < 0 || header.producer_epoch < 0) {
         return Err(invalid("an idempotent batch needs a sequence and an epoch"));
     }
-    if header.attributes.is_transactional() {
-        return Err(Refusal::new(
-            ErrorCode::InvalidTxnState,
-            "this broker does not coordinate transactions",
-        ));
+    if header.attributes.is_transactional() && header.producer_id < 0 {
+        return Err(invalid("a transactional batch needs a producer id"));
     }
     if !(rules.timestamp_min..=rules.timestamp_max).contains(&header.max_timestamp) {
         return Err(Refusal::new(

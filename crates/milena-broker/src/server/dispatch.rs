@@ -38,7 +38,7 @@ pub(crate) fn dispatch(
     };
     let api = apis::served(context.api_key).filter(|api| api.serves(context.api_version));
     let Some(api) = api else {
-        return Ok(unsupported::answer(&context));
+        return Ok(unsupported::answer(node, &context));
     };
     let fault = node.faults.strike(context.api_key);
     match fault {
@@ -82,11 +82,13 @@ fn handle(
         ApiKey::ListOffsets => answer(context, body, |r| h::list_offsets::handle(node, context, r)),
         ApiKey::Metadata => answer(context, body, |r| h::metadata::handle(node, context, r)),
         ApiKey::ApiVersions => answer(context, body, |_: m::ApiVersionsRequest| {
-            h::api_versions::handle(context.api_version)
+            h::api_versions::handle(&node.config, context.api_version)
         }),
         ApiKey::CreateTopics => answer(context, body, |r| h::create_topics::handle(node, r)),
         ApiKey::DeleteTopics => answer(context, body, |r| h::delete_topics::handle(node, r)),
-        ApiKey::InitProducerId => answer(context, body, |r| h::init_producer_id::handle(node, r)),
+        ApiKey::InitProducerId => answer(context, body, |r| {
+            h::init_producer_id::handle(node, context, r)
+        }),
         ApiKey::FindCoordinator => answer(context, body, |r| {
             h::find_coordinator::handle(node, context, r)
         }),
@@ -111,6 +113,14 @@ fn handle(
         ApiKey::OffsetForLeaderEpoch => answer(context, body, |r| {
             h::offset_for_leader_epoch::handle(node, r)
         }),
+        ApiKey::AddPartitionsToTxn
+        | ApiKey::AddOffsetsToTxn
+        | ApiKey::EndTxn
+        | ApiKey::WriteTxnMarkers
+        | ApiKey::TxnOffsetCommit
+        | ApiKey::DescribeProducers
+        | ApiKey::DescribeTransactions
+        | ApiKey::ListTransactions => handle_transactional(node, api, context, body),
         ApiKey::DescribeConfigs => answer(context, body, |r| {
             h::describe_configs::handle(node, context, r)
         }),
@@ -140,14 +150,41 @@ fn handle(
         ApiKey::DescribeCluster => answer(context, body, |r| {
             h::describe_cluster::handle(node, context, r)
         }),
-        ApiKey::ConsumerGroupHeartbeat => answer(context, body, |r| {
-            h::consumer_group_heartbeat::handle(node, context, &r)
-        }),
-        ApiKey::ConsumerGroupDescribe => answer(context, body, |r| {
-            h::consumer_group_describe::handle(node, context, r)
-        }),
         // Not reached: the table of served apis lists nothing else.
-        _ => Ok(unsupported::answer(context)),
+        _ => Ok(unsupported::answer(node, context)),
+    }
+}
+
+/// The part of the table that is about transactions.
+fn handle_transactional(
+    node: &Arc<Node>,
+    api: ServedApi,
+    context: &RequestContext,
+    body: Bytes,
+) -> Result<Reply, RpcError> {
+    use handlers as h;
+    match api.key {
+        ApiKey::AddPartitionsToTxn => answer(context, body, |r| {
+            h::add_partitions_to_txn::handle(node, context, r)
+        }),
+        ApiKey::AddOffsetsToTxn => answer(context, body, |r| {
+            h::add_offsets_to_txn::handle(node, context, r)
+        }),
+        ApiKey::EndTxn => answer(context, body, |r| h::end_txn::handle(node, context, r)),
+        ApiKey::WriteTxnMarkers => answer(context, body, |r| h::write_txn_markers::handle(node, r)),
+        ApiKey::TxnOffsetCommit => answer(context, body, |r| {
+            h::txn_offset_commit::handle(node, context, r)
+        }),
+        ApiKey::DescribeProducers => {
+            answer(context, body, |r| h::describe_producers::handle(node, r))
+        }
+        ApiKey::DescribeTransactions => {
+            answer(context, body, |r| h::describe_transactions::handle(node, r))
+        }
+        ApiKey::ListTransactions => {
+            answer(context, body, |r| h::list_transactions::handle(node, r))
+        }
+        _ => Ok(unsupported::answer(node, context)),
     }
 }
 
@@ -170,6 +207,12 @@ fn refuse(
         ApiKey::FindCoordinator => refuse_as::<m::FindCoordinatorRequest>(context, body, code),
         ApiKey::OffsetCommit => refuse_as::<m::OffsetCommitRequest>(context, body, code),
         ApiKey::OffsetFetch => refuse_as::<m::OffsetFetchRequest>(context, body, code),
+        ApiKey::AddPartitionsToTxn => {
+            refuse_as::<m::AddPartitionsToTxnRequest>(context, body, code)
+        }
+        ApiKey::AddOffsetsToTxn => refuse_as::<m::AddOffsetsToTxnRequest>(context, body, code),
+        ApiKey::EndTxn => refuse_as::<m::EndTxnRequest>(context, body, code),
+        ApiKey::TxnOffsetCommit => refuse_as::<m::TxnOffsetCommitRequest>(context, body, code),
         ApiKey::JoinGroup => refuse_as::<m::JoinGroupRequest>(context, body, code),
         ApiKey::SyncGroup => refuse_as::<m::SyncGroupRequest>(context, body, code),
         ApiKey::Heartbeat => refuse_as::<m::HeartbeatRequest>(context, body, code),

@@ -5,9 +5,10 @@
 
 use milena_wire::error_code::ErrorCode;
 use milena_wire::rpc::messages::{
-    self, create_topics_response, delete_topics_response, fetch_response,
-    find_coordinator_response, list_offsets_response, metadata_response, offset_commit_response,
-    offset_fetch_response, produce_response,
+    self, add_partitions_to_txn_request, add_partitions_to_txn_response, create_topics_response,
+    delete_topics_response, fetch_response, find_coordinator_response, list_offsets_response,
+    metadata_response, offset_commit_response, offset_fetch_response, produce_response,
+    txn_offset_commit_response,
 };
 
 /// Builds the response that says `code` wherever this request's response can.
@@ -150,6 +151,52 @@ impl Refuse for messages::OffsetCommitRequest {
     }
 }
 
+impl Refuse for messages::TxnOffsetCommitRequest {
+    type Response = messages::TxnOffsetCommitResponse;
+
+    fn refuse(&self, code: ErrorCode) -> Self::Response {
+        let topics = self.topics.iter().map(|topic| {
+            let partitions = topic.partitions.iter().map(|partition| {
+                txn_offset_commit_response::TxnOffsetCommitResponsePartition::default()
+                    .with_partition_index(partition.partition_index)
+                    .with_error_code(code.code())
+            });
+            txn_offset_commit_response::TxnOffsetCommitResponseTopic::default()
+                .with_name(topic.name.clone())
+                .with_partitions(partitions.collect())
+        });
+        messages::TxnOffsetCommitResponse::default().with_topics(topics.collect())
+    }
+}
+
+impl Refuse for messages::AddPartitionsToTxnRequest {
+    type Response = messages::AddPartitionsToTxnResponse;
+
+    fn refuse(&self, code: ErrorCode) -> Self::Response {
+        let rows = |topics: &[add_partitions_to_txn_request::AddPartitionsToTxnTopic]| {
+            let row = |topic: &add_partitions_to_txn_request::AddPartitionsToTxnTopic| {
+                let partitions = topic.partitions.iter().map(|index| {
+                    add_partitions_to_txn_response::AddPartitionsToTxnPartitionResult::default()
+                        .with_partition_index(*index)
+                        .with_partition_error_code(code.code())
+                });
+                add_partitions_to_txn_response::AddPartitionsToTxnTopicResult::default()
+                    .with_name(topic.name.clone())
+                    .with_results_by_partition(partitions.collect())
+            };
+            topics.iter().map(row).collect::<Vec<_>>()
+        };
+        let results = self.transactions.iter().map(|transaction| {
+            add_partitions_to_txn_response::AddPartitionsToTxnResult::default()
+                .with_transactional_id(transaction.transactional_id.clone())
+                .with_topic_results(rows(&transaction.topics))
+        });
+        messages::AddPartitionsToTxnResponse::default()
+            .with_results_by_topic_v3_and_below(rows(&self.v3_and_below_topics))
+            .with_results_by_transaction(results.collect())
+    }
+}
+
 impl Refuse for messages::OffsetFetchRequest {
     type Response = messages::OffsetFetchResponse;
 
@@ -203,6 +250,8 @@ macro_rules! refuse_at_the_top {
 }
 
 refuse_at_the_top! {
+    AddOffsetsToTxnRequest => AddOffsetsToTxnResponse,
+    EndTxnRequest => EndTxnResponse,
     ApiVersionsRequest => ApiVersionsResponse,
     InitProducerIdRequest => InitProducerIdResponse,
     JoinGroupRequest => JoinGroupResponse,

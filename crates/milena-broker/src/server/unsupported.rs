@@ -10,9 +10,10 @@ use milena_wire::rpc::{Encodable, HeaderVersion, VersionRange};
 
 use super::reply::{self, FrameWriter, Reply, RequestContext, ResponseFrame};
 use crate::handlers;
+use crate::node::Node;
 
 /// Answers a request whose api or version is not served.
-pub(crate) fn answer(context: &RequestContext) -> Reply {
+pub(crate) fn answer(node: &Node, context: &RequestContext) -> Reply {
     tracing::warn!(
         event = "request_unsupported",
         api_key = context.api_key,
@@ -23,7 +24,7 @@ pub(crate) fn answer(context: &RequestContext) -> Reply {
     let code = ErrorCode::UnsupportedVersion;
     if context.api_key == ApiKey::ApiVersions as i16 {
         // KIP-511: version 0, so that any client can read it, with the list.
-        let response = handlers::api_versions::handle(0).with_error_code(code.code());
+        let response = handlers::api_versions::handle(&node.config, 0).with_error_code(code.code());
         return Reply::Ready(reply::encode_as(context, &response, 0));
     }
     Reply::Ready(with_top_level_code(context, code))

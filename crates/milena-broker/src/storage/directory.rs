@@ -7,12 +7,14 @@
 //!     producer-ids    the first unused block
 //!     configs         settings of topics and brokers made while it runs
 //!     groups          journal of members and committed offsets
+//!     transactions    journal of transactional ids
 //!     logs/<topic id>/<partition>/<base offset>.log, .index, checkpoint
 //! ```
 
+use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use uuid::Uuid;
 
@@ -20,10 +22,12 @@ use super::codec::{self, FileContent, Reader, Writer};
 use super::journal::Journal;
 use super::producer_ids::ProducerIds;
 use super::records::{GroupRecord, TopicRecord, decode_topics, encode_topics};
+use super::transaction_records::{self, TransactionRecord};
 use super::{Opened, Storage, corrupt, failed};
 use crate::clock;
 use crate::config::BrokerConfig;
 use crate::coordinator::groups::condense;
+use crate::coordinator::transaction::Transaction;
 use crate::error::BrokerError;
 use crate::log::partition::PartitionLog;
 use crate::log::{LogError, SegmentSettings, recovery};
@@ -33,6 +37,7 @@ pub(crate) struct DataDirectory {
     path: PathBuf,
     producer_ids: ProducerIds,
     groups: Mutex<Journal>,
+    transactions: Mutex<Journal>,
     /// Keeps other brokers out as long as it is open.
     _lock: File,
 }
@@ -62,10 +67,12 @@ impl DataDirectory {
                 .replace(&condensed)
                 .map_err(failed("compact", &groups_path))?;
         }
+        let (transactions_journal, transactions) = open_transactions(&path.join("transactions"))?;
         remove_leftovers(&path.join("logs"), &topics);
         let directory = DataDirectory {
             producer_ids: ProducerIds::open(path.join("producer-ids"))?,
             groups: Mutex::new(journal),
+            transactions: Mutex::new(transactions_journal),
             path,
             _lock: lock,
         };
@@ -73,6 +80,7 @@ impl DataDirectory {
             storage: Storage::Directory(directory),
             topics,
             groups,
+            transactions,
             cluster_id,
         })
     }
@@ -137,10 +145,25 @@ impl DataDirectory {
             .map_err(failed("append to", &path))
     }
 
-    pub(crate) fn flush_groups(&self) -> Result<(), BrokerError> {
-        let journal = self.groups.lock().unwrap_or_else(PoisonError::into_inner);
-        let path = self.path.join("groups");
-        journal.flush().map_err(failed("flush", &path))
+    pub(crate) fn save_transaction(&self, record: &TransactionRecord) -> Result<(), BrokerError> {
+        let journal = self.transactions.lock();
+        let path = self.path.join("transactions");
+        journal
+            .unwrap_or_else(PoisonError::into_inner)
+            .append(&record.encode())
+            .map_err(failed("append to", &path))
+    }
+
+    pub(crate) fn flush_journals(&self) -> Result<(), BrokerError> {
+        for (name, journal) in [
+            ("groups", &self.groups),
+            ("transactions", &self.transactions),
+        ] {
+            let path = self.path.join(name);
+            let journal = journal.lock().unwrap_or_else(PoisonError::into_inner);
+            journal.flush().map_err(failed("flush", &path))?;
+        }
+        Ok(())
     }
 
     pub(crate) fn next_producer_id(&self) -> Result<i64, BrokerError> {
@@ -216,6 +239,31 @@ fn load_topics(path: &Path) -> Result<Vec<TopicRecord>, BrokerError> {
             "the list of topics is damaged; restore it from a backup",
         )),
     }
+}
+
+/// Opens the journal of transactions, shortened if that is worth it.
+fn open_transactions(
+    path: &Path,
+) -> Result<(Journal, BTreeMap<Arc<str>, Transaction>), BrokerError> {
+    let (mut journal, payloads) = Journal::open(path).map_err(failed("open", path))?;
+    let records = payloads.iter().map(|payload| {
+        TransactionRecord::decode(payload)
+            .ok_or_else(|| corrupt(path, "a record was written by a newer version"))
+    });
+    let records: Vec<_> = records.collect::<Result<_, _>>()?;
+    let known = transaction_records::replay(records);
+    if journal.is_worth_compacting() {
+        let last = known.iter().map(|(id, transaction)| {
+            let record = TransactionRecord {
+                id: id.clone(),
+                transaction: Some(transaction.clone()),
+            };
+            record.encode()
+        });
+        let last: Vec<_> = last.collect();
+        journal.replace(&last).map_err(failed("compact", path))?;
+    }
+    Ok((journal, known))
 }
 
 fn decode_groups(path: &Path, payloads: &[Vec<u8>]) -> Result<Vec<GroupRecord>, BrokerError> {

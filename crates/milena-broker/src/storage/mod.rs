@@ -4,18 +4,21 @@
 //! written. Knows no request.
 
 pub(crate) mod codec;
-mod consumer_group;
 mod directory;
 mod journal;
 mod producer_ids;
 mod records;
+mod transaction_records;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use uuid::Uuid;
 
 use crate::config::BrokerConfig;
+use crate::coordinator::transaction::Transaction;
 use crate::error::BrokerError;
 use crate::log::memory::MemoryLog;
 use crate::log::partition::PartitionLog;
@@ -25,6 +28,7 @@ use crate::log::{LogError, SegmentSettings};
 use directory::DataDirectory;
 
 pub(crate) use records::{GroupRecord, TopicRecord};
+pub(crate) use transaction_records::TransactionRecord;
 
 /// The storage of one broker.
 pub(crate) enum Storage {
@@ -37,6 +41,7 @@ pub(crate) struct Opened {
     pub(crate) storage: Storage,
     pub(crate) topics: Vec<TopicRecord>,
     pub(crate) groups: Vec<GroupRecord>,
+    pub(crate) transactions: BTreeMap<Arc<str>, Transaction>,
     pub(crate) cluster_id: String,
 }
 
@@ -54,6 +59,7 @@ impl Storage {
                 },
                 topics: Vec::new(),
                 groups: Vec::new(),
+                transactions: BTreeMap::new(),
                 cluster_id: new_cluster_id(),
             }),
         }
@@ -121,11 +127,19 @@ impl Storage {
         }
     }
 
-    /// Makes the records of the groups survive a loss of power.
-    pub(crate) fn flush_groups(&self) -> Result<(), BrokerError> {
+    /// Writes down a transactional id. It survives a crash of the process.
+    pub(crate) fn save_transaction(&self, record: &TransactionRecord) -> Result<(), BrokerError> {
         match self {
             Storage::Memory { .. } => Ok(()),
-            Storage::Directory(directory) => directory.flush_groups(),
+            Storage::Directory(directory) => directory.save_transaction(record),
+        }
+    }
+
+    /// Makes the records of groups and transactions survive a loss of power.
+    pub(crate) fn flush_journals(&self) -> Result<(), BrokerError> {
+        match self {
+            Storage::Memory { .. } => Ok(()),
+            Storage::Directory(directory) => directory.flush_journals(),
         }
     }
 

@@ -8,8 +8,6 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::codec::{Reader, Writer};
-use super::consumer_group;
-use crate::coordinator::consumer_group::ConsumerGroupSnapshot;
 use crate::coordinator::group::{GroupSnapshot, Member, Protocol};
 use crate::coordinator::offsets::CommittedOffset;
 
@@ -32,10 +30,6 @@ pub(crate) enum GroupRecord {
         group: Arc<str>,
         snapshot: GroupSnapshot,
     },
-    ConsumerMembers {
-        group: Arc<str>,
-        snapshot: ConsumerGroupSnapshot,
-    },
     Removed {
         group: Arc<str>,
     },
@@ -50,6 +44,18 @@ pub(crate) enum GroupRecord {
         group: Arc<str>,
         rows: Vec<(Arc<str>, i32)>,
     },
+    /// Offsets of a transaction that is not decided yet.
+    Pending {
+        group: Arc<str>,
+        producer_id: i64,
+        rows: Vec<(Arc<str>, i32, CommittedOffset)>,
+    },
+    /// It is decided now.
+    Settled {
+        group: Arc<str>,
+        producer_id: i64,
+        is_committed: bool,
+    },
 }
 
 const OFFSETS: u8 = 1;
@@ -58,7 +64,8 @@ const REMOVED: u8 = 3;
 const TOPIC_FORGOTTEN: u8 = 4;
 const OFFSETS_EXPIRED: u8 = 5;
 const OFFSETS_DELETED: u8 = 6;
-const CONSUMER_MEMBERS: u8 = 7;
+const PENDING: u8 = 7;
+const SETTLED: u8 = 8;
 
 pub(crate) fn encode_topics(topics: &[TopicRecord]) -> Vec<u8> {
     let mut writer = Writer::default();
@@ -91,25 +98,12 @@ impl GroupRecord {
             GroupRecord::Offsets { group, rows } => {
                 writer.put_u8(OFFSETS);
                 writer.put_text(group);
-                writer.put_count(rows.len());
-                for (topic, partition, offset) in rows {
-                    writer.put_text(topic);
-                    writer.put_i32(*partition);
-                    writer.put_i64(offset.offset);
-                    writer.put_i32(offset.leader_epoch);
-                    writer.put_text(&offset.metadata);
-                    writer.put_i64(offset.committed_ms);
-                }
+                encode_offsets(&mut writer, rows);
             }
             GroupRecord::Members { group, snapshot } => {
                 writer.put_u8(MEMBERS);
                 writer.put_text(group);
                 encode_snapshot(&mut writer, snapshot);
-            }
-            GroupRecord::ConsumerMembers { group, snapshot } => {
-                writer.put_u8(CONSUMER_MEMBERS);
-                writer.put_text(group);
-                consumer_group::encode(&mut writer, snapshot);
             }
             GroupRecord::Removed { group } => {
                 writer.put_u8(REMOVED);
@@ -133,6 +127,26 @@ impl GroupRecord {
                     writer.put_i32(*partition);
                 }
             }
+            GroupRecord::Pending {
+                group,
+                producer_id,
+                rows,
+            } => {
+                writer.put_u8(PENDING);
+                writer.put_text(group);
+                writer.put_i64(*producer_id);
+                encode_offsets(&mut writer, rows);
+            }
+            GroupRecord::Settled {
+                group,
+                producer_id,
+                is_committed,
+            } => {
+                writer.put_u8(SETTLED);
+                writer.put_text(group);
+                writer.put_i64(*producer_id);
+                writer.put_u8(u8::from(*is_committed));
+            }
         }
         writer.into_bytes()
     }
@@ -143,10 +157,7 @@ impl GroupRecord {
         let record = match reader.take_u8()? {
             OFFSETS => {
                 let group = reader.take_text()?;
-                let mut rows = Vec::new();
-                for _ in 0..reader.take_count()? {
-                    rows.push(decode_offset(&mut reader)?);
-                }
+                let rows = decode_offsets(&mut reader)?;
                 GroupRecord::Offsets { group, rows }
             }
             MEMBERS => {
@@ -154,13 +165,6 @@ impl GroupRecord {
                 GroupRecord::Members {
                     group,
                     snapshot: decode_snapshot(&mut reader, now)?,
-                }
-            }
-            CONSUMER_MEMBERS => {
-                let group = reader.take_text()?;
-                GroupRecord::ConsumerMembers {
-                    group,
-                    snapshot: consumer_group::decode(&mut reader, now)?,
                 }
             }
             REMOVED => GroupRecord::Removed {
@@ -182,10 +186,40 @@ impl GroupRecord {
                 }
                 GroupRecord::OffsetsDeleted { group, rows }
             }
+            PENDING => GroupRecord::Pending {
+                group: reader.take_text()?,
+                producer_id: reader.take_i64()?,
+                rows: decode_offsets(&mut reader)?,
+            },
+            SETTLED => GroupRecord::Settled {
+                group: reader.take_text()?,
+                producer_id: reader.take_i64()?,
+                is_committed: reader.take_u8()? != 0,
+            },
             _ => return None,
         };
         reader.is_empty().then_some(record)
     }
+}
+
+fn encode_offsets(writer: &mut Writer, rows: &[(Arc<str>, i32, CommittedOffset)]) {
+    writer.put_count(rows.len());
+    for (topic, partition, offset) in rows {
+        writer.put_text(topic);
+        writer.put_i32(*partition);
+        writer.put_i64(offset.offset);
+        writer.put_i32(offset.leader_epoch);
+        writer.put_text(&offset.metadata);
+        writer.put_i64(offset.committed_ms);
+    }
+}
+
+fn decode_offsets(reader: &mut Reader<'_>) -> Option<Vec<(Arc<str>, i32, CommittedOffset)>> {
+    let mut rows = Vec::new();
+    for _ in 0..reader.take_count()? {
+        rows.push(decode_offset(reader)?);
+    }
+    Some(rows)
 }
 
 fn decode_offset(reader: &mut Reader<'_>) -> Option<(Arc<str>, i32, CommittedOffset)> {

@@ -5,7 +5,6 @@
 mod name;
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use milena_wire::error_code::ErrorCode;
@@ -83,8 +82,6 @@ impl Topic {
 pub(crate) struct Catalog {
     storage: Arc<Storage>,
     configs: Arc<ConfigStore>,
-    /// Counts topics that came, went or grew.
-    version: AtomicU64,
     topics: RwLock<Topics>,
 }
 
@@ -105,7 +102,6 @@ impl Catalog {
         let catalog = Catalog {
             storage,
             configs,
-            version: AtomicU64::new(0),
             topics: RwLock::default(),
         };
         for record in records {
@@ -126,11 +122,6 @@ impl Catalog {
 
     pub(crate) fn by_id(&self, id: Uuid) -> Option<Arc<Topic>> {
         self.read().by_id.get(&id).cloned()
-    }
-
-    /// Counts up with every topic that comes, goes or grows.
-    pub(crate) fn version(&self) -> u64 {
-        self.version.load(Ordering::Acquire)
     }
 
     /// All topics, by name.
@@ -173,7 +164,6 @@ impl Catalog {
         })?;
         tracing::info!(event = "topic_created", topic = name, partitions, id = %record.id);
         topics.insert(topic.clone());
-        self.version.fetch_add(1, Ordering::AcqRel);
         Ok(topic)
     }
 
@@ -210,7 +200,6 @@ impl Catalog {
             .write()
             .unwrap_or_else(PoisonError::into_inner)
             .extend(added);
-        self.version.fetch_add(1, Ordering::AcqRel);
         Ok(())
     }
 
@@ -223,7 +212,6 @@ impl Catalog {
         self.persist(&topics, None, Some(topic.id))?;
         topics.by_id.remove(&topic.id);
         topics.by_name.remove(&topic.name);
-        self.version.fetch_add(1, Ordering::AcqRel);
         drop(topics);
         tracing::info!(event = "topic_deleted", topic = %topic.name, id = %topic.id);
         for partition in topic.partitions() {

@@ -243,7 +243,7 @@ async fn groups_are_listed_described_and_deleted() {
 }
 
 #[tokio::test]
-async fn this_node_coordinates_groups_and_nothing_else() {
+async fn this_node_coordinates_groups_and_transactions_and_nothing_else() {
     let broker = broker().await;
     let mut client = Client::connect(&broker).await;
     let port = i32::from(broker.address().port());
@@ -261,11 +261,13 @@ async fn this_node_coordinates_groups_and_nothing_else() {
             .map_or(response.port, |found| found.port);
         assert_eq!(found, port, "v{version}");
     }
-    let request = FindCoordinatorRequest::default()
-        .with_key(key)
-        .with_key_type(1);
-    let response = client.call(3, &request).await;
-    assert_eq!(response.error_code, ErrorCode::InvalidRequest.code());
+    for (key_type, expected) in [(1, ErrorCode::None), (2, ErrorCode::InvalidRequest)] {
+        let request = FindCoordinatorRequest::default()
+            .with_key(key.clone())
+            .with_key_type(key_type);
+        let response = client.call(3, &request).await;
+        assert_eq!(response.error_code, expected.code());
+    }
     let cluster = client.call(1, &DescribeClusterRequest::default()).await;
     assert_eq!(cluster.brokers[0].port, port);
 }

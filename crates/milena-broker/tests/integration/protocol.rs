@@ -62,9 +62,9 @@ async fn unknown_apis_and_versions_get_unsupported_version_and_the_connection_li
     assert_eq!(frame.split_to(5)[..], [0; 5]);
     assert_eq!(take_i16(&mut frame), ErrorCode::UnsupportedVersion.code());
 
-    // EndTxn v5: throttle time, then the code, behind a flexible header.
+    // EndTxn: throttle time, then the code, behind a flexible header.
     client
-        .send_frame(&raw_request(ApiKey::EndTxn as i16, 3, 2, &[]))
+        .send_frame(&raw_request(ApiKey::EndTxn as i16, 99, 2, &[]))
         .await;
     let mut frame = client.receive_frame().await.expect("an answer");
     assert_eq!(take_i32(&mut frame), 2);

@@ -271,6 +271,20 @@ impl Group {
         Ok(())
     }
 
+    /// Whether these credentials may commit offsets in a transaction, also while the
+    /// leader assigns: the generation says that the member had the partitions.
+    pub(crate) fn check_transactional_commit(
+        &mut self,
+        credentials: Credentials<'_>,
+        now: Instant,
+    ) -> Result<(), ErrorCode> {
+        self.check_member(credentials)?;
+        if let Some(member) = self.members.get_mut(credentials.member_id) {
+            member.renew(now);
+        }
+        Ok(())
+    }
+
     /// Instance, member and generation must be the current ones, checked in this order.
     fn check_member(&self, credentials: Credentials<'_>) -> Result<(), ErrorCode> {
         self.check_instance(credentials.member_id, credentials.instance_id)?;

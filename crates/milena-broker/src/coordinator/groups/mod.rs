@@ -1,11 +1,10 @@
 //! All groups of a node: requests in, waiting responses out, timers, storage.
 //!
-//! Drives the state machines of [`super::group`] and [`super::consumer_group`]; owns none of their rules. What is
+//! Drives the state machines of [`super::group`]; owns none of their rules. What is
 //! worth remembering is written down before it is answered.
 
-mod consumer;
 mod delete_offsets;
-mod kind;
+mod pending;
 mod replay;
 
 use std::collections::{BTreeSet, HashMap};
@@ -16,16 +15,13 @@ use milena_wire::error_code::ErrorCode;
 use tokio::sync::{Notify, oneshot, watch};
 use tokio::time::Instant;
 
-pub(crate) use consumer::new_member_id;
-pub(crate) use kind::Kind;
 pub(crate) use replay::condense;
 
-use super::consumer_group::ConsumerGroupSettings;
 use super::group::{
     Action, Credentials, Group, GroupSettings, JoinRequest, Joined, LeaveRequest, SyncRequest,
     Synced, Ticket,
 };
-use super::offsets::{CommittedOffset, GroupOffsets};
+use super::offsets::{CommittedOffset, GroupOffsets, PendingOffsets};
 use crate::clock;
 use crate::config::BrokerConfig;
 use crate::limits;
@@ -37,7 +33,7 @@ const IDLE: Duration = Duration::from_secs(60 * 60);
 
 /// The groups of a node.
 pub(crate) struct Groups {
-    settings: Settings,
+    settings: GroupSettings,
     storage: Arc<Storage>,
     inner: Mutex<Inner>,
     /// The earliest deadline has changed.
@@ -53,16 +49,10 @@ struct Inner {
     next_ticket: Ticket,
 }
 
-/// What groups are configured with, by kind.
-#[derive(Debug, Clone)]
-struct Settings {
-    classic: GroupSettings,
-    consumer: ConsumerGroupSettings,
-}
-
 struct Entry {
-    kind: Kind,
+    group: Group,
     offsets: GroupOffsets,
+    pending: PendingOffsets,
     scheduled: Option<Instant>,
 }
 
@@ -85,7 +75,7 @@ impl Groups {
         let now = clock::now();
         let mut inner = Inner::default();
         for record in records {
-            inner.replay(&settings, record, now);
+            inner.replay(settings, record, now);
         }
         let ids: Vec<Arc<str>> = inner.groups.keys().cloned().collect();
         for id in ids {
@@ -121,9 +111,8 @@ impl Groups {
             if !request.member_id.is_empty() {
                 return Err(ErrorCode::UnknownMemberId);
             }
-            self.create(&mut inner, group_id, self.new_classic())?;
+            self.create(&mut inner, group_id)?;
         }
-        self.make_classic(&mut inner, group_id)?;
         let (ticket, answer) = inner.wait(Waiter::Join);
         self.drive(&mut inner, group_id, |group, now, actions| {
             group.join(request, ticket, now, actions);
@@ -137,7 +126,7 @@ impl Groups {
         request: &SyncRequest<'_>,
     ) -> Result<oneshot::Receiver<Result<Synced, ErrorCode>>, ErrorCode> {
         let mut inner = self.lock();
-        if !inner.is_classic(group_id) {
+        if !inner.groups.contains_key(group_id) {
             return Err(ErrorCode::UnknownMemberId);
         }
         let (ticket, answer) = inner.wait(Waiter::Sync);
@@ -183,9 +172,12 @@ impl Groups {
             if credentials.generation >= 0 {
                 return Err(ErrorCode::IllegalGeneration);
             }
-            self.create(&mut inner, group_id, self.new_classic())?;
+            self.create(&mut inner, group_id)?;
         }
-        self.check_commit(&mut inner, group_id, credentials)?;
+        self.drive(&mut inner, group_id, |group, now, _| {
+            group.check_commit(credentials, now)
+        })
+        .unwrap_or(Err(ErrorCode::UnknownMemberId))?;
         let Some(entry) = inner.groups.get_mut(group_id) else {
             return Err(ErrorCode::UnknownMemberId);
         };
@@ -209,23 +201,23 @@ impl Groups {
     pub(crate) fn inspect<T>(
         &self,
         group_id: &str,
-        look: impl FnOnce(&Kind, &GroupOffsets) -> T,
+        look: impl FnOnce(&Group, &GroupOffsets) -> T,
     ) -> Option<T> {
         let inner = self.lock();
         inner
             .groups
             .get(group_id)
-            .map(|entry| look(&entry.kind, &entry.offsets))
+            .map(|entry| look(&entry.group, &entry.offsets))
     }
 
     /// Looks at all groups, by id.
-    pub(crate) fn list<T>(&self, mut look: impl FnMut(&str, &Kind) -> T) -> Vec<T> {
+    pub(crate) fn list<T>(&self, mut look: impl FnMut(&str, &Group) -> T) -> Vec<T> {
         let inner = self.lock();
         let mut groups: Vec<_> = inner.groups.iter().collect();
         groups.sort_by(|left, right| left.0.cmp(right.0));
         groups
             .into_iter()
-            .map(|(id, entry)| look(id, &entry.kind))
+            .map(|(id, entry)| look(id, &entry.group))
             .collect()
     }
 
@@ -236,7 +228,7 @@ impl Groups {
             .groups
             .get(group_id)
             .ok_or(ErrorCode::GroupIdNotFound)?;
-        if entry.kind.is_inhabited() {
+        if entry.group.is_inhabited() {
             return Err(ErrorCode::NonEmptyGroup);
         }
         self.persist(&GroupRecord::Removed {
@@ -251,7 +243,7 @@ impl Groups {
         let mut inner = self.lock();
         let mut found = false;
         for entry in inner.groups.values_mut() {
-            found |= entry.offsets.forget_topic(topic);
+            found |= entry.offsets.forget_topic(topic) | entry.pending.forget_topic(topic);
         }
         if found {
             let record = GroupRecord::TopicForgotten {
@@ -269,7 +261,7 @@ impl Groups {
         let idle: Vec<Arc<str>> = inner
             .groups
             .iter()
-            .filter(|(_, entry)| !entry.kind.is_inhabited())
+            .filter(|(_, entry)| !entry.group.is_inhabited())
             .map(|(id, _)| id.clone())
             .collect();
         for id in idle {
@@ -277,7 +269,7 @@ impl Groups {
                 continue;
             };
             let expired = entry.offsets.expire(oldest_ms);
-            let record = if entry.offsets.is_empty() {
+            let record = if entry.offsets.is_empty() && entry.pending.is_empty() {
                 GroupRecord::Removed { group: id.clone() }
             } else if expired {
                 GroupRecord::OffsetsExpired {
@@ -293,7 +285,7 @@ impl Groups {
         }
     }
 
-    fn create(&self, inner: &mut Inner, group_id: &str, kind: Kind) -> Result<(), ErrorCode> {
+    fn create(&self, inner: &mut Inner, group_id: &str) -> Result<(), ErrorCode> {
         if inner.groups.len() >= limits::GROUPS_MAX {
             tracing::warn!(
                 event = "group_refused",
@@ -302,47 +294,13 @@ impl Groups {
             );
             return Err(ErrorCode::CoordinatorNotAvailable);
         }
-        inner.groups.insert(Arc::from(group_id), Entry::new(kind));
+        inner
+            .groups
+            .insert(Arc::from(group_id), Entry::new(Group::new(self.settings)));
         Ok(())
     }
 
-    fn new_classic(&self) -> Kind {
-        Kind::Classic(Group::new(self.settings.classic))
-    }
-
-    /// A classic member comes: a group of the other kind becomes classic if it has
-    /// no members, and keeps its offsets.
-    fn make_classic(&self, inner: &mut Inner, group_id: &str) -> Result<(), ErrorCode> {
-        let Some(entry) = inner.groups.get_mut(group_id) else {
-            return Err(ErrorCode::UnknownMemberId);
-        };
-        if let Kind::Consumer(group) = &entry.kind {
-            if !group.is_empty() {
-                return Err(ErrorCode::InconsistentGroupProtocol);
-            }
-            entry.kind = self.new_classic();
-        }
-        Ok(())
-    }
-
-    /// Whether these credentials may commit offsets.
-    fn check_commit(
-        &self,
-        inner: &mut Inner,
-        group_id: &str,
-        credentials: Credentials<'_>,
-    ) -> Result<(), ErrorCode> {
-        if let Some(Kind::Consumer(group)) = inner.groups.get(group_id).map(|entry| &entry.kind) {
-            return group.check_commit(credentials);
-        }
-        self.drive(inner, group_id, |group, now, _| {
-            group.check_commit(credentials, now)
-        })
-        .unwrap_or(Err(ErrorCode::UnknownMemberId))
-    }
-
-    /// Lets the state machine of a classic group take a step and does what it asks
-    /// for; `None` when there is no such group.
+    /// Lets one state machine take a step and does what it asks for.
     fn drive<T>(
         &self,
         inner: &mut Inner,
@@ -351,11 +309,9 @@ impl Groups {
     ) -> Option<T> {
         let (id, _) = inner.groups.get_key_value(group_id)?;
         let id = id.clone();
-        let Kind::Classic(group) = &mut inner.groups.get_mut(group_id)?.kind else {
-            return None;
-        };
+        let entry = inner.groups.get_mut(group_id)?;
         let mut actions = Vec::new();
-        let result = step(group, clock::now(), &mut actions);
+        let result = step(&mut entry.group, clock::now(), &mut actions);
         self.perform(inner, &id, actions);
         Some(result)
     }
@@ -364,8 +320,12 @@ impl Groups {
         if actions.contains(&Action::Persist)
             && let Some(entry) = inner.groups.get(id)
         {
+            let snapshot = entry.group.snapshot();
             // A group that is forgotten by a crash joins anew; that is no reason to fail it now.
-            let _ = self.persist(&entry.kind.record(id));
+            let _ = self.persist(&GroupRecord::Members {
+                group: id.clone(),
+                snapshot,
+            });
         }
         for action in actions {
             match action {
@@ -382,10 +342,6 @@ impl Groups {
                 Action::Persist => {}
             }
         }
-        self.reschedule(inner, id);
-    }
-
-    fn reschedule(&self, inner: &mut Inner, id: &Arc<str>) {
         let earliest = inner.schedule.first().map(|(at, _)| *at);
         inner.reschedule(id);
         if inner.schedule.first().map(|(at, _)| *at) != earliest {
@@ -404,7 +360,7 @@ impl Groups {
             if let Some(entry) = inner.groups.get_mut(&id) {
                 entry.scheduled = None;
                 let mut actions = Vec::new();
-                entry.kind.tick(now, &mut actions);
+                entry.group.tick(now, &mut actions);
                 self.perform(&mut inner, &id, actions);
             }
         }
@@ -424,10 +380,11 @@ impl Groups {
 }
 
 impl Entry {
-    fn new(kind: Kind) -> Self {
+    fn new(group: Group) -> Self {
         Entry {
-            kind,
+            group,
             offsets: GroupOffsets::default(),
+            pending: PendingOffsets::default(),
             scheduled: None,
         }
     }
@@ -449,7 +406,7 @@ impl Inner {
         let Some(entry) = self.groups.get_mut(id) else {
             return;
         };
-        let next = entry.kind.next_deadline();
+        let next = entry.group.next_deadline();
         let former = std::mem::replace(&mut entry.scheduled, next);
         if former == next {
             return;
@@ -462,11 +419,6 @@ impl Inner {
         }
     }
 
-    fn is_classic(&self, group_id: &str) -> bool {
-        let entry = self.groups.get(group_id);
-        entry.is_some_and(|entry| matches!(entry.kind, Kind::Classic(_)))
-    }
-
     fn remove(&mut self, group_id: &str) {
         if let Some((id, entry)) = self.groups.remove_entry(group_id)
             && let Some(at) = entry.scheduled
@@ -476,17 +428,9 @@ impl Inner {
     }
 }
 
-fn settings(config: &BrokerConfig) -> Settings {
-    Settings {
-        classic: GroupSettings {
-            initial_rebalance_delay: config.group_initial_rebalance_delay,
-            members_max: config.group_members_max,
-        },
-        consumer: ConsumerGroupSettings {
-            session_timeout: config.consumer_session_timeout,
-            heartbeat_interval: config.consumer_heartbeat_interval,
-            members_max: config.consumer_group_members_max,
-            assignors: config.consumer_assignors.clone(),
-        },
+fn settings(config: &BrokerConfig) -> GroupSettings {
+    GroupSettings {
+        initial_rebalance_delay: config.group_initial_rebalance_delay,
+        members_max: config.group_members_max,
     }
 }

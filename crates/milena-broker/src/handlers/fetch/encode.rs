@@ -49,24 +49,24 @@ pub(super) fn response(
 
 fn put_partition(writer: &mut FrameWriter, version: i16, index: i32, outcome: &Contribution) {
     let flexible = version >= FLEXIBLE_SINCE;
-    let (code, high_watermark, start_offset) = match outcome {
+    let (code, high_watermark, last_stable_offset, start_offset) = match outcome {
         Ok(fetched) => (
             ErrorCode::None,
             fetched.high_watermark,
+            fetched.last_stable_offset,
             fetched.start_offset,
         ),
-        Err(code) => (*code, -1, -1),
+        Err(code) => (*code, -1, -1, -1),
     };
     let buffer = &mut writer.buffer;
     buffer.put_i32(index);
     buffer.put_i16(code.code());
     buffer.put_i64(high_watermark);
-    // Without transactions everything below the high watermark is stable.
-    buffer.put_i64(high_watermark);
+    buffer.put_i64(last_stable_offset);
     if version >= LOG_START_SINCE {
         buffer.put_i64(start_offset);
     }
-    put_null_array(buffer, flexible);
+    put_aborted(buffer, outcome, flexible);
     if version >= PREFERRED_REPLICA_SINCE {
         buffer.put_i32(-1);
     }
@@ -85,6 +85,20 @@ fn put_partition(writer: &mut FrameWriter, version: i16, index: i32, outcome: &C
         }
     }
     put_no_tags(&mut writer.buffer, flexible);
+}
+
+/// The transactions to be left out; none at all for who reads everything.
+fn put_aborted(buffer: &mut BytesMut, outcome: &Contribution, flexible: bool) {
+    let aborted = outcome.as_ref().ok().and_then(|one| one.aborted.as_ref());
+    let Some(aborted) = aborted else {
+        return put_null_array(buffer, flexible);
+    };
+    put_count(buffer, aborted.len(), flexible);
+    for transaction in aborted {
+        buffer.put_i64(transaction.producer_id);
+        buffer.put_i64(transaction.first_offset);
+        put_no_tags(buffer, flexible);
+    }
 }
 
 fn put_topic(buffer: &mut BytesMut, topic: &TopicKey, flexible: bool) {

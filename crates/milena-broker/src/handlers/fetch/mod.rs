@@ -17,6 +17,7 @@ use crate::clock;
 use crate::fetch_sessions::{Begun, PartitionKey, Seen, SessionRequest, TopicKey, Wanted};
 use crate::handlers::check_leader_epoch;
 use crate::log::partition::Fetched;
+use crate::log::view::Isolation;
 use crate::log::{LogError, ReadLimit};
 use crate::node::Node;
 use crate::server::RequestContext;
@@ -32,6 +33,7 @@ pub(crate) fn handle(node: &Arc<Node>, context: &RequestContext, request: FetchR
     let deadline = deadline(&request);
     let bytes_max = usize::try_from(request.max_bytes).unwrap_or(0);
     let bytes_min = usize::try_from(request.min_bytes).unwrap_or(0);
+    let isolation = Isolation::of(request.isolation_level);
     let by_id = context.api_version >= TOPIC_IDS_SINCE;
     let begun = node
         .fetch_sessions
@@ -53,6 +55,7 @@ pub(crate) fn handle(node: &Arc<Node>, context: &RequestContext, request: FetchR
         context: context.clone(),
         bytes_max: bytes_max.min(node.config.fetch_bytes_max),
         bytes_min,
+        isolation,
         begun,
         targets,
     };
@@ -77,6 +80,7 @@ struct Fetch {
     targets: Vec<Target>,
     bytes_max: usize,
     bytes_min: usize,
+    isolation: Isolation,
 }
 
 impl Fetch {
@@ -136,10 +140,11 @@ impl Fetch {
                 .min(bytes_left),
             // However small the limits, a consumer must get on (KIP-74).
             first_batch_bytes_max: if is_first { usize::MAX } else { bytes_left },
+            before: i64::MAX,
         };
         partition
             .log
-            .read(wanted.offset, limit)
+            .read(wanted.offset, limit, self.isolation)
             .map_err(|error| match error {
                 LogError::OffsetOutOfRange { .. } => ErrorCode::OffsetOutOfRange,
                 error => {
@@ -178,12 +183,14 @@ fn seen(contribution: &Contribution) -> Seen {
             bytes: fetched.bytes,
             failed: false,
             high_watermark: fetched.high_watermark,
+            last_stable_offset: fetched.last_stable_offset,
             start_offset: fetched.start_offset,
         },
         Err(_) => Seen {
             bytes: 0,
             failed: true,
             high_watermark: -1,
+            last_stable_offset: -1,
             start_offset: -1,
         },
     }

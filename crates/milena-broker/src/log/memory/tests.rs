@@ -39,6 +39,7 @@ fn limits_count_whole_batches() {
         let limit = ReadLimit {
             bytes_max,
             first_batch_bytes_max,
+            before: i64::MAX,
         };
         assert_eq!(
             log.read(0, limit).expect("a read").len(),

@@ -6,6 +6,7 @@ fn batch(epoch: i16, first_sequence: i32, count: i32) -> Sequenced {
         epoch,
         first_sequence,
         last_sequence: advance(first_sequence, count - 1),
+        is_transactional: false,
     }
 }
 
@@ -105,4 +106,46 @@ fn the_longest_silent_producer_makes_room() {
     assert!(matches!(producers.judge(of(4)), Verdict::Duplicate(_)));
     producers.expire(1_500);
     assert_eq!(producers.iter().count(), 1);
+}
+
+#[test]
+fn a_marker_of_the_next_epoch_shuts_late_batches_out() {
+    let mut producers = Producers::default();
+    let transactional = |epoch, sequence| Sequenced {
+        is_transactional: true,
+        ..batch(epoch, sequence, 1)
+    };
+    producers.appended(transactional(3, 0), 0, 1);
+    assert!(producers.transactions.is_open(7));
+    producers.marked(AppendedMarker {
+        producer_id: 7,
+        epoch: 4,
+        coordinator_epoch: 0,
+        is_abort: true,
+        offset: 1,
+        timestamp: 2,
+    });
+    assert!(!producers.transactions.is_open(7));
+    assert_eq!(
+        producers.judge(transactional(3, 1)),
+        Verdict::StaleEpoch { current: 4 }
+    );
+    assert_eq!(
+        producers.judge(transactional(4, 1)),
+        Verdict::OutOfOrder { expected: 0 }
+    );
+    assert_eq!(producers.judge(transactional(4, 0)), Verdict::Append);
+}
+
+#[test]
+fn a_producer_with_an_open_transaction_is_not_forgotten() {
+    let mut producers = Producers::default();
+    let mut sent = batch(0, 0, 1);
+    producers.appended(sent, 0, 1);
+    sent.producer_id = 8;
+    sent.is_transactional = true;
+    producers.appended(sent, 1, 1);
+    producers.expire(1_000);
+    let left: Vec<i64> = producers.iter().map(|(id, _)| id).collect();
+    assert_eq!(left, [8]);
 }

@@ -89,6 +89,7 @@ fn a_log_is_the_same_after_it_was_closed_or_killed() {
             let limit = ReadLimit {
                 bytes_max: 1,
                 first_batch_bytes_max: 1 << 20,
+                before: i64::MAX,
             };
             assert_eq!(
                 base_offsets(&log.read(offset, limit).expect("a read")),

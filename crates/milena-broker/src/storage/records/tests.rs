@@ -29,7 +29,17 @@ fn topics_and_group_records_are_read_as_they_were_written() {
     let records = [
         GroupRecord::Offsets {
             group: "g".into(),
+            rows: vec![("t".into(), 2, offset.clone())],
+        },
+        GroupRecord::Pending {
+            group: "g".into(),
+            producer_id: 8,
             rows: vec![("t".into(), 2, offset)],
+        },
+        GroupRecord::Settled {
+            group: "g".into(),
+            producer_id: 8,
+            is_committed: true,
         },
         GroupRecord::Members {
             group: "g".into(),
