@@ -1,4 +1,4 @@
-//! Which broker coordinates a group. Asks every time; whoever talks to a
+//! Which broker coordinates a group or a transactional id. Asks every time; whoever talks to a
 //! coordinator remembers it until it says that it is none.
 
 use tokio::time::Instant;
@@ -22,6 +22,8 @@ const VERSION_MAX: i16 = 6;
 pub(crate) enum CoordinatorType {
     /// A consumer group, by its id.
     Group = 0,
+    /// The transactions of a producer, by its transactional id.
+    Transaction = 1,
 }
 
 impl Client {

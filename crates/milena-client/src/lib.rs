@@ -6,7 +6,6 @@
 
 pub mod admin;
 mod backoff;
-mod buffer_pool;
 mod client;
 mod clock;
 pub mod config;
@@ -21,6 +20,7 @@ pub mod partitioner;
 pub mod producer;
 mod retry;
 mod topology;
+pub mod transaction;
 mod wire;
 
 pub use admin::Admin;

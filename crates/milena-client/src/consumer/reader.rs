@@ -87,6 +87,7 @@ impl Reader {
     fn open_next(&mut self, shared: &Shared) -> Result<bool, Error> {
         shared.check_usable()?;
         let changes_seen = shared.changes.load(Ordering::Acquire);
+        let member = shared.memberships.current();
         let taken = {
             let mut partitions = shared.partitions();
             partitions.mark_touched_processed();
@@ -100,6 +101,7 @@ impl Reader {
         let Some(taken) = taken else {
             return Ok(false);
         };
+        shared.memberships.set_polled_as(member);
         let (partition, incarnation, from) = (
             taken.partition.clone(),
             taken.incarnation,

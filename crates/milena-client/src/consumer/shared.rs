@@ -10,9 +10,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use super::Polled;
 use super::config::ConsumerConfig;
 use super::fetched::FetchedBatch;
+use super::membership::Memberships;
 use super::partitions::{Partitions, TableConfig};
 use super::position::Position;
 use super::reader::Reader;
@@ -27,6 +27,7 @@ pub(crate) struct Shared {
     pub(crate) config: ConsumerConfig,
     /// Fetches wait on the broker; nothing else may wait behind them.
     pub(crate) lane: Lane,
+    pub(crate) memberships: Memberships,
     partitions: Mutex<Partitions>,
     reader: Mutex<Reader>,
     /// Counts what may take an open batch away from its reader.
@@ -65,9 +66,6 @@ impl Shared {
     pub(crate) fn new(client: Client, config: ConsumerConfig) -> Self {
         let table_config = TableConfig {
             policy: config.auto_offset_reset,
-            ends_under: config
-                .enable_partition_end
-                .then_some(config.isolation_level),
             retry_backoff: client.config().retry_backoff,
             retry_backoff_max: client.config().retry_backoff_max,
         };
@@ -75,6 +73,7 @@ impl Shared {
         Self {
             lane: client.lane(),
             client,
+            memberships: Memberships::default(),
             partitions: Mutex::new(Partitions::new(table_config, Arc::clone(&changes))),
             reader: Mutex::new(Reader::default()),
             changes,
@@ -108,11 +107,12 @@ impl Shared {
         self.reader().sync(self);
     }
 
-    /// What there is for the application, if anything; an error if one waits.
-    pub(super) fn try_poll(&self) -> Result<Polled, Error> {
+    /// Batches for the application, if there are any; an error if one waits.
+    pub(super) fn try_poll(&self) -> Result<Vec<FetchedBatch>, Error> {
         self.note_poll();
         self.check_usable()?;
-        let (taken, mut ends) = {
+        let member = self.memberships.current();
+        let taken = {
             let mut partitions = self.partitions();
             partitions.mark_touched_processed();
             if let Some(error) = partitions.pop_error() {
@@ -120,8 +120,11 @@ impl Shared {
             }
             let taken = partitions.take(self.config.poll_records_max);
             self.wake_fetchers(&partitions);
-            (taken, partitions.take_ends())
+            taken
         };
+        if !taken.is_empty() {
+            self.memberships.set_polled_as(member);
+        }
         let mut batches = Vec::with_capacity(taken.len());
         let mut unreadable: Vec<TopicPartition> = Vec::new();
         for one in taken {
@@ -140,15 +143,13 @@ impl Shared {
                 }
             }
         }
-        ends.retain(|end| !unreadable.contains(&end.partition));
         if batches.is_empty()
-            && ends.is_empty()
             && !unreadable.is_empty()
             && let Some(error) = self.partitions().pop_error()
         {
             return Err(error);
         }
-        Ok(Polled { batches, ends })
+        Ok(batches)
     }
 
     /// Whether fetching may go on: less waits than half of what is allowed. The

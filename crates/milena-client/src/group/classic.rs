@@ -5,6 +5,7 @@
 //! out; whoever drives it carries them out and reports back. Failures and what
 //! they mean are `failure`'s.
 
+mod action;
 mod failure;
 
 use std::collections::BTreeSet;
@@ -13,8 +14,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::action::{Action, Destination, Identity, JoinCall, Joined, SyncCall, Trouble};
-use super::assignor::{Assignments, Assignor, PreviousAssignment, RebalanceProtocol};
+pub(crate) use action::{Action, GroupFailure, Identity, JoinCall, Joined, SyncCall, Trouble};
+
+use super::assignor::{Assignments, Assignor, RebalanceProtocol};
 use crate::backoff::Backoff;
 use crate::topology::TopicPartition;
 
@@ -68,6 +70,14 @@ enum Next {
     Leave(Destination),
 }
 
+/// Where a member is after leaving.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Destination {
+    Idle,
+    Stalled,
+    Closed,
+}
+
 /// The state of one member.
 #[derive(Debug)]
 pub(crate) struct ClassicMember {
@@ -77,8 +87,6 @@ pub(crate) struct ClassicMember {
     topics: BTreeSet<Arc<str>>,
     /// What it may consume; partitions being given up are no longer in it.
     owned: BTreeSet<TopicPartition>,
-    /// The last assignment, whatever became of it since.
-    previous: Option<PreviousAssignment>,
     /// As of the assignor chosen last.
     protocol: RebalanceProtocol,
     is_leader: bool,
@@ -100,7 +108,6 @@ impl ClassicMember {
             identity: Identity::default(),
             topics: BTreeSet::new(),
             owned: BTreeSet::new(),
-            previous: None,
             protocol: RebalanceProtocol::Cooperative,
             is_leader: false,
             wants_rejoin: false,
@@ -387,7 +394,6 @@ impl ClassicMember {
             identity: self.identity.clone(),
             topics: self.topics.iter().cloned().collect(),
             owned: self.owned.iter().cloned().collect(),
-            previous: self.previous.clone(),
             assignors: self.config.assignors.clone(),
         }));
     }
@@ -428,10 +434,6 @@ impl ClassicMember {
 
     fn settle(&mut self, assigned: BTreeSet<TopicPartition>) {
         let added: Vec<TopicPartition> = assigned.difference(&self.owned).cloned().collect();
-        self.previous = Some(PreviousAssignment {
-            partitions: assigned.iter().cloned().collect(),
-            generation: Some(self.identity.generation),
-        });
         self.owned = assigned;
         self.phase = Phase::Stable;
         self.actions.push(Action::Start(added));

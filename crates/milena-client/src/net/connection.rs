@@ -137,6 +137,13 @@ impl Connection {
         self.link.versions.get()?.highest_within(api, min, max)
     }
 
+    /// The level of the feature `transaction.version` that the cluster had finalized when this
+    /// connection was made; 0 when it has none.
+    pub(crate) fn transaction_version(&self) -> i16 {
+        let versions = self.link.versions.get();
+        versions.map_or(0, ApiVersions::transaction_version)
+    }
+
     /// Queues a request when called, not when awaited: call order is wire order. `body` is written
     /// after the header, piece by piece, without being copied.
     ///

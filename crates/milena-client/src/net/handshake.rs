@@ -12,6 +12,8 @@ use crate::wire::{ApiKey, ErrorCode, StrBytes, decode_response, encode_message};
 
 /// The version that is tried first; brokers since 2.4 know it.
 const VERSION_FIRST: i16 = 3;
+/// The feature that tells how transactions end (KIP-890).
+const TRANSACTION_VERSION: &str = "transaction.version";
 /// `error_code` is the first field of the response in every version.
 const ERROR_CODE_BYTES: usize = 2;
 
@@ -34,9 +36,12 @@ pub(super) async fn shake_hands(connection: &Connection, timeout: Duration) -> R
         return Err(Error::broker(response.error_code, context));
     }
     let rows = response.api_keys.iter();
-    connection.set_versions(ApiVersions::new(
-        rows.map(|row| (row.api_key, row.min_version, row.max_version)),
-    ));
+    let versions =
+        ApiVersions::new(rows.map(|row| (row.api_key, row.min_version, row.max_version)));
+    let mut finalized = response.finalized_features.iter();
+    let transactions = finalized.find(|feature| feature.name.as_str() == TRANSACTION_VERSION);
+    let level = transactions.map_or(0, |feature| feature.max_version_level);
+    connection.set_versions(versions.with_transaction_version(level));
     Ok(())
 }
 

@@ -1,4 +1,4 @@
-//! Which requests a broker understands, in which versions.
+//! Which requests a broker understands, in which versions, and what its cluster has finalized.
 
 use crate::wire::ApiKey;
 
@@ -9,6 +9,7 @@ const API_KEYS_MAX: i16 = 256;
 #[derive(Debug, Clone, Default)]
 pub(super) struct ApiVersions {
     ranges: Vec<Option<(i16, i16)>>,
+    transaction_version: i16,
 }
 
 impl ApiVersions {
@@ -25,7 +26,21 @@ impl ApiVersions {
             }
             ranges[index] = Some((min, max));
         }
-        Self { ranges }
+        Self {
+            ranges,
+            transaction_version: 0,
+        }
+    }
+
+    /// With the finalized level of the feature `transaction.version` (KIP-584, KIP-890).
+    pub(super) fn with_transaction_version(mut self, level: i16) -> Self {
+        self.transaction_version = level;
+        self
+    }
+
+    /// The finalized level of `transaction.version`; 0 when the cluster has none.
+    pub(super) fn transaction_version(&self) -> i16 {
+        self.transaction_version
     }
 
     /// The highest version of `api` that the broker knows and that lies within `min` and `max`.

@@ -60,6 +60,8 @@ pub struct ProducerConfig {
     pub(crate) compression_level: Option<i32>,
     pub(crate) partitioning: Partitioning,
     pub(crate) adaptive_partitioning: bool,
+    pub(crate) transactional_id: Option<String>,
+    pub(crate) transaction_timeout: Duration,
 }
 
 impl Default for ProducerConfig {
@@ -79,6 +81,8 @@ impl Default for ProducerConfig {
             compression_level: None,
             partitioning: Partitioning::default(),
             adaptive_partitioning: true,
+            transactional_id: None,
+            transaction_timeout: Duration::from_secs(60),
         }
     }
 }
@@ -238,6 +242,22 @@ impl ProducerConfig {
         self
     }
 
+    /// `transactional.id`: names a producer across restarts, so that a new one shuts the former
+    /// one out. For a [`TransactionalProducer`](crate::transaction::TransactionalProducer) only.
+    /// Default none.
+    pub fn transactional_id(mut self, id: impl Into<String>) -> Self {
+        self.transactional_id = Some(id.into());
+        self
+    }
+
+    /// `transaction.timeout.ms`: how long a transaction may take before the cluster aborts it
+    /// and shuts its producer out. Default 60 s; brokers allow 15 minutes at most unless
+    /// configured otherwise.
+    pub fn transaction_timeout(mut self, timeout: Duration) -> Self {
+        self.transaction_timeout = timeout;
+        self
+    }
+
     /// Checks every setting and how they fit together.
     ///
     /// # Errors
@@ -287,6 +307,20 @@ impl ProducerConfig {
             "max.request.size",
             self.request_bytes_max.to_string(),
             "at most half of the largest frame",
+        )?;
+        if let Some(id) = &self.transactional_id {
+            check(
+                !id.is_empty() && self.is_idempotent(),
+                "transactional.id",
+                id.clone(),
+                "not empty, and enable.idempotence=true",
+            )?;
+        }
+        check(
+            i32::try_from(self.transaction_timeout.as_millis()).is_ok_and(|ms| ms > 0),
+            "transaction.timeout.ms",
+            format!("{:?}", self.transaction_timeout),
+            "1 ms to 24 days",
         )?;
         check(
             !self.request_timeout.is_zero(),

@@ -24,7 +24,7 @@ pub(super) async fn run(shared: Arc<Shared>) {
                 Ok(()) => apply_metadata(&shared),
                 Err(_client_gone) => return,
             },
-            () = shared.keeper.notified() => {}
+            () = shared.keeper.notified() => shared.fail_with_transaction(),
             () = tokio::time::sleep(interval), if !resting => expire(&shared),
             _ = abandoned.wait_for(|abandoned| *abandoned) => break,
         }
@@ -69,9 +69,14 @@ fn expire(shared: &Arc<Shared>) {
     let now = Instant::now();
     for topic in shared.topics() {
         for partition in topic.partitions().iter() {
-            partition.expire(now, shared.config.delivery_timeout);
+            partition.expire(now, shared.config.delivery_timeout, |error| {
+                if let Some(gate) = &shared.gate {
+                    gate.on_record_failed(error);
+                }
+            });
         }
     }
+    shared.fail_with_transaction();
 }
 
 /// Takes leaders and new partitions from the newest metadata. A topic missing from it keeps what

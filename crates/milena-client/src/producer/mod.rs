@@ -16,6 +16,7 @@ mod identity;
 mod keeper;
 mod limits;
 mod partition;
+mod pool;
 mod properties;
 mod record;
 mod request;
@@ -36,11 +37,15 @@ pub use self::delivery::Delivery;
 pub use self::enqueue::Enqueue;
 pub use self::error::{ProduceError, ProduceErrorKind};
 use self::partition::NotAppended;
+pub(crate) use self::partition::Partition;
 pub use self::record::{Header, Record, RecordMetadata};
+pub(crate) use self::sequence::ProducerIdentity;
 use self::shared::{Shared, Urgency};
 use self::topic::Topic;
-use crate::Error;
+pub(crate) use self::window::SendWindow;
 use crate::client::Client;
+use crate::transaction::Gate;
+use crate::{Error, TopicPartition};
 
 /// Publishes records. Cheap to clone; all clones share buffers, connections and background tasks,
 /// so one producer serves any number of tasks and threads.
@@ -71,12 +76,25 @@ impl Producer {
     /// [`Error::Config`] for settings that do not fit together, [`Error::InvalidState`] outside of
     /// a tokio runtime.
     pub fn new(client: &Client, config: ProducerConfig) -> Result<Self, Error> {
+        if let Some(id) = &config.transactional_id {
+            let expected = "a plain producer has none; use TransactionalProducer::connect";
+            return Err(Error::config("transactional.id", id, expected));
+        }
+        Self::start(client, config, None)
+    }
+
+    /// A producer whose batches leave as `gate` lets them.
+    pub(crate) fn start(
+        client: &Client,
+        config: ProducerConfig,
+        gate: Option<Arc<Gate>>,
+    ) -> Result<Self, Error> {
         config.validate()?;
         let runtime =
             tokio::runtime::Handle::try_current().map_err(|error| Error::InvalidState {
                 what: format!("a producer needs a tokio runtime: {error}"),
             })?;
-        let shared = Shared::new(client.clone(), config, runtime.clone());
+        let shared = Shared::new(client.clone(), config, gate, runtime.clone());
         runtime.spawn(keeper::run(shared.clone()));
         Ok(Producer {
             handle: Arc::new(Handle { shared }),
@@ -177,6 +195,21 @@ impl Producer {
         let flushed = self.flush(self.shared().config.delivery_timeout).await;
         self.shared().shut_down();
         flushed
+    }
+
+    /// As [`Shared::fail_unsent`].
+    pub(crate) fn fail_unsent(&self, error: &ProduceError) -> bool {
+        self.shared().fail_unsent(error)
+    }
+
+    /// As [`Shared::push_ready_all`].
+    pub(crate) fn look_at(&self, partitions: &[TopicPartition]) {
+        self.shared().push_ready_all(partitions);
+    }
+
+    /// As [`Shared::on_gate_progress`].
+    pub(crate) fn on_gate_progress(&self, gate: &Gate) {
+        self.shared().on_gate_progress(gate);
     }
 
     fn shared(&self) -> &Arc<Shared> {

@@ -16,16 +16,16 @@ use super::budget::{Budget, Reservation};
 use super::delivery::{BatchOutcome, Delivery};
 use super::error::{ProduceError, ProduceErrorKind};
 use super::limits::{BATCH_BYTES_INITIAL_MIN, RECORD_OVERHEAD_BYTES_MAX};
+use super::pool::BufferPool;
 use super::record::Record;
 use super::window::SendWindow;
 use crate::NodeId;
-use crate::buffer_pool::BufferPool;
 
 const NO_LEADER: i32 = -1;
 
 /// A partition that records are produced to.
 #[derive(Debug)]
-pub(super) struct Partition {
+pub(crate) struct Partition {
     pub(super) topic: Arc<str>,
     pub(super) index: i32,
     leader: AtomicI32,
@@ -122,6 +122,14 @@ impl Partition {
         }
     }
 
+    pub(crate) fn topic(&self) -> &Arc<str> {
+        &self.topic
+    }
+
+    pub(crate) fn index(&self) -> i32 {
+        self.index
+    }
+
     pub(super) fn leader(&self) -> Option<NodeId> {
         Some(self.leader.load(Ordering::Acquire))
             .filter(|id| *id != NO_LEADER)
@@ -214,15 +222,39 @@ impl Partition {
         outcomes
     }
 
-    /// Gives up what is past its delivery timeout; tells whether anything is left.
-    pub(super) fn expire(&self, now: Instant, delivery_timeout: Duration) -> bool {
+    /// As [`Partition::has_unsent`], for whoever holds the window.
+    pub(super) fn has_something(&self, window: &SendWindow) -> bool {
+        window.has_retries() || !self.queue().is_empty()
+    }
+
+    /// Settles what is not on its way with `error`; tells whether something is.
+    pub(super) fn fail_unsent(&self, error: &ProduceError) -> bool {
+        let mut window = self.window();
+        window.fail_retries(error);
+        let mut queue = self.queue();
+        while let Some(batch) = queue.pop_oldest() {
+            batch.outcome.complete(Err(error.clone()));
+        }
+        window.has_in_flight()
+    }
+
+    /// Gives up what is past its delivery timeout, after telling `on_failure`; tells whether
+    /// anything is left.
+    pub(super) fn expire(
+        &self,
+        now: Instant,
+        delivery_timeout: Duration,
+        on_failure: impl Fn(&ProduceError),
+    ) -> bool {
         let timed_out = |maybe_written| {
-            ProduceError::from(ProduceErrorKind::TimedOut {
+            let error = ProduceError::from(ProduceErrorKind::TimedOut {
                 topic: self.topic.clone(),
                 partition: self.index,
                 after: delivery_timeout,
                 maybe_written,
-            })
+            });
+            on_failure(&error);
+            error
         };
         let mut window = self.window();
         window.expire(now, timed_out);

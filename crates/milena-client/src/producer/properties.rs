@@ -58,6 +58,14 @@ impl Configurable for ProducerConfig {
                 Ok(())
             },
         ),
+        Property::new(&["transactional.id"], |config, value| {
+            config.transactional_id = Some(value.text().to_owned());
+            Ok(())
+        }),
+        Property::new(&["transaction.timeout.ms"], |config, value| {
+            config.transaction_timeout = value.milliseconds()?;
+            Ok(())
+        }),
         Property::new(&["request.timeout.ms"], |config, value| {
             config.request_timeout = value.milliseconds()?;
             Ok(())

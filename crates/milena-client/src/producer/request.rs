@@ -24,12 +24,16 @@ pub(super) struct BatchToSend<'a> {
 /// stand together.
 pub(super) fn encode(
     version: i16,
+    transactional_id: Option<&str>,
     acks: Acks,
     timeout_ms: i32,
     batches: &[BatchToSend<'_>],
 ) -> Vec<Bytes> {
     let mut writer = Writer::new(version >= FLEXIBLE_FROM, batches.len());
-    writer.null_string();
+    match transactional_id {
+        Some(id) => writer.string(id),
+        None => writer.null_string(),
+    }
     writer.own.put_i16(acks.code());
     writer.own.put_i32(timeout_ms);
     let topics = batches.chunk_by(|left, right| left.topic == right.topic);

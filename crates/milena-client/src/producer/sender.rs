@@ -14,6 +14,7 @@ use milena_wire::rpc::ApiKey;
 
 use super::config::Acks;
 use super::delivery::BatchAcknowledgement;
+use super::error::ProduceError;
 use super::limits::REQUESTS_IN_FLIGHT_MAX;
 use super::partition::Partition;
 use super::request::{self, BatchToSend};
@@ -23,6 +24,7 @@ use super::shared::Shared;
 use super::window::{Admission, SendWindow, Verdict};
 use crate::Error;
 use crate::net::Connection;
+use crate::transaction::Gate;
 
 type Dialling = Pin<Box<dyn Future<Output = Result<Connection, Error>> + Send>>;
 type Answering = Pin<Box<dyn Future<Output = Answered> + Send>>;
@@ -101,7 +103,14 @@ impl Sender {
         if self.dialling.is_none() {
             let client = self.shared.client.clone();
             let node = self.route.node;
-            self.dialling = Some(Box::pin(async move { client.connection(node).await }));
+            self.dialling = Some(Box::pin(async move {
+                let dialled = client.connection(node).await;
+                if let Err(Error::UnknownBroker { .. }) = &dialled {
+                    // Nothing was dialled, so nothing has paused: metadata takes its time.
+                    tokio::time::sleep(client.config().retry_backoff).await;
+                }
+                dialled
+            }));
         }
         None
     }
@@ -110,6 +119,8 @@ impl Sender {
         self.dialling = None;
         match dialled {
             Ok(connection) => self.connection = Some(connection),
+            // Nothing will ever leave again.
+            Err(Error::Closed) => self.shared.shut_down(),
             Err(error) => {
                 tracing::debug!(event = "producer_dial_failed", node = %self.route.node, %error);
                 // The leaders may have moved: look at each partition's again.
@@ -164,6 +175,11 @@ impl Sender {
     /// The partition's next batch, if it may and should leave now.
     fn take_batch(&self, partition: &Arc<Partition>, now: Instant) -> Option<(u64, Bytes)> {
         let mut window = partition.window();
+        if let Some(gate) = &self.shared.gate
+            && !(partition.has_something(&window) && gate.admit(partition, &mut window))
+        {
+            return None;
+        }
         match window.admission(self.route.node, now) {
             Admission::Retry => window.resend(self.route.node),
             Admission::New => self.seal_next(partition, &mut window, now),
@@ -209,6 +225,7 @@ impl Sender {
             }
             Err((outcome, error)) => {
                 window.lose_stamp();
+                self.note_failure(&error);
                 outcome.complete(Err(error));
                 None
             }
@@ -234,7 +251,11 @@ impl Sender {
     fn send(&mut self, connection: &Connection, mut taken: Vec<Taken>) {
         taken.sort_by(|left, right| left.partition.topic.cmp(&right.partition.topic));
         let config = &self.shared.config;
-        let versions = (request::VERSION_MIN, request::VERSION_MAX);
+        let gate = self.shared.gate.as_deref();
+        let versions = gate.map_or(
+            (request::VERSION_MIN, request::VERSION_MAX),
+            Gate::produce_versions,
+        );
         let version = connection.version_within(ApiKey::Produce, versions.0, versions.1);
         let batches: Vec<_> = taken
             .iter()
@@ -257,7 +278,8 @@ impl Sender {
             })
             .collect();
         let timeout_ms = i32::try_from(config.request_timeout.as_millis()).unwrap_or(i32::MAX);
-        let chunks = request::encode(version, config.acks, timeout_ms, &to_send);
+        let transactional_id = gate.map(Gate::transactional_id);
+        let chunks = request::encode(version, transactional_id, config.acks, timeout_ms, &to_send);
         let timeout = config.request_timeout;
         let answer = if config.acks == Acks::None {
             connection.send_no_response(ApiKey::Produce, version, chunks, timeout)
@@ -275,7 +297,9 @@ impl Sender {
 
     fn reject(&self, batches: &[(Arc<Partition>, u64)], error: &Error) {
         for (partition, serial) in batches {
-            let verdict = Verdict::Rejected(error.clone().into());
+            let error = error.clone().into();
+            self.note_failure(&error);
+            let verdict = Verdict::Rejected(error);
             partition
                 .window()
                 .answered(*serial, verdict, Instant::now());
@@ -316,10 +340,34 @@ impl Sender {
                 }
                 answer.verdict(&partition.topic, partition.index)
             });
-            partition.window().answered(serial, verdict, now);
+            if let Verdict::Rejected(error) = &verdict {
+                self.note_failure(error);
+            }
+            self.settle(&partition, serial, verdict, now);
             if partition.has_unsent() {
                 self.shared.push_ready(&partition);
             }
+        }
+        if let Some(gate) = &self.shared.gate {
+            self.shared.on_gate_progress(gate);
+        }
+    }
+
+    fn settle(&self, partition: &Partition, serial: u64, verdict: Verdict, now: Instant) {
+        let mut window = partition.window();
+        window.answered(serial, verdict, now);
+        if let Some(gate) = &self.shared.gate
+            && window.has_gap()
+        {
+            gate.note_gap(partition);
+        }
+    }
+
+    /// A transaction in which something has failed cannot be committed. Told before those who
+    /// wait for the record are, so that a commit cannot miss it.
+    fn note_failure(&self, error: &ProduceError) {
+        if let Some(gate) = &self.shared.gate {
+            gate.on_record_failed(error);
         }
     }
 }

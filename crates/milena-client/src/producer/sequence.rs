@@ -3,11 +3,12 @@
 /// What a broker knows an idempotent producer by, for one partition.
 ///
 /// The id is the producer's; the epoch is the partition's own: without transactions a broker
-/// compares epochs partition by partition, so a gap in one bumps only that one.
+/// compares epochs partition by partition, so a gap in one bumps only that one. With
+/// transactions all partitions share both, as the coordinator gave them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct ProducerIdentity {
-    pub(super) id: i64,
-    pub(super) epoch: i16,
+pub(crate) struct ProducerIdentity {
+    pub(crate) id: i64,
+    pub(crate) epoch: i16,
 }
 
 impl ProducerIdentity {

@@ -15,7 +15,7 @@ use super::config::ProducerConfig;
 use super::delivery::Delivery;
 use super::error::{ProduceError, ProduceErrorKind};
 use super::identity::Identity;
-use super::limits::{LINGER_SLACK, SPARE_BUFFERS_MAX, SPARE_BYTES_MAX};
+use super::limits::LINGER_SLACK;
 use super::partition::{Appended, BatchLimits, Buffers, NotAppended, Partition};
 use super::record::Record;
 use super::route::Route;
@@ -23,12 +23,12 @@ use super::sender::Sender;
 use super::topic::Topic;
 use super::topic::leader_of;
 use super::window::SendWindow;
-use crate::NodeId;
 use crate::backoff::Backoff;
-use crate::buffer_pool::BufferPool;
 use crate::client::Client;
 use crate::clock::CoarseClock;
 use crate::metadata::TopicMetadata;
+use crate::transaction::Gate;
+use crate::{NodeId, TopicPartition};
 
 /// How soon a record should leave.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,6 +45,8 @@ pub(super) struct Shared {
     pub(super) config: ProducerConfig,
     pub(super) buffers: Buffers,
     pub(super) identity: Identity,
+    /// Of a transactional producer: what may leave when.
+    pub(super) gate: Option<Arc<Gate>>,
     clock: CoarseClock,
     topics: RwLock<HashMap<Arc<str>, Arc<Topic>>>,
     routes: Mutex<HashMap<NodeId, Arc<Route>>>,
@@ -62,7 +64,12 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    pub(super) fn new(client: Client, config: ProducerConfig, runtime: Handle) -> Arc<Self> {
+    pub(super) fn new(
+        client: Client,
+        config: ProducerConfig,
+        gate: Option<Arc<Gate>>,
+        runtime: Handle,
+    ) -> Arc<Self> {
         Arc::new(Shared {
             client,
             buffers: Buffers {
@@ -71,9 +78,10 @@ impl Shared {
                     request_bytes_max: config.request_bytes_max,
                 },
                 budget: Budget::new(config.buffer_bytes_max),
-                pool: BufferPool::new(SPARE_BUFFERS_MAX, SPARE_BYTES_MAX),
+                pool: Arc::default(),
             },
             identity: Identity::default(),
+            gate,
             clock: CoarseClock::start(),
             topics: RwLock::default(),
             routes: Mutex::default(),
@@ -130,7 +138,7 @@ impl Shared {
         }
         let deadline = Instant::now() + self.config.max_block;
         let metadata = self.client.metadata().topic(name, deadline.into()).await?;
-        if self.config.is_idempotent() {
+        if self.config.is_idempotent() && self.gate.is_none() {
             self.identity.ensure(&self.client, deadline).await?;
         }
         let mut topics = self.topics.write().unwrap_or_else(PoisonError::into_inner);
@@ -310,6 +318,50 @@ impl Shared {
             self.callbacks.drained().await;
         };
         tokio::time::timeout(timeout, settled).await.is_ok()
+    }
+
+    /// A transactional producer's batches were answered, or something has failed.
+    pub(super) fn on_gate_progress(&self, gate: &Gate) {
+        gate.on_progress();
+        if gate.has_failed() {
+            self.keeper.notify_one();
+        }
+    }
+
+    /// Once something of a transaction has failed, nothing else of it need be waited for.
+    pub(super) fn fail_with_transaction(&self) {
+        let failure = self.gate.as_ref().and_then(|gate| gate.failure());
+        if let Some(failure) = failure {
+            self.fail_unsent(&failure.as_produce_error());
+        }
+    }
+
+    /// Settles what is not on its way with `error`; tells whether something is.
+    pub(super) fn fail_unsent(&self, error: &ProduceError) -> bool {
+        let mut is_any_in_flight = false;
+        for topic in self.topics() {
+            for partition in topic.partitions().iter() {
+                is_any_in_flight |= partition.fail_unsent(error);
+                if let Some(gate) = &self.gate
+                    && partition.window().has_gap()
+                {
+                    gate.note_gap(partition);
+                }
+            }
+        }
+        is_any_in_flight
+    }
+
+    /// Has senders look at these again.
+    pub(super) fn push_ready_all(self: &Arc<Self>, partitions: &[TopicPartition]) {
+        for name in partitions {
+            let topic = self.known_topic(&name.topic);
+            let index = usize::try_from(name.partition).unwrap_or(usize::MAX);
+            if let Some(partition) = topic.and_then(|topic| topic.partitions().get(index).cloned())
+            {
+                self.push_ready(&partition);
+            }
+        }
     }
 
     /// Ends every task; settles what is left with `Closed`.

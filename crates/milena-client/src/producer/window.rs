@@ -14,6 +14,8 @@
 //!   again, first to last, byte for byte as before. New batches wait until they are through.
 //! - `OUT_OF_ORDER_SEQUENCE_NUMBER` with nothing unresolved before it proves that the batch was
 //!   not written: only then is it stamped anew, under the next epoch.
+//! - Within a transaction nothing starts an epoch but the coordinator (pitfall 4): a gap stops
+//!   the partition until the next transaction brings another epoch.
 //! - A batch given up while the broker may still have it leaves a gap. The next new batch then
 //!   starts a new epoch, which a late copy of the lost one can no longer enter (KIP-360).
 
@@ -64,8 +66,10 @@ struct Sent {
 
 /// The send side of one partition.
 #[derive(Debug)]
-pub(super) struct SendWindow {
+pub(crate) struct SendWindow {
     idempotent: bool,
+    /// Which transaction the batches belong to; `None` without any.
+    transaction: Option<u64>,
     in_flight_max: usize,
     identity: Option<ProducerIdentity>,
     next_sequence: Sequence,
@@ -86,6 +90,7 @@ impl SendWindow {
     pub(super) fn new(idempotent: bool, in_flight_max: usize, backoff: Backoff) -> Self {
         SendWindow {
             idempotent,
+            transaction: None,
             in_flight_max,
             identity: (!idempotent).then_some(ProducerIdentity::NONE),
             next_sequence: Sequence::FIRST,
@@ -103,6 +108,27 @@ impl SendWindow {
 
     pub(super) fn has_in_flight(&self) -> bool {
         !self.in_flight.is_empty()
+    }
+
+    /// Whether a sequence was used that the broker may never see.
+    pub(super) fn has_gap(&self) -> bool {
+        self.gap
+    }
+
+    /// Goes on in the transaction with this serial, under its identity: sequences start anew
+    /// if that is another one. Waits for what is left of the transaction before.
+    pub(crate) fn enter_transaction(&mut self, serial: u64, identity: ProducerIdentity) -> bool {
+        if self.transaction == Some(serial) {
+            return true;
+        }
+        if !self.in_flight.is_empty() || !self.retries.is_empty() {
+            return false;
+        }
+        self.transaction = Some(serial);
+        if self.identity != Some(identity) {
+            self.adopt(identity);
+        }
+        true
     }
 
     /// Takes a fresh producer id. Sequences start anew; batches to be sent again keep the id they
@@ -139,6 +165,9 @@ impl SendWindow {
         if let Some(resume_at) = self.resume_at.filter(|at| *at > now) {
             return Admission::Wait(Some(resume_at));
         }
+        if self.gap && self.transaction.is_some() {
+            return Admission::Wait(None);
+        }
         if !self.retries.is_empty() {
             return Admission::Retry;
         }
@@ -158,7 +187,16 @@ impl SendWindow {
         if self.idempotent {
             self.next_sequence = sequence.advanced(record_count);
         }
-        batch_stamp(self.idempotent, identity, sequence)
+        self.batch_stamp(identity, sequence)
+    }
+
+    fn batch_stamp(&self, identity: ProducerIdentity, sequence: Sequence) -> BatchStamp {
+        BatchStamp {
+            producer_id: identity.id,
+            producer_epoch: identity.epoch,
+            base_sequence: if self.idempotent { sequence.0 } else { -1 },
+            is_transactional: self.transaction.is_some(),
+        }
     }
 
     /// Batches sent since the oldest one without an answer, that one included.
@@ -259,6 +297,14 @@ impl SendWindow {
         !self.retries.is_empty()
     }
 
+    /// Settles what waits to be sent again with `error`; whether the broker has it stays open.
+    pub(super) fn fail_retries(&mut self, error: &ProduceError) {
+        self.gap |= self.idempotent && !self.retries.is_empty();
+        for batch in self.retries.drain(..) {
+            batch.outcome.complete(Err(error.clone()));
+        }
+    }
+
     /// Settles everything with `error`: the producer cannot go on.
     pub(super) fn fail_all(&mut self, error: &ProduceError) {
         let retries = self.retries.drain(..);
@@ -295,7 +341,7 @@ impl SendWindow {
             .retries
             .front()
             .is_none_or(|batch| !batch.maybe_written);
-        if !self.gap || !resolved {
+        if !self.gap || !resolved || self.transaction.is_some() {
             return;
         }
         // With the epochs of this id used up there is no identity until `adopt` brings a new one.
@@ -304,20 +350,13 @@ impl SendWindow {
             return;
         };
         self.adopt(identity);
-        for batch in &mut self.retries {
-            let stamp = batch_stamp(self.idempotent, identity, self.next_sequence);
+        let mut retries = std::mem::take(&mut self.retries);
+        for batch in &mut retries {
+            let stamp = self.batch_stamp(identity, self.next_sequence);
             self.next_sequence = self.next_sequence.advanced(batch.record_count);
             batch.restamp(stamp);
         }
-    }
-}
-
-fn batch_stamp(idempotent: bool, identity: ProducerIdentity, sequence: Sequence) -> BatchStamp {
-    BatchStamp {
-        producer_id: identity.id,
-        producer_epoch: identity.epoch,
-        base_sequence: if idempotent { sequence.0 } else { -1 },
-        is_transactional: false,
+        self.retries = retries;
     }
 }
 

@@ -228,6 +228,19 @@ async fn what_a_dropped_producer_accepted_still_goes_out() {
 }
 
 #[tokio::test]
+async fn a_closed_client_ends_its_producers() {
+    let broker = start_broker().await;
+    let client = Client::new(ClientConfig::new(&broker.bootstrap())).unwrap();
+    let producer = Producer::new(&client, quick()).unwrap();
+    producer.send(Record::to("t").value(b"1")).await.unwrap();
+    client.close().await;
+    let record = Record::to("t").value(b"2");
+    let refused = tokio::time::timeout(SOON, producer.send(record)).await;
+    let error = refused.unwrap().unwrap_err();
+    assert!(matches!(error.kind(), ProduceErrorKind::Closed), "{error}");
+}
+
+#[tokio::test]
 async fn an_awaited_send_does_not_linger() {
     let broker = start_broker().await;
     let producer = producer(&broker, quick().linger(Duration::from_secs(10)));

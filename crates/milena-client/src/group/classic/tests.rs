@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{Action, ClassicMember, Identity, JoinCall, Joined, MemberConfig, Trouble};
-use crate::group::action::GroupFailure;
+use super::{
+    Action, ClassicMember, GroupFailure, Identity, JoinCall, Joined, MemberConfig, Trouble,
+};
 use crate::group::assignor::{Assignments, Assignor, MemberSubscription};
 use crate::topology::TopicPartition;
 use crate::wire::ErrorCode;

@@ -27,7 +27,7 @@ fn kafka_protocol_reads_what_we_write() {
         },
     ];
     for version in VERSION_MIN..=VERSION_MAX {
-        let chunks = encode(version, Acks::All, 30_000, &batches);
+        let chunks = encode(version, None, Acks::All, 30_000, &batches);
         let mut body = BytesMut::new();
         chunks
             .iter()
@@ -64,6 +64,6 @@ fn batches_are_not_copied() {
         partition: 0,
         bytes: bytes.clone(),
     };
-    let chunks = encode(9, Acks::Leader, 1, &[batch]);
+    let chunks = encode(9, None, Acks::Leader, 1, &[batch]);
     assert!(chunks.iter().any(|chunk| chunk.as_ptr() == bytes.as_ptr()));
 }
