@@ -37,7 +37,19 @@ where
     F: FnOnce(Arc<Target>) -> T,
     T: Future<Output = Result<()>>,
 {
-    let target = Arc::new(Target::start().await?);
+    on_target_with(&[], test).await
+}
+
+/// As [`on_target`]; an embedded broker has these properties.
+///
+/// # Errors
+/// As [`on_target`].
+pub async fn on_target_with<F, T>(properties: &[(&str, &str)], test: F) -> Result<()>
+where
+    F: FnOnce(Arc<Target>) -> T,
+    T: Future<Output = Result<()>>,
+{
+    let target = Arc::new(Target::start_with(properties).await?);
     let outcome = tokio::time::timeout(TEST_WAIT, test(Arc::clone(&target))).await;
     outcome.with_context(|| format!("the test did not end within {TEST_WAIT:?}"))??;
     target.client.close().await;
@@ -50,18 +62,20 @@ impl Target {
     /// # Errors
     /// When there is none.
     pub async fn start() -> Result<Self> {
+        Self::start_with(&[]).await
+    }
+
+    async fn start_with(properties: &[(&str, &str)]) -> Result<Self> {
         let (embedded, bootstrap) = match std::env::var(BROKERS_VARIABLE) {
             Ok(brokers) => (None, brokers),
             Err(_) => {
-                // Tests wait for old records to go, and for sessions to end.
-                let broker = Broker::builder()
-                    .property("group.min.session.timeout.ms", "1000")?
-                    .property("log.retention.check.interval.ms", "200")?
-                    // Members of the new protocol hear of changes with their heartbeats.
-                    .property("group.consumer.heartbeat.interval.ms", "200")?
-                    .property("group.consumer.session.timeout.ms", "6000")?
-                    .start()
-                    .await?;
+                // Tests wait for old records to go.
+                let mut builder =
+                    Broker::builder().property("log.retention.check.interval.ms", "200")?;
+                for (name, value) in properties {
+                    builder = builder.property(name, value)?;
+                }
+                let broker = builder.start().await?;
                 let bootstrap = broker.bootstrap();
                 (Some(broker), bootstrap)
             }

@@ -1,8 +1,7 @@
-//! Other people's clients against our broker, run as `milena broker`, and against our client.
+//! Other people's clients against our broker, run as `milena broker`.
 //!
 //! A test whose client is not installed says so and passes, unless `MILENA_REQUIRE_KAFKA=1`.
 
-mod differential;
 mod kcat;
 mod python;
 
