@@ -3,6 +3,8 @@
 //!
 //! Each run prints its seed; `MILENA_SEED` repeats it.
 
+mod transactions;
+
 use anyhow::{Result, ensure};
 use milena_client::consumer::{Consumer, ConsumerConfig, OffsetReset};
 use milena_client::producer::{Producer, ProducerConfig, Record};
