@@ -69,9 +69,13 @@ impl Target {
         let (embedded, bootstrap) = match std::env::var(BROKERS_VARIABLE) {
             Ok(brokers) => (None, brokers),
             Err(_) => {
-                // Tests wait for old records to go.
-                let mut builder =
-                    Broker::builder().property("log.retention.check.interval.ms", "200")?;
+                // Tests wait for old records to go, and for sessions to end.
+                let mut builder = Broker::builder()
+                    .property("group.min.session.timeout.ms", "1000")?
+                    .property("log.retention.check.interval.ms", "200")?
+                    // Members of the new protocol hear of changes with their heartbeats.
+                    .property("group.consumer.heartbeat.interval.ms", "200")?
+                    .property("group.consumer.session.timeout.ms", "6000")?;
                 for (name, value) in properties {
                     builder = builder.property(name, value)?;
                 }

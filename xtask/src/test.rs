@@ -20,6 +20,12 @@ const SIM: &str = "milena-sim";
 const BROKERS_VARIABLE: &str = "MILENA_TEST_BROKERS";
 /// Tells suites where the `milena` program is.
 const PROGRAM_VARIABLE: &str = "MILENA_BIN";
+/// Tells the suite with a troubled cluster which program changes its nodes.
+const XTASK_VARIABLE: &str = "MILENA_XTASK";
+/// Tells the differential tests where the jars of the Java client are.
+const JARS_VARIABLE: &str = "MILENA_KAFKA_JARS";
+/// The differential tests, by the name of their module.
+const DIFFERENTIAL: &str = "differential::";
 /// Tells the interoperability suite which Python has the `confluent_kafka` package.
 const PYTHON_VARIABLE: &str = "MILENA_PYTHON";
 
@@ -91,9 +97,23 @@ pub(crate) fn run(steps: &mut Steps) {
     steps.run("chaos: seeded trouble on connections", || {
         run_all([suite("chaos")?])
     });
+    steps.run("leaks: clients that come and go", || {
+        run_all([suite("leaks")?])
+    });
     steps.run("interoperability: kcat", || kcat(suite("interop")?));
     steps.run("interoperability: confluent-kafka for Python", || {
         python(suite("interop")?)
+    });
+    steps.run("differential: librdkafka and Java, embedded broker", || {
+        differential(suite("interop")?, None)
+    });
+    steps.run("differential: librdkafka and Java, Apache Kafka", || {
+        on_kafka(kafka::VERSION_DEFAULT, 1, &[], |cluster| {
+            differential(suite("interop")?, Some(cluster))
+        })
+    });
+    steps.run("three nodes killed and paused under load", || {
+        troubled_cluster(suite("cluster")?)
     });
     for (version, nodes) in CLUSTERS {
         let name = format!("conformance, Apache Kafka {version}, {nodes} node(s)");
@@ -207,7 +227,11 @@ fn kcat(suite: &TestBinary) -> Result<Outcome> {
         let reason = "kcat was not found on PATH, on Debian: apt-get install kcat";
         return Ok(Outcome::Skipped(reason.to_owned()));
     }
-    let count = run_tests(suite.command().args(["--skip", "python"]))?;
+    let count = run_tests(
+        suite
+            .command()
+            .args(["--skip", "python", "--skip", DIFFERENTIAL]),
+    )?;
     Ok(passed(count))
 }
 
@@ -233,7 +257,60 @@ fn runs(program: &str, arguments: &[&str]) -> bool {
     command.status().is_ok_and(|status| status.success())
 }
 
+/// Nodes of a cluster are killed and paused under load; it notices within seconds.
+fn troubled_cluster(suite: &TestBinary) -> Result<Outcome> {
+    let properties = [
+        "broker.session.timeout.ms=2000",
+        "broker.heartbeat.interval.ms=300",
+        "controller.quorum.election.timeout.ms=500",
+        "controller.quorum.fetch.timeout.ms=1000",
+        "replica.lag.time.max.ms=2000",
+        "unclean.leader.election.enable=false",
+    ];
+    on_kafka(kafka::VERSION_DEFAULT, 3, &properties, |cluster| {
+        let mut command = suite.command();
+        command
+            .env(BROKERS_VARIABLE, cluster.bootstrap())
+            .env(XTASK_VARIABLE, std::env::current_exe()?);
+        Ok(passed(run_tests(&mut command)?))
+    })
+}
+
+/// What others write and read, byte for byte, on the embedded broker or on `cluster`.
+fn differential(suite: &TestBinary, cluster: Option<&Cluster>) -> Result<Outcome> {
+    let version = kafka::VERSION_DEFAULT;
+    if let Some(reason) = kafka::why_unavailable(version) {
+        return Ok(Outcome::Skipped(reason));
+    }
+    let python = std::env::var(PYTHON_VARIABLE).unwrap_or_else(|_| "python3".to_owned());
+    let mut command = suite.command();
+    command
+        .arg(DIFFERENTIAL)
+        .env(JARS_VARIABLE, kafka::ensure_jars(version)?)
+        .env(PYTHON_VARIABLE, python);
+    if let Some(cluster) = cluster {
+        command.env(BROKERS_VARIABLE, cluster.bootstrap());
+    }
+    Ok(passed(run_tests(&mut command)?))
+}
+
 fn conformance_on_kafka(suite: &TestBinary, version: &str, nodes: u16) -> Result<Outcome> {
+    on_kafka(version, nodes, &[], |cluster| {
+        let mut command = suite.command();
+        command.env(BROKERS_VARIABLE, cluster.bootstrap());
+        // Apache Kafka takes no orders for faults.
+        let count = run_tests(command.args(["--skip", "faults::"]))?;
+        Ok(passed(count))
+    })
+}
+
+/// Runs `work` on a cluster of its own, if there can be one.
+fn on_kafka(
+    version: &str,
+    nodes: u16,
+    properties: &[&str],
+    work: impl FnOnce(&Cluster) -> Result<Outcome>,
+) -> Result<Outcome> {
     if let Some(reason) = kafka::why_unavailable(version) {
         return Ok(Outcome::Skipped(reason));
     }
@@ -241,16 +318,11 @@ fn conformance_on_kafka(suite: &TestBinary, version: &str, nodes: u16) -> Result
         version: version.to_owned(),
         nodes,
         port: 0,
-        properties: Vec::new(),
+        properties: properties.iter().map(ToString::to_string).collect(),
     })?;
-    let mut command = suite.command();
-    command.env(BROKERS_VARIABLE, cluster.bootstrap());
-    // Apache Kafka takes no orders for faults.
-    let result = run_tests(command.args(["--skip", "faults::"]));
+    let result = work(&cluster);
     cluster.stop()?;
-    let count =
-        result.with_context(|| format!("the broker's logs are in {}", cluster.dir().display()))?;
-    Ok(passed(count))
+    result.with_context(|| format!("the broker's logs are in {}", cluster.dir().display()))
 }
 
 #[cfg(test)]

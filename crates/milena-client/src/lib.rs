@@ -6,6 +6,7 @@
 
 pub mod admin;
 mod backoff;
+mod buffer_pool;
 mod client;
 mod clock;
 pub mod config;

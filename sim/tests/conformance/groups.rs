@@ -5,7 +5,7 @@ use anyhow::{Context, Result, ensure};
 use futures_util::future::BoxFuture;
 use milena_client::TopicPartition;
 use milena_client::consumer::{Consumer, ConsumerConfig, OffsetReset};
-use milena_client::group::{Assignor, RebalanceListener, RevokedContext};
+use milena_client::group::{Assignor, GroupProtocol, RebalanceListener, RevokedContext};
 use milena_client::producer::{ProducerConfig, Record};
 use milena_sim::history::{History, Place, RecordId};
 use milena_sim::target::{Target, on_target, unique};
@@ -60,7 +60,9 @@ struct Group {
     target: Arc<Target>,
     topic: String,
     group_id: String,
-    assignor: Assignor,
+    /// What the members offer, in the order in which they join.
+    assignors: [&'static [Assignor]; 2],
+    protocol: GroupProtocol,
     history: Arc<Mutex<History>>,
 }
 
@@ -68,9 +70,12 @@ impl Group {
     /// Starts a member; `number` tells it from others in the history.
     fn join(&self, number: u32) -> Result<Member> {
         let processed = Processed::default();
+        let [first, second] = self.assignors;
+        let offered = if number == 1 { first } else { second };
         let config = ConsumerConfig::group(self.group_id.as_str())
             .auto_offset_reset(OffsetReset::Earliest)
-            .assignors([self.assignor])
+            .assignors(offered.iter().copied())
+            .group_protocol(self.protocol)
             .session_timeout(Duration::from_secs(6))
             .heartbeat_interval(Duration::from_millis(200))
             .poll_records_max(20)
@@ -181,12 +186,17 @@ impl Member {
 }
 
 /// One member, then two while records keep coming, then one again.
-async fn check(target: Arc<Target>, assignor: Assignor) -> Result<()> {
+pub(crate) async fn check(
+    target: Arc<Target>,
+    protocol: GroupProtocol,
+    assignors: [&'static [Assignor]; 2],
+) -> Result<()> {
     let group = Group {
         topic: target.topic("group", PARTITIONS).await?,
         group_id: unique("group"),
         target,
-        assignor,
+        assignors,
+        protocol,
         history: Arc::default(),
     };
     let all = usize::try_from(PARTITIONS)?;
@@ -224,12 +234,35 @@ async fn check(target: Arc<Target>, assignor: Assignor) -> Result<()> {
     Ok(())
 }
 
+/// Both members offer the same.
+async fn check_with(offered: &'static [Assignor]) -> Result<()> {
+    on_target(async |target| check(target, GroupProtocol::Classic, [offered, offered]).await).await
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn two_members_rebalance_with_range() -> Result<()> {
-    on_target(async |target| check(target, Assignor::Range).await).await
+    check_with(&[Assignor::Range]).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_members_rebalance_with_round_robin() -> Result<()> {
+    check_with(&[Assignor::RoundRobin]).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_members_rebalance_with_sticky() -> Result<()> {
+    check_with(&[Assignor::Sticky]).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_members_rebalance_with_cooperative_sticky() -> Result<()> {
-    on_target(async |target| check(target, Assignor::CooperativeSticky).await).await
+    check_with(&[Assignor::CooperativeSticky]).await
+}
+
+/// Each member prefers an assignor that the other does not know.
+#[tokio::test(flavor = "multi_thread")]
+async fn members_agree_on_an_assignor_that_both_know() -> Result<()> {
+    let first = &[Assignor::Range, Assignor::Sticky];
+    let second = &[Assignor::RoundRobin, Assignor::Sticky];
+    on_target(async |target| check(target, GroupProtocol::Classic, [first, second]).await).await
 }

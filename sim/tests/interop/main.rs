@@ -1,7 +1,8 @@
-//! Other people's clients against our broker, run as `milena broker`.
+//! Other people's clients against our broker, run as `milena broker`, and against our client.
 //!
 //! A test whose client is not installed says so and passes, unless `MILENA_REQUIRE_KAFKA=1`.
 
+mod differential;
 mod kcat;
 mod python;
 

@@ -34,6 +34,19 @@ pub(crate) struct ClusterOptions {
     pub(crate) properties: Vec<String>,
 }
 
+/// What can be done to a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum NodeChange {
+    /// SIGKILL: it ends without writing anything
+    Kill,
+    /// SIGSTOP: it stands still, its connections stay open
+    Pause,
+    /// SIGCONT: a paused node goes on
+    Resume,
+    /// Start it again on the data it left
+    Start,
+}
+
 /// A cluster that was started from this checkout. Dropping it leaves it running.
 #[derive(Debug)]
 pub(crate) struct Cluster {
@@ -122,6 +135,48 @@ impl Cluster {
         Ok(())
     }
 
+    /// The cluster of this checkout whose first broker has `port`.
+    pub(crate) fn at(port: u16) -> Result<Self> {
+        Self::read(runs_dir().join(port.to_string()))?
+            .with_context(|| format!("no cluster at port {port} was started from this checkout"))
+    }
+
+    /// Does something to the process of one node, counted from 1.
+    pub(crate) fn change_node(&mut self, id: u16, change: NodeChange) -> Result<()> {
+        let process = usize::from(id)
+            .checked_sub(1)
+            .and_then(|index| self.record.processes.get_mut(index))
+            .with_context(|| format!("there is no node {id}"))?;
+        match change {
+            NodeChange::Kill => process.kill(),
+            NodeChange::Pause => process.pause(),
+            NodeChange::Resume => process.resume(),
+            NodeChange::Start => {
+                ensure!(!process.is_running(), "node {id} runs already");
+                self.start_again(id)
+            }
+        }
+    }
+
+    /// Starts a node on the data it left and returns when it answers.
+    fn start_again(&mut self, id: u16) -> Result<()> {
+        let jars = jars::ensure_jars(self.version())?;
+        let mut child = self.spawn_node(&jars, id)?;
+        let index = usize::from(id) - 1;
+        self.record.processes[index] = ProcessIdentity::of(child.id())?;
+        self.write_record()?;
+        let port = self.record.broker_ports[index];
+        let deadline = Instant::now() + START_WAIT;
+        while probe::brokers_known(port).is_err() {
+            if let Some(status) = child.try_wait()? {
+                bail!("node {id} ended ({status}): {}", self.log_tail(id));
+            }
+            ensure!(Instant::now() < deadline, "node {id} does not answer");
+            std::thread::sleep(POLL_INTERVAL);
+        }
+        Ok(())
+    }
+
     pub(crate) fn bootstrap(&self) -> String {
         let addresses = self.record.broker_ports.iter();
         addresses
@@ -168,7 +223,7 @@ impl Cluster {
             self.format_storage(jars, *node, &file)?;
         }
         for node in nodes {
-            let child = self.spawn_node(jars, *node)?;
+            let child = self.spawn_node(jars, node.id)?;
             self.record.processes.push(ProcessIdentity::of(child.id())?);
             self.write_record()?;
             children.push(child);
@@ -193,11 +248,11 @@ impl Cluster {
         Ok(())
     }
 
-    fn spawn_node(&self, jars: &Path, node: NodeAddress) -> Result<Child> {
-        let log = self.log_file(node.id)?;
+    fn spawn_node(&self, jars: &Path, id: u16) -> Result<Child> {
+        let log = self.log_file(id)?;
         java(jars)
             .arg("kafka.Kafka")
-            .arg(self.dir.join(format!("node-{}.properties", node.id)))
+            .arg(self.dir.join(format!("node-{id}.properties")))
             .stdout(log.try_clone()?)
             .stderr(log)
             .process_group(0)

@@ -23,7 +23,7 @@ pub(crate) fn why_unavailable(version: &str) -> Option<String> {
 }
 
 /// The folder with the jars of `version`, downloaded when it is not there yet.
-pub(super) fn ensure_jars(version: &str) -> Result<PathBuf> {
+pub(crate) fn ensure_jars(version: &str) -> Result<PathBuf> {
     ensure!(
         is_version(version),
         "{version:?} is not a version of Apache Kafka: write it as 4.3.1"

@@ -1,4 +1,4 @@
-//! Apache Kafka in KRaft mode for tests: `cargo xtask kafka start|stop|status`.
+//! Apache Kafka in KRaft mode for tests: `cargo xtask kafka start|stop|status|node|jars`.
 //!
 //! Owns the commands and what they print. A cluster belongs to the checkout that started it and is
 //! known by the port of its first broker; jars are shared by all checkouts of a user.
@@ -9,8 +9,8 @@ mod probe;
 mod process;
 mod properties;
 
-pub(crate) use cluster::{Cluster, ClusterOptions};
-pub(crate) use jars::why_unavailable;
+pub(crate) use cluster::{Cluster, ClusterOptions, NodeChange};
+pub(crate) use jars::{ensure_jars, why_unavailable};
 
 use anyhow::{Result, bail};
 use clap::{Args, Subcommand};
@@ -27,6 +27,25 @@ pub(crate) enum KafkaCommand {
     Stop(Selection),
     /// Show the clusters that this checkout started
     Status,
+    /// Kill, pause, resume or start again one node of a cluster
+    Node(NodeArguments),
+    /// Print the folder with the jars of a version, fetched if they are not there
+    Jars {
+        /// Version of Apache Kafka
+        #[arg(long, default_value = VERSION_DEFAULT)]
+        version: String,
+    },
+}
+
+#[derive(Args)]
+pub(crate) struct NodeArguments {
+    /// What to do
+    change: NodeChange,
+    /// Which node, counted from 1
+    node: u16,
+    /// Port of the cluster's first broker
+    #[arg(long, default_value_t = 9092)]
+    port: u16,
 }
 
 #[derive(Args)]
@@ -60,6 +79,10 @@ pub(crate) fn run(command: KafkaCommand) -> Result<ExitCode> {
         KafkaCommand::Start(arguments) => start(arguments)?,
         KafkaCommand::Stop(selection) => stop(&selection)?,
         KafkaCommand::Status => status()?,
+        KafkaCommand::Node(arguments) => {
+            Cluster::at(arguments.port)?.change_node(arguments.node, arguments.change)?;
+        }
+        KafkaCommand::Jars { version } => println!("{}", jars::ensure_jars(&version)?.display()),
     }
     Ok(ExitCode::SUCCESS)
 }

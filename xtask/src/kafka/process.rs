@@ -2,7 +2,7 @@
 //!
 //! Owns signals and the question "is it still the same process"; knows nothing of Kafka.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use rustix::process::{Pid, Signal, kill_process_group};
 use serde::{Deserialize, Serialize};
 use std::process::Command;
@@ -37,6 +37,8 @@ impl ProcessIdentity {
     pub(super) fn end_all(processes: &[Self]) -> Result<()> {
         for process in processes {
             process.signal(Signal::TERM)?;
+            // A paused process would not notice.
+            process.signal(Signal::CONT)?;
         }
         let deadline = Instant::now() + TERMINATE_WAIT;
         for process in processes {
@@ -46,6 +48,27 @@ impl ProcessIdentity {
             }
         }
         Ok(())
+    }
+
+    /// Ends the process with SIGKILL and waits until it is gone.
+    pub(super) fn kill(&self) -> Result<()> {
+        self.signal(Signal::KILL)?;
+        ensure!(
+            self.ends_before(Instant::now() + TERMINATE_WAIT),
+            "process {} does not end",
+            self.pid
+        );
+        Ok(())
+    }
+
+    /// Stops the process where it is, its connections stay open.
+    pub(super) fn pause(&self) -> Result<()> {
+        self.signal(Signal::STOP)
+    }
+
+    /// Lets a paused process go on.
+    pub(super) fn resume(&self) -> Result<()> {
+        self.signal(Signal::CONT)
     }
 
     fn signal(&self, signal: Signal) -> Result<()> {

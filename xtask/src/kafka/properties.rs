@@ -70,6 +70,7 @@ pub(super) fn server_properties(
     set("log.retention.ms", &-1);
     set("log.retention.check.interval.ms", &500);
     set("log.initial.task.delay.ms", &500);
+    // A test of compaction does not wait 15 s for the cleaner to look again.
     set("log.cleaner.backoff.ms", &200);
     if version.starts_with("3.") {
         set("group.coordinator.rebalance.protocols", &"classic,consumer");
@@ -81,9 +82,31 @@ pub(super) fn server_properties(
         set("share.coordinator.state.topic.min.isr", &insync);
         set("share.coordinator.state.topic.num.partitions", &4);
     }
+    text.push_str(&group_properties(version));
     for line in extra {
         text.push_str(line);
         text.push('\n');
+    }
+    text
+}
+
+/// Members of groups whose coordinator assigns hear of changes with their heartbeats: quick ones.
+fn group_properties(version: &str) -> String {
+    let kinds: &[&str] = match version.starts_with("3.") {
+        true => &["consumer"],
+        false => &["consumer", "share"],
+    };
+    let mut text = String::new();
+    for kind in kinds {
+        for (name, value_ms) in [
+            ("min.heartbeat.interval", 100),
+            ("heartbeat.interval", 200),
+            ("min.session.timeout", 1000),
+            ("session.timeout", 6000),
+        ] {
+            writeln!(text, "group.{kind}.{name}.ms={value_ms}")
+                .expect("invariant: writing to a String succeeds");
+        }
     }
     text
 }

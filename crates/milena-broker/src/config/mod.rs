@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use layers::Settings;
 
+use crate::coordinator::consumer_group::ServerAssignor;
 pub use properties::property_names;
 pub(crate) use properties::{DESCRIBED, apply};
 
@@ -66,6 +67,14 @@ pub(crate) struct BrokerConfig {
     pub(crate) group_session_timeout_max: Duration,
     /// `group.max.size`
     pub(crate) group_members_max: usize,
+    /// `group.consumer.session.timeout.ms`
+    pub(crate) consumer_session_timeout: Duration,
+    /// `group.consumer.heartbeat.interval.ms`
+    pub(crate) consumer_heartbeat_interval: Duration,
+    /// `group.consumer.max.size`
+    pub(crate) consumer_group_members_max: usize,
+    /// `group.consumer.assignors`
+    pub(crate) consumer_assignors: Vec<ServerAssignor>,
     /// `offset.metadata.max.bytes`
     pub(crate) offset_metadata_bytes_max: usize,
     /// `offsets.retention.minutes`
@@ -103,6 +112,10 @@ impl Default for BrokerConfig {
             group_session_timeout_min: Duration::from_secs(6),
             group_session_timeout_max: Duration::from_secs(30 * 60),
             group_members_max: 5_000,
+            consumer_session_timeout: Duration::from_secs(45),
+            consumer_heartbeat_interval: Duration::from_secs(5),
+            consumer_group_members_max: i32::MAX as usize,
+            consumer_assignors: vec![ServerAssignor::Uniform, ServerAssignor::Range],
             offset_metadata_bytes_max: 4096,
             offsets_retention: 7 * DAY,
         }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::BrokerConfig;
 use super::topic::{TopicProperty, ValueType, in_topic_unit};
+use crate::coordinator::consumer_group::ServerAssignor;
 use crate::error::BrokerError;
 use crate::limits;
 
@@ -30,6 +31,10 @@ const PROPERTIES: &[(&str, Setter)] = properties! {
     "connections.max.idle.ms" => connection_idle_max = |value| milliseconds(value)?;
     "delete.topic.enable" => delete_topics = |value| boolean(value)?;
     "fetch.max.bytes" => fetch_bytes_max = |value| within(value, 1024, i32::MAX as usize)?;
+    "group.consumer.assignors" => consumer_assignors = |value| assignors(value)?;
+    "group.consumer.heartbeat.interval.ms" => consumer_heartbeat_interval = |value| positive_milliseconds(value)?;
+    "group.consumer.max.size" => consumer_group_members_max = |value| within(value, 1, i32::MAX as usize)?;
+    "group.consumer.session.timeout.ms" => consumer_session_timeout = |value| positive_milliseconds(value)?;
     "group.initial.rebalance.delay.ms" => group_initial_rebalance_delay = |value| milliseconds(value)?;
     "group.max.session.timeout.ms" => group_session_timeout_max = |value| milliseconds(value)?;
     "group.max.size" => group_members_max = |value| within(value, 1, 1_000_000)?;
@@ -63,6 +68,14 @@ pub(crate) const DESCRIBED: &[(&str, ValueType, &str)] = &[
     ("default.replication.factor", ValueType::Int, "1"),
     ("delete.topic.enable", ValueType::Boolean, "true"),
     ("fetch.max.bytes", ValueType::Int, "57671680"),
+    ("group.consumer.assignors", ValueType::List, "uniform,range"),
+    (
+        "group.consumer.heartbeat.interval.ms",
+        ValueType::Int,
+        "5000",
+    ),
+    ("group.consumer.max.size", ValueType::Int, "2147483647"),
+    ("group.consumer.session.timeout.ms", ValueType::Int, "45000"),
     ("group.initial.rebalance.delay.ms", ValueType::Int, "0"),
     ("group.max.session.timeout.ms", ValueType::Int, "1800000"),
     ("group.max.size", ValueType::Int, "5000"),
@@ -157,6 +170,18 @@ fn positive_milliseconds(value: &str) -> Result<Duration, String> {
 pub(super) fn unlimited(value: &str) -> Result<Option<u64>, String> {
     let number = within(value, -1, i64::MAX)?;
     Ok(u64::try_from(number).ok())
+}
+
+/// Names of assignors, or their classes in Apache Kafka.
+fn assignors(value: &str) -> Result<Vec<ServerAssignor>, String> {
+    let parse = |name: &str| match name.trim().rsplit('.').next().unwrap_or(name) {
+        "UniformAssignor" => Some(ServerAssignor::Uniform),
+        "RangeAssignor" => Some(ServerAssignor::Range),
+        name => ServerAssignor::from_name(name),
+    };
+    let known: Option<Vec<ServerAssignor>> = value.split(',').map(parse).collect();
+    let known = known.filter(|known| !known.is_empty());
+    known.ok_or_else(|| "a list of uniform, range is expected".to_owned())
 }
 
 /// `PLAINTEXT://host:port` or `host:port`.

@@ -1,4 +1,4 @@
-//! ApiVersions: what this broker serves, and which features its cluster has finalized.
+//! ApiVersions: what is served, in which versions, and which features are switched on.
 
 use milena_wire::rpc::StrBytes;
 use milena_wire::rpc::messages::ApiVersionsResponse;
@@ -14,6 +14,8 @@ const FEATURES_SINCE: i16 = 3;
 /// A feature whose lowest level is 0 breaks clients before this (KAFKA-17011).
 const LEVEL_ZERO_SINCE: i16 = 4;
 
+const GROUP_VERSION: &str = "group.version";
+const GROUP_VERSION_MAX: i16 = 1;
 const TRANSACTION_VERSION: &str = "transaction.version";
 const TRANSACTION_VERSION_MAX: i16 = 2;
 
@@ -25,24 +27,37 @@ pub(crate) fn handle(config: &BrokerConfig, version: i16) -> ApiVersionsResponse
             .with_min_version(api.version_min_advertised())
             .with_max_version(api.version_max)
     });
-    let mut response = ApiVersionsResponse::default().with_api_keys(api_keys.collect());
-    let name = StrBytes::from_static_str(TRANSACTION_VERSION);
-    if version >= LEVEL_ZERO_SINCE {
-        let supported = SupportedFeatureKey::default()
-            .with_name(name.clone())
+    let response = ApiVersionsResponse::default().with_api_keys(api_keys.collect());
+    if version < FEATURES_SINCE {
+        return response;
+    }
+    // Names, the levels that are switched on, and the highest ones there are.
+    let features = [
+        // Groups of the new protocol (KIP-848).
+        (GROUP_VERSION, GROUP_VERSION_MAX, GROUP_VERSION_MAX),
+        // Transactions of KIP-890.
+        (
+            TRANSACTION_VERSION,
+            config.transaction_version,
+            TRANSACTION_VERSION_MAX,
+        ),
+    ];
+    let supported = features.iter().filter(|_| version >= LEVEL_ZERO_SINCE);
+    let supported = supported.map(|(name, _, max)| {
+        SupportedFeatureKey::default()
+            .with_name(StrBytes::from_static_str(name))
             .with_min_version(0)
-            .with_max_version(TRANSACTION_VERSION_MAX);
-        response = response.with_supported_features(vec![supported]);
-    }
-    let level = config.transaction_version;
-    if version >= FEATURES_SINCE && level > 0 {
-        let finalized = FinalizedFeatureKey::default()
-            .with_name(name)
-            .with_min_version_level(level)
-            .with_max_version_level(level);
-        response = response
-            .with_finalized_features(vec![finalized])
-            .with_finalized_features_epoch(0);
-    }
+            .with_max_version(*max)
+    });
+    let finalized = features.iter().filter(|(_, level, _)| *level > 0);
+    let finalized = finalized.map(|(name, level, _)| {
+        FinalizedFeatureKey::default()
+            .with_name(StrBytes::from_static_str(name))
+            .with_min_version_level(*level)
+            .with_max_version_level(*level)
+    });
     response
+        .with_supported_features(supported.collect())
+        .with_finalized_features_epoch(0)
+        .with_finalized_features(finalized.collect())
 }

@@ -6,6 +6,7 @@ use milena_wire::rpc::messages::describe_groups_response::{DescribedGroup, Descr
 use milena_wire::rpc::messages::{DescribeGroupsRequest, DescribeGroupsResponse, GroupId};
 
 use crate::coordinator::group::{Group, Member, State};
+use crate::coordinator::groups::Kind;
 use crate::handlers::{check_group_id, to_wire};
 use crate::node::Node;
 use crate::server::RequestContext;
@@ -32,10 +33,12 @@ fn describe(node: &Node, version: i16, id: GroupId) -> DescribedGroup {
     if let Err(code) = check_group_id(&id) {
         return response.with_error_code(code.code());
     }
-    let found = node
-        .groups
-        .inspect(&id, |group, _| described(response.clone(), version, group));
-    found.unwrap_or_else(|| {
+    let found = node.groups.inspect(&id, |kind, _| match kind {
+        Kind::Classic(group) => Some(described(response.clone(), version, group)),
+        // To those who only know classic groups there is no such group.
+        Kind::Consumer(_) => None,
+    });
+    found.flatten().unwrap_or_else(|| {
         let response = response.with_group_state(StrBytes::from_static_str("Dead"));
         if version < NOT_FOUND_SINCE {
             return response;

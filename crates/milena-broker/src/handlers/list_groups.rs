@@ -9,9 +9,8 @@ use crate::server::RequestContext;
 
 /// States are told, and can be asked for, from here on (KIP-518).
 const STATES_SINCE: i16 = 4;
-/// So are types (KIP-848); all our groups are of one.
+/// So are types (KIP-848).
 const TYPES_SINCE: i16 = 5;
-const TYPE: &str = "classic";
 
 pub(crate) fn handle(
     node: &Node,
@@ -24,15 +23,13 @@ pub(crate) fn handle(
                 .iter()
                 .any(|wanted| wanted.eq_ignore_ascii_case(name))
     };
-    if !names(&request.types_filter, TYPE) {
-        return ListGroupsResponse::default();
-    }
     let groups = node.groups.list(|id, group| {
-        let state = group.state().name();
-        if !names(&request.states_filter, state) {
+        let state = group.state_name();
+        let type_name = group.type_name();
+        if !names(&request.states_filter, state) || !names(&request.types_filter, type_name) {
             return None;
         }
-        let protocol_type = group.protocol_type().map(crate::handlers::to_wire);
+        let protocol_type = group.protocol_type().as_ref().map(crate::handlers::to_wire);
         let mut listed = ListedGroup::default()
             .with_group_id(StrBytes::from_string(id.to_owned()).into())
             .with_protocol_type(protocol_type.unwrap_or_default());
@@ -40,7 +37,7 @@ pub(crate) fn handle(
             listed = listed.with_group_state(StrBytes::from_static_str(state));
         }
         if context.api_version >= TYPES_SINCE {
-            listed = listed.with_group_type(StrBytes::from_static_str(TYPE));
+            listed = listed.with_group_type(StrBytes::from_static_str(type_name));
         }
         Some(listed)
     });

@@ -13,6 +13,7 @@ use milena_wire::rpc::messages::{
 use milena_wire::rpc::{Message, decode_message};
 
 use crate::coordinator::group::Group;
+use crate::coordinator::groups::Kind;
 use crate::handlers::{check_group_id, shared};
 use crate::node::Node;
 
@@ -59,10 +60,12 @@ pub(crate) fn handle(node: &Node, request: OffsetDeleteRequest) -> OffsetDeleteR
 fn check_group(node: &Node, group_id: &str) -> Result<BTreeSet<String>, ErrorCode> {
     check_group_id(group_id)?;
     node.groups
-        .inspect(group_id, |group, _| {
-            if !group.is_inhabited() {
-                return Ok(BTreeSet::new());
-            }
+        .inspect(group_id, |kind, _| {
+            let group = match kind {
+                _ if !kind.is_inhabited() => return Ok(BTreeSet::new()),
+                Kind::Consumer(group) => return Ok(group.subscribed_topics()),
+                Kind::Classic(group) => group,
+            };
             let protocol_type = group.protocol_type().map(|name| &**name);
             if protocol_type == Some(PROTOCOL_CONSUMER) {
                 Ok(subscribed_topics(group))

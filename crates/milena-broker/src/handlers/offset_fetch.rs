@@ -42,7 +42,12 @@ pub(crate) fn handle(
             });
             let response = OffsetFetchResponseGroup::default();
             let stable = request.require_stable;
-            let response = match look_up(node, &group.group_id, asked, stable) {
+            let member_id = group.member_id.as_deref();
+            let found = node
+                .groups
+                .check_fetch(&group.group_id, member_id, group.member_epoch)
+                .and_then(|()| look_up(node, &group.group_id, asked, stable));
+            let response = match found {
                 Ok(rows) => response.with_topics(rows.into_iter().map(batched_topic).collect()),
                 Err(code) => response.with_error_code(code.code()),
             };

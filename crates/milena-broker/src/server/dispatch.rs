@@ -150,6 +150,12 @@ fn handle(
         ApiKey::DescribeCluster => answer(context, body, |r| {
             h::describe_cluster::handle(node, context, r)
         }),
+        ApiKey::ConsumerGroupHeartbeat => answer(context, body, |r| {
+            h::consumer_group_heartbeat::handle(node, context, &r)
+        }),
+        ApiKey::ConsumerGroupDescribe => answer(context, body, |r| {
+            h::consumer_group_describe::handle(node, context, r)
+        }),
         // Not reached: the table of served apis lists nothing else.
         _ => Ok(unsupported::answer(node, context)),
     }

@@ -4,6 +4,7 @@
 //! written. Knows no request.
 
 pub(crate) mod codec;
+mod consumer_group;
 mod directory;
 mod journal;
 mod producer_ids;

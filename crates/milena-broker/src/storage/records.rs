@@ -8,6 +8,8 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::codec::{Reader, Writer};
+use super::consumer_group;
+use crate::coordinator::consumer_group::ConsumerGroupSnapshot;
 use crate::coordinator::group::{GroupSnapshot, Member, Protocol};
 use crate::coordinator::offsets::CommittedOffset;
 
@@ -29,6 +31,10 @@ pub(crate) enum GroupRecord {
     Members {
         group: Arc<str>,
         snapshot: GroupSnapshot,
+    },
+    ConsumerMembers {
+        group: Arc<str>,
+        snapshot: ConsumerGroupSnapshot,
     },
     Removed {
         group: Arc<str>,
@@ -64,8 +70,9 @@ const REMOVED: u8 = 3;
 const TOPIC_FORGOTTEN: u8 = 4;
 const OFFSETS_EXPIRED: u8 = 5;
 const OFFSETS_DELETED: u8 = 6;
-const PENDING: u8 = 7;
-const SETTLED: u8 = 8;
+const CONSUMER_MEMBERS: u8 = 7;
+const PENDING: u8 = 8;
+const SETTLED: u8 = 9;
 
 pub(crate) fn encode_topics(topics: &[TopicRecord]) -> Vec<u8> {
     let mut writer = Writer::default();
@@ -104,6 +111,11 @@ impl GroupRecord {
                 writer.put_u8(MEMBERS);
                 writer.put_text(group);
                 encode_snapshot(&mut writer, snapshot);
+            }
+            GroupRecord::ConsumerMembers { group, snapshot } => {
+                writer.put_u8(CONSUMER_MEMBERS);
+                writer.put_text(group);
+                consumer_group::encode(&mut writer, snapshot);
             }
             GroupRecord::Removed { group } => {
                 writer.put_u8(REMOVED);
@@ -165,6 +177,13 @@ impl GroupRecord {
                 GroupRecord::Members {
                     group,
                     snapshot: decode_snapshot(&mut reader, now)?,
+                }
+            }
+            CONSUMER_MEMBERS => {
+                let group = reader.take_text()?;
+                GroupRecord::ConsumerMembers {
+                    group,
+                    snapshot: consumer_group::decode(&mut reader, now)?,
                 }
             }
             REMOVED => GroupRecord::Removed {

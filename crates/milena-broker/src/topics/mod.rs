@@ -5,6 +5,7 @@
 mod name;
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use milena_wire::error_code::ErrorCode;
@@ -82,6 +83,8 @@ impl Topic {
 pub(crate) struct Catalog {
     storage: Arc<Storage>,
     configs: Arc<ConfigStore>,
+    /// Counts topics that came, went or grew.
+    version: AtomicU64,
     topics: RwLock<Topics>,
 }
 
@@ -102,6 +105,7 @@ impl Catalog {
         let catalog = Catalog {
             storage,
             configs,
+            version: AtomicU64::new(0),
             topics: RwLock::default(),
         };
         for record in records {
@@ -122,6 +126,11 @@ impl Catalog {
 
     pub(crate) fn by_id(&self, id: Uuid) -> Option<Arc<Topic>> {
         self.read().by_id.get(&id).cloned()
+    }
+
+    /// Counts up with every topic that comes, goes or grows.
+    pub(crate) fn version(&self) -> u64 {
+        self.version.load(Ordering::Acquire)
     }
 
     /// All topics, by name.
@@ -164,6 +173,7 @@ impl Catalog {
         })?;
         tracing::info!(event = "topic_created", topic = name, partitions, id = %record.id);
         topics.insert(topic.clone());
+        self.version.fetch_add(1, Ordering::AcqRel);
         Ok(topic)
     }
 
@@ -200,6 +210,7 @@ impl Catalog {
             .write()
             .unwrap_or_else(PoisonError::into_inner)
             .extend(added);
+        self.version.fetch_add(1, Ordering::AcqRel);
         Ok(())
     }
 
@@ -212,6 +223,7 @@ impl Catalog {
         self.persist(&topics, None, Some(topic.id))?;
         topics.by_id.remove(&topic.id);
         topics.by_name.remove(&topic.name);
+        self.version.fetch_add(1, Ordering::AcqRel);
         drop(topics);
         tracing::info!(event = "topic_deleted", topic = %topic.name, id = %topic.id);
         for partition in topic.partitions() {

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::error::Error;
-use crate::group::{Assignor, RebalanceListener};
+use crate::group::{Assignor, GroupProtocol, RebalanceListener};
 
 /// A fetch must be able to ask for at least this much.
 const FETCH_BYTES_MIN: usize = 1024;
@@ -28,6 +28,9 @@ pub enum OffsetReset {
     /// After the newest record.
     #[default]
     Latest,
+    /// At the first record that is not older than this; after the newest one if all are (KIP-1106,
+    /// `by_duration:PT1H`).
+    ByDuration(Duration),
     /// Nowhere: `poll` returns [`Error::NoOffset`] until the application seeks.
     None,
 }
@@ -63,6 +66,9 @@ pub struct ConsumerConfig {
     pub(crate) heartbeat_interval: Duration,
     pub(crate) rebalance_timeout: Duration,
     pub(crate) assignors: Vec<Assignor>,
+    pub(crate) group_protocol: GroupProtocol,
+    pub(crate) group_remote_assignor: Option<String>,
+    pub(crate) exclude_internal_topics: bool,
     pub(crate) fetch_bytes_min: usize,
     pub(crate) fetch_wait_max: Duration,
     pub(crate) fetch_bytes_max: usize,
@@ -70,6 +76,7 @@ pub struct ConsumerConfig {
     pub(crate) prefetch_bytes_max: usize,
     pub(crate) poll_records_max: usize,
     pub(crate) isolation_level: IsolationLevel,
+    pub(crate) enable_partition_end: bool,
     pub(crate) listener: Option<Arc<dyn RebalanceListener>>,
 }
 
@@ -87,6 +94,9 @@ impl ConsumerConfig {
             heartbeat_interval: Duration::from_secs(3),
             rebalance_timeout: Duration::from_secs(300),
             assignors: vec![Assignor::CooperativeSticky, Assignor::Range],
+            group_protocol: GroupProtocol::default(),
+            group_remote_assignor: None,
+            exclude_internal_topics: true,
             fetch_bytes_min: 1,
             fetch_wait_max: Duration::from_millis(500),
             fetch_bytes_max: 50 * 1024 * 1024,
@@ -94,8 +104,35 @@ impl ConsumerConfig {
             prefetch_bytes_max: 64 * 1024 * 1024,
             poll_records_max: 500,
             isolation_level: IsolationLevel::default(),
+            enable_partition_end: false,
             listener: None,
         }
+    }
+
+    /// Profile: as many records a second as possible. Fetches wait up to 500 ms for 1 MiB, and
+    /// 128 MiB may wait for `poll`.
+    pub fn high_throughput() -> Self {
+        Self::new()
+            .fetch_bytes_min(1024 * 1024)
+            .partition_fetch_bytes_max(4 * 1024 * 1024)
+            .prefetch_bytes_max(128 * 1024 * 1024)
+            .poll_records_max(5000)
+    }
+
+    /// Profile: nothing is skipped. A group without an offset starts at the oldest record,
+    /// transactions count when they are committed, and commits are left to the application.
+    pub fn high_reliability() -> Self {
+        Self::new()
+            .auto_offset_reset(OffsetReset::Earliest)
+            .isolation_level(IsolationLevel::ReadCommitted)
+    }
+
+    /// Profile: each record as soon as it is there, and little fetched ahead.
+    pub fn low_latency() -> Self {
+        Self::new()
+            .fetch_bytes_min(1)
+            .fetch_wait_max(Duration::from_millis(100))
+            .prefetch_bytes_max(8 * 1024 * 1024)
     }
 
     /// A member of the group `group_id`.
@@ -170,6 +207,30 @@ impl ConsumerConfig {
         self
     }
 
+    /// `group.protocol`: who assigns, see [`GroupProtocol`]. Default classic.
+    ///
+    /// With [`GroupProtocol::Consumer`] the coordinator decides on heartbeats
+    /// (`group.consumer.heartbeat.interval.ms`) and sessions
+    /// (`group.consumer.session.timeout.ms`), and `assignors` are not used.
+    pub fn group_protocol(mut self, protocol: GroupProtocol) -> Self {
+        self.group_protocol = protocol;
+        self
+    }
+
+    /// `group.remote.assignor`: what the coordinator is to assign by under
+    /// [`GroupProtocol::Consumer`], `uniform` or `range`. Default: it decides.
+    pub fn group_remote_assignor(mut self, assignor: impl Into<String>) -> Self {
+        self.group_remote_assignor = Some(assignor.into());
+        self
+    }
+
+    /// `exclude.internal.topics`: whether a pattern leaves out Kafka's own topics.
+    /// Counts under [`GroupProtocol::Classic`]. Default true.
+    pub fn exclude_internal_topics(mut self, exclude: bool) -> Self {
+        self.exclude_internal_topics = exclude;
+        self
+    }
+
     /// `fetch.min.bytes`: a fetch waits on the broker until this much is there,
     /// or until `fetch.max.wait.ms` have passed. Default 1.
     pub fn fetch_bytes_min(mut self, bytes: usize) -> Self {
@@ -217,6 +278,13 @@ impl ConsumerConfig {
         self
     }
 
+    /// `enable.partition.eof`: [`poll`](super::Consumer::poll) also tells when the end of a
+    /// partition is reached. Default false.
+    pub fn enable_partition_end(mut self, enable: bool) -> Self {
+        self.enable_partition_end = enable;
+        self
+    }
+
     /// Who is told, and waited for, when partitions come and go.
     pub fn rebalance_listener(mut self, listener: impl RebalanceListener) -> Self {
         self.listener = Some(Arc::new(listener));
@@ -239,6 +307,10 @@ impl ConsumerConfig {
         let names = [
             ("group.id", self.group_id.as_deref()),
             ("group.instance.id", self.group_instance_id.as_deref()),
+            (
+                "group.remote.assignor",
+                self.group_remote_assignor.as_deref(),
+            ),
         ];
         for (field, name) in names {
             if let Some(name) = name.filter(|name| !(1..=NAME_BYTES_MAX).contains(&name.len())) {
@@ -250,8 +322,13 @@ impl ConsumerConfig {
             let expected = "expected a group when group.instance.id or enable.auto.commit is set";
             return Err(Error::config("group.id", "", expected));
         }
+        if self.group_remote_assignor.is_some() && self.group_protocol == GroupProtocol::Classic {
+            let expected = "expected group.protocol = consumer when this is set";
+            let assignor = self.group_remote_assignor.clone().unwrap_or_default();
+            return Err(Error::config("group.remote.assignor", assignor, expected));
+        }
         if self.assignors.is_empty() {
-            let expected = "expected at least one of cooperative-sticky, range";
+            let expected = "expected at least one of range, roundrobin, sticky, cooperative-sticky";
             return Err(Error::config("partition.assignment.strategy", "", expected));
         }
         Ok(())

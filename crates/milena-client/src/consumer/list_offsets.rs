@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::wire::StrBytes;
 use crate::wire::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
@@ -102,6 +103,7 @@ async fn ask(
                 OffsetQuery::Earliest => TIMESTAMP_EARLIEST,
                 OffsetQuery::Latest => TIMESTAMP_LATEST,
                 OffsetQuery::Timestamp(timestamp) => *timestamp,
+                OffsetQuery::Ago(age) => timestamp_before_now(*age),
             });
         topics.entry(&partition.topic).or_default().push(asked);
     }
@@ -119,6 +121,14 @@ async fn ask(
     let timeout = client.config().request_timeout;
     let response = connection.call_at(&request, version, timeout).await?;
     Ok(read(client, response))
+}
+
+/// Milliseconds since 1970, not before it: what is below has meanings of its own.
+fn timestamp_before_now(age: Duration) -> i64 {
+    let then = SystemTime::now().checked_sub(age);
+    let since_epoch = then.and_then(|then| then.duration_since(UNIX_EPOCH).ok());
+    let milliseconds = since_epoch.unwrap_or_default().as_millis();
+    i64::try_from(milliseconds).unwrap_or(i64::MAX)
 }
 
 fn read(client: &Client, response: ListOffsetsResponse) -> Offsets {

@@ -35,12 +35,13 @@ pub use fetched::{
 };
 pub use health::ConsumerHealth;
 pub use offsets::{SeekTo, Watermarks};
+pub use partitions::PartitionEnd;
 pub(crate) use position::Question;
 pub use stream::RecordStream;
 
 use crate::client::Client;
 use crate::error::Error;
-use crate::group::{Committer, GroupCoordinator, GroupHandle};
+use crate::group::{Committer, GroupCoordinator, GroupHandle, Subscribed};
 use crate::topology::TopicPartition;
 use crate::transaction::ConsumerGroupMetadata;
 use shared::{CommitScope, Shared};
@@ -83,15 +84,20 @@ pub struct Consumer {
 /// What one `poll` brought.
 #[derive(Debug, Default)]
 #[must_use]
+#[non_exhaustive]
 pub struct Polled {
     /// Batches in the order of their offsets within each partition.
     pub batches: Vec<FetchedBatch>,
+    /// Partitions whose end is reached with these batches; none unless
+    /// [`enable_partition_end`](ConsumerConfig::enable_partition_end) is set. Told once for each
+    /// end: again when records came after it and were handed out.
+    pub ends: Vec<PartitionEnd>,
 }
 
 impl Polled {
     /// Whether there is nothing.
     pub fn is_empty(&self) -> bool {
-        self.batches.is_empty()
+        self.batches.is_empty() && self.ends.is_empty()
     }
 }
 
@@ -142,16 +148,7 @@ impl Consumer {
         I::Item: Into<String>,
     {
         self.shared.check_usable()?;
-        let Some(group) = &self.group else {
-            return Err(invalid_state(
-                "subscribe needs a group: set group.id, or assign partitions",
-            ));
-        };
-        if !group.is_subscribed() && !self.assignment().is_empty() {
-            return Err(invalid_state(
-                "partitions are assigned by hand: subscribe with a new consumer",
-            ));
-        }
+        let group = self.subscribable()?;
         let topics: Vec<Arc<str>> = topics
             .into_iter()
             .map(|topic| Arc::from(topic.into()))
@@ -164,7 +161,50 @@ impl Consumer {
             return Err(invalid_state(&allowed));
         }
         self.track(topics.clone());
-        group.subscribe(topics).await
+        let topics = topics.into_iter().collect();
+        let pattern = None;
+        group.subscribe(Subscribed { topics, pattern }).await
+    }
+
+    /// Subscribes to all topics whose whole names match `pattern`, as a member of
+    /// the group, and to no others. Topics that come or go later are taken in and
+    /// left: by the coordinator under
+    /// [`GroupProtocol::Consumer`](crate::group::GroupProtocol::Consumer), else by
+    /// this member, every `metadata.max.age.ms`.
+    ///
+    /// The syntax is that of RE2 and of the crate `regex`.
+    ///
+    /// # Errors
+    /// [`Error::Config`] for a pattern that is not a regular expression; else as
+    /// [`subscribe`](Self::subscribe).
+    pub async fn subscribe_pattern(&self, pattern: &str) -> Result<(), Error> {
+        self.shared.check_usable()?;
+        let group = self.subscribable()?;
+        if pattern.is_empty() || regex::Regex::new(&format!("^(?:{pattern})$")).is_err() {
+            let expected = "expected a regular expression, such as orders-.*";
+            return Err(Error::config("pattern", pattern, expected));
+        }
+        self.track(Vec::new());
+        let subscribed = Subscribed {
+            pattern: Some(Arc::from(pattern)),
+            ..Subscribed::default()
+        };
+        group.subscribe(subscribed).await
+    }
+
+    /// The group, if this consumer can subscribe.
+    fn subscribable(&self) -> Result<&GroupHandle, Error> {
+        let Some(group) = &self.group else {
+            return Err(invalid_state(
+                "subscribe needs a group: set group.id, or assign partitions",
+            ));
+        };
+        if !group.is_subscribed() && !self.assignment().is_empty() {
+            return Err(invalid_state(
+                "partitions are assigned by hand: subscribe with a new consumer",
+            ));
+        }
+        Ok(group)
     }
 
     /// Consumes exactly these partitions, whoever else does. With a group they
@@ -214,16 +254,21 @@ impl Consumer {
     /// others go on with the next call. [`Error::MembershipLost`] and
     /// [`Error::Closed`] that last come with each call.
     pub async fn poll(&self, timeout: Duration) -> Result<Polled, Error> {
-        let batches = self.shared.try_poll()?;
-        if !batches.is_empty() {
-            return Ok(Polled { batches });
+        let polled = self.shared.try_poll()?;
+        if !polled.is_empty() {
+            return Ok(polled);
         }
         let next = self.wait_for(timeout, || match self.shared.try_poll() {
-            Ok(batches) if batches.is_empty() => None,
+            Ok(polled) if polled.is_empty() => None,
             result => Some(result),
         });
-        let batches = next.await.transpose()?.unwrap_or_default();
-        Ok(Polled { batches })
+        Ok(next.await.transpose()?.unwrap_or_default())
+    }
+
+    /// The ends of partitions that [`consume_next`](Self::consume_next) and the stream reached since
+    /// this was last asked, see [`Polled::ends`].
+    pub fn take_partition_ends(&self) -> Vec<PartitionEnd> {
+        self.shared.partitions().take_ends()
     }
 
     /// The next record, as soon as there is one; none when `timeout` passes.

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::Consumer;
 use super::list_offsets::list_offsets;
 use super::position::{OffsetQuery, Position};
-use super::{Consumer, IsolationLevel};
 use crate::error::Error;
 use crate::topology::TopicPartition;
 
@@ -111,10 +111,7 @@ impl Consumer {
         self.shared.sync_reader();
         let table = self.shared.partitions();
         let position = table.position(partition)?;
-        let end = match self.shared.config.isolation_level {
-            IsolationLevel::ReadUncommitted => position.high_watermark(),
-            IsolationLevel::ReadCommitted => position.last_stable_offset(),
-        };
+        let end = position.end(self.shared.config.isolation_level);
         let behind = end?.saturating_sub(position.position()?);
         Some(u64::try_from(behind).unwrap_or(0))
     }

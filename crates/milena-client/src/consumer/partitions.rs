@@ -12,7 +12,7 @@ use std::time::Duration;
 use milena_wire::batch::RawBatch;
 use tokio::time::Instant;
 
-use super::config::OffsetReset;
+use super::config::{IsolationLevel, OffsetReset};
 use super::position::{FetchErrorAction, Incarnation, Position, Question};
 use crate::error::Error;
 use crate::topology::{NodeId, TopicPartition};
@@ -25,6 +25,8 @@ const ERRORS_WAITING_MAX: usize = 1024;
 #[derive(Debug, Clone)]
 pub(crate) struct TableConfig {
     pub(crate) policy: OffsetReset,
+    /// Under which level the end of a partition is told; `None` tells of none.
+    pub(crate) ends_under: Option<IsolationLevel>,
     pub(crate) retry_backoff: Duration,
     pub(crate) retry_backoff_max: Duration,
 }
@@ -91,6 +93,17 @@ struct Entry {
     is_open: bool,
 }
 
+/// All before this offset of a partition was handed out, and there was nothing behind it when the
+/// broker was last asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PartitionEnd {
+    /// The partition.
+    pub partition: TopicPartition,
+    /// The offset that its next record will have.
+    pub offset: i64,
+}
+
 /// All partitions of one consumer.
 #[derive(Debug)]
 pub(crate) struct Partitions {
@@ -102,6 +115,8 @@ pub(crate) struct Partitions {
     /// Partitions handed out from since everything was last marked processed.
     touched: Vec<TopicPartition>,
     errors: VecDeque<Error>,
+    /// Ends that the application is to be told of.
+    ends: BTreeMap<TopicPartition, i64>,
     /// Counts what may take an open batch away from its reader.
     changes: Arc<AtomicU64>,
 }
@@ -115,6 +130,7 @@ impl Partitions {
             queued_bytes: 0,
             touched: Vec::new(),
             errors: VecDeque::new(),
+            ends: BTreeMap::new(),
             changes,
         }
     }
@@ -328,7 +344,7 @@ impl Partitions {
             if !entry.is_open {
                 entry.position.on_drained();
             }
-            return false;
+            return self.note_end(partition);
         }
         if !entry.is_listed {
             entry.is_listed = true;
@@ -374,6 +390,7 @@ impl Partitions {
             }
             if entry.queue.is_empty() {
                 entry.position.on_drained();
+                self.note_end(&partition);
             } else {
                 entry.is_listed = true;
                 self.ready.push_back(partition.clone());
@@ -456,6 +473,7 @@ impl Partitions {
                 entry.position.mark_all_processed();
                 if entry.queue.is_empty() {
                     entry.position.on_drained();
+                    self.note_end(partition);
                 } else if !entry.is_listed {
                     entry.is_listed = true;
                     // The same partition goes on: its next batch is the next in
@@ -496,6 +514,31 @@ impl Partitions {
                 entry.position.mark_all_processed();
             }
         }
+    }
+
+    /// Notes that a partition's end is reached, if it is and somebody wants to know.
+    fn note_end(&mut self, partition: &TopicPartition) -> bool {
+        let Some(level) = self.config.ends_under else {
+            return false;
+        };
+        let Some(entry) = self.entries.get_mut(partition) else {
+            return false;
+        };
+        if entry.is_open || !entry.queue.is_empty() {
+            return false;
+        }
+        let end = entry.position.take_end(level);
+        self.ends
+            .extend(end.map(|offset| (partition.clone(), offset)));
+        end.is_some()
+    }
+
+    /// The ends reached since this was last asked, of partitions that still are assigned.
+    pub(crate) fn take_ends(&mut self) -> Vec<PartitionEnd> {
+        let ends = std::mem::take(&mut self.ends).into_iter();
+        ends.filter(|(partition, _)| self.entries.contains_key(partition))
+            .map(|(partition, offset)| PartitionEnd { partition, offset })
+            .collect()
     }
 
     pub(crate) fn push_error(&mut self, error: Error) {

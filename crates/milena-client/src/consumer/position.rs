@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::config::OffsetReset;
+use super::config::{IsolationLevel, OffsetReset};
 use crate::backoff::Backoff;
 use crate::topology::NodeId;
 use crate::wire::ErrorCode;
@@ -21,6 +21,8 @@ pub(crate) enum OffsetQuery {
     Latest,
     /// The first record at or after this time, in milliseconds since the epoch.
     Timestamp(i64),
+    /// The first record that is not older than this when the question is asked.
+    Ago(Duration),
 }
 
 /// What must be found out before fetching can start.
@@ -84,6 +86,8 @@ pub(crate) struct Position {
     leader_epoch: i32,
     high_watermark: Option<i64>,
     last_stable_offset: Option<i64>,
+    /// The end that the application was told of last.
+    end_told: Option<i64>,
     is_paused: bool,
     /// Being given up: nothing is fetched or handed out any more.
     is_revoking: bool,
@@ -111,6 +115,7 @@ impl Position {
             leader_epoch: -1,
             high_watermark: None,
             last_stable_offset: None,
+            end_told: None,
             is_paused: false,
             is_revoking: false,
             is_held: false,
@@ -144,12 +149,23 @@ impl Position {
         self.last_epoch
     }
 
-    pub(crate) fn high_watermark(&self) -> Option<i64> {
-        self.high_watermark
+    /// The offset after the last record that can be read, as of the last fetch.
+    pub(crate) fn end(&self, level: IsolationLevel) -> Option<i64> {
+        match level {
+            IsolationLevel::ReadUncommitted => self.high_watermark,
+            IsolationLevel::ReadCommitted => self.last_stable_offset,
+        }
     }
 
-    pub(crate) fn last_stable_offset(&self) -> Option<i64> {
-        self.last_stable_offset
+    /// The end of the partition, if all before it was handed out and nobody was told yet.
+    pub(crate) fn take_end(&mut self, level: IsolationLevel) -> Option<i64> {
+        let position = self.handed_out;
+        let reached = self.can_hand_out() && self.end(level).is_some_and(|end| position >= end);
+        let is_news = reached && self.end_told != Some(position);
+        is_news.then(|| {
+            self.end_told = Some(position);
+            position
+        })
     }
 
     pub(crate) fn is_paused(&self) -> bool {
@@ -401,6 +417,7 @@ impl Position {
         self.fetch_offset = offset;
         self.handed_out = offset;
         self.processed = self.processed.min(offset);
+        self.end_told = None;
     }
 
     pub(crate) fn pause(&mut self) {
@@ -427,6 +444,7 @@ impl Position {
 
     fn jump(&mut self) {
         self.incarnation.0 += 1;
+        self.end_told = None;
         self.on_success();
     }
 
@@ -443,6 +461,7 @@ impl Position {
         let query = match policy {
             OffsetReset::Earliest => OffsetQuery::Earliest,
             OffsetReset::Latest => OffsetQuery::Latest,
+            OffsetReset::ByDuration(age) => OffsetQuery::Ago(age),
             OffsetReset::None => {
                 self.phase = Phase::Failed;
                 return false;

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use super::Polled;
 use super::config::ConsumerConfig;
 use super::fetched::FetchedBatch;
 use super::membership::Memberships;
@@ -66,6 +67,9 @@ impl Shared {
     pub(crate) fn new(client: Client, config: ConsumerConfig) -> Self {
         let table_config = TableConfig {
             policy: config.auto_offset_reset,
+            ends_under: config
+                .enable_partition_end
+                .then_some(config.isolation_level),
             retry_backoff: client.config().retry_backoff,
             retry_backoff_max: client.config().retry_backoff_max,
         };
@@ -107,12 +111,12 @@ impl Shared {
         self.reader().sync(self);
     }
 
-    /// Batches for the application, if there are any; an error if one waits.
-    pub(super) fn try_poll(&self) -> Result<Vec<FetchedBatch>, Error> {
+    /// What there is for the application, if anything; an error if one waits.
+    pub(super) fn try_poll(&self) -> Result<Polled, Error> {
         self.note_poll();
         self.check_usable()?;
         let member = self.memberships.current();
-        let taken = {
+        let (taken, mut ends) = {
             let mut partitions = self.partitions();
             partitions.mark_touched_processed();
             if let Some(error) = partitions.pop_error() {
@@ -120,7 +124,7 @@ impl Shared {
             }
             let taken = partitions.take(self.config.poll_records_max);
             self.wake_fetchers(&partitions);
-            taken
+            (taken, partitions.take_ends())
         };
         if !taken.is_empty() {
             self.memberships.set_polled_as(member);
@@ -143,13 +147,15 @@ impl Shared {
                 }
             }
         }
+        ends.retain(|end| !unreadable.contains(&end.partition));
         if batches.is_empty()
+            && ends.is_empty()
             && !unreadable.is_empty()
             && let Some(error) = self.partitions().pop_error()
         {
             return Err(error);
         }
-        Ok(batches)
+        Ok(Polled { batches, ends })
     }
 
     /// Whether fetching may go on: less waits than half of what is allowed. The

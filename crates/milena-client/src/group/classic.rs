@@ -5,7 +5,6 @@
 //! out; whoever drives it carries them out and reports back. Failures and what
 //! they mean are `failure`'s.
 
-mod action;
 mod failure;
 
 use std::collections::BTreeSet;
@@ -14,9 +13,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-pub(crate) use action::{Action, GroupFailure, Identity, JoinCall, Joined, SyncCall, Trouble};
-
-use super::assignor::{Assignments, Assignor, RebalanceProtocol};
+use super::action::{Action, Destination, Identity, JoinCall, Joined, SyncCall, Trouble};
+use super::assignor::{Assignments, Assignor, PreviousAssignment, RebalanceProtocol};
 use crate::backoff::Backoff;
 use crate::topology::TopicPartition;
 
@@ -70,14 +68,6 @@ enum Next {
     Leave(Destination),
 }
 
-/// Where a member is after leaving.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Destination {
-    Idle,
-    Stalled,
-    Closed,
-}
-
 /// The state of one member.
 #[derive(Debug)]
 pub(crate) struct ClassicMember {
@@ -87,6 +77,8 @@ pub(crate) struct ClassicMember {
     topics: BTreeSet<Arc<str>>,
     /// What it may consume; partitions being given up are no longer in it.
     owned: BTreeSet<TopicPartition>,
+    /// The last assignment, whatever became of it since.
+    previous: Option<PreviousAssignment>,
     /// As of the assignor chosen last.
     protocol: RebalanceProtocol,
     is_leader: bool,
@@ -108,6 +100,7 @@ impl ClassicMember {
             identity: Identity::default(),
             topics: BTreeSet::new(),
             owned: BTreeSet::new(),
+            previous: None,
             protocol: RebalanceProtocol::Cooperative,
             is_leader: false,
             wants_rejoin: false,
@@ -394,6 +387,7 @@ impl ClassicMember {
             identity: self.identity.clone(),
             topics: self.topics.iter().cloned().collect(),
             owned: self.owned.iter().cloned().collect(),
+            previous: self.previous.clone(),
             assignors: self.config.assignors.clone(),
         }));
     }
@@ -434,6 +428,10 @@ impl ClassicMember {
 
     fn settle(&mut self, assigned: BTreeSet<TopicPartition>) {
         let added: Vec<TopicPartition> = assigned.difference(&self.owned).cloned().collect();
+        self.previous = Some(PreviousAssignment {
+            partitions: assigned.iter().cloned().collect(),
+            generation: Some(self.identity.generation),
+        });
         self.owned = assigned;
         self.phase = Phase::Stable;
         self.actions.push(Action::Start(added));

@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
-use super::classic::Identity;
+use super::action::Identity;
 use super::coordinator::GroupCoordinator;
 use super::offsets::{self, OffsetToCommit};
 use crate::backoff::Backoff;
@@ -72,6 +72,8 @@ enum Attempt {
     AfterRebalance(Vec<OffsetToCommit>, Error),
     /// Try these again in the next generation.
     NextGeneration(Vec<OffsetToCommit>, Error),
+    /// Try these again under the epoch the coordinator has by now (KIP-848).
+    NextEpoch(Vec<OffsetToCommit>, Error),
     Failed(Error),
 }
 
@@ -105,7 +107,9 @@ impl Committer {
                     continue;
                 }
                 Attempt::AfterRebalance(rest, error) => (rest, error, Wanted::Settled),
-                Attempt::NextGeneration(rest, error) => (rest, error, Wanted::OtherThan(&identity)),
+                Attempt::NextGeneration(rest, error) | Attempt::NextEpoch(rest, error) => {
+                    (rest, error, Wanted::OtherThan(&identity))
+                }
             };
             pause(&mut backoff, deadline, error).await?;
             self.wait_for_identity(wanted, deadline).await?;
@@ -141,7 +145,9 @@ impl Committer {
                 Attempt::Failed(error)
                 | Attempt::AfterRebalance(_, error)
                 | Attempt::NextGeneration(_, error) => return Err(error),
-                Attempt::Again(rest, error) => {
+                // What is being given up is ours until that is done, whatever the
+                // epoch.
+                Attempt::Again(rest, error) | Attempt::NextEpoch(rest, error) => {
                     pause(&mut backoff, deadline, error).await?;
                     offsets = rest;
                 }
@@ -253,7 +259,17 @@ impl Committer {
                 self.refused.notify_one();
                 Attempt::NextGeneration(rest, error)
             }
-            ErrorCode::UnknownMemberId | ErrorCode::FencedInstanceId => {
+            ErrorCode::StaleMemberEpoch if self.is_subscribed() => {
+                self.refused.notify_one();
+                Attempt::NextEpoch(rest, error)
+            }
+            // The last one when the group was deleted under its members.
+            ErrorCode::UnknownMemberId
+            | ErrorCode::FencedInstanceId
+            | ErrorCode::FencedMemberEpoch
+            | ErrorCode::GroupIdNotFound
+                if self.is_subscribed() =>
+            {
                 self.refused.notify_one();
                 Attempt::Failed(self.partitions_lost(code.message()))
             }

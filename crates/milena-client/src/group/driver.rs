@@ -1,8 +1,11 @@
-//! The task that carries out what a classic member decides.
+//! The task that carries out what a member decides.
 //!
 //! Owns the loop between the state machine, the coordinator, the jobs on
 //! partitions and the application's commands. Heartbeats go on whatever the
 //! application does; must not decide anything the state machine could.
+
+mod leader;
+mod pattern;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -14,11 +17,16 @@ use futures_util::stream::FuturesUnordered;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
-use super::assignor::{Assignments, Assignor, MemberSubscription};
-use super::classic::{Action, ClassicMember, GroupFailure, Identity, MemberConfig, Trouble};
+use super::GroupProtocol;
+use super::action::{Action, Beat, GroupFailure, Identity, TopicNames, Trouble};
+use super::assignor::{Assignments, Assignor};
+use super::beat::{BeatConfig, BeatRequests, name_topics};
+use super::classic::{ClassicMember, MemberConfig};
 use super::committer::{Committer, Membership};
+use super::consumer_protocol::{ConsumerMemberConfig, ConsumerProtocolMember};
 use super::handle::Command;
 use super::jobs::{JobDone, Jobs};
+use super::member::Member;
 use super::requests::{GroupRequests, JoinOutcome, RequestConfig};
 use crate::consumer::shared::Shared;
 use crate::error::Error;
@@ -38,15 +46,18 @@ enum Answer {
     },
     Synced(Result<Vec<TopicPartition>, GroupFailure>),
     Heartbeat(Identity, Result<(), GroupFailure>),
+    Beat(u64, Result<Beat, GroupFailure>),
+    Named(TopicNames),
     Left,
 }
 
 /// Drives one member.
 pub(super) struct Driver {
-    member: ClassicMember,
+    member: Member,
     shared: Arc<Shared>,
     committer: Committer,
     requests: GroupRequests,
+    beats: BeatRequests,
     memberships: watch::Sender<Membership>,
     commands: mpsc::Receiver<Command>,
     jobs: Jobs,
@@ -58,6 +69,10 @@ pub(super) struct Driver {
     watched: BTreeMap<Arc<str>, i32>,
     /// When to look again for watched topics that do not exist yet.
     look_again_at: Option<Instant>,
+    /// The pattern that a classic member subscribes to.
+    pattern: Option<pattern::PatternWatch>,
+    /// Topics of what the member owns, which metadata keeps up to date.
+    tracked: BTreeSet<Arc<str>>,
     last_poll: Instant,
     closing: Option<oneshot::Sender<Result<(), Error>>>,
     last_commit: Result<(), Error>,
@@ -72,21 +87,25 @@ impl Driver {
     ) -> Self {
         let shared = Arc::clone(&committer.shared);
         let config = &shared.config;
-        let member_config = MemberConfig {
-            is_static: config.group_instance_id.is_some(),
-            assignors: config.assignors.clone(),
-            session_timeout: config.session_timeout,
-            heartbeat_interval: config.heartbeat_interval,
-            retry_backoff: shared.client.config().retry_backoff,
-            retry_backoff_max: shared.client.config().retry_backoff_max,
+        let now = Instant::now();
+        let member = match config.group_protocol {
+            GroupProtocol::Classic => Member::Classic(Box::new(classic_member(&shared, now))),
+            GroupProtocol::Consumer => Member::Consumer(Box::new(consumer_member(&shared, now))),
         };
         let request_config = RequestConfig {
             group_instance_id: config.group_instance_id.clone(),
             session_timeout: config.session_timeout,
             rebalance_timeout: config.rebalance_timeout,
         };
+        let beat_config = BeatConfig {
+            group_instance_id: config.group_instance_id.clone(),
+            remote_assignor: config.group_remote_assignor.clone(),
+            rebalance_timeout: config.rebalance_timeout,
+            session_timeout: config.session_timeout,
+        };
         Self {
-            member: ClassicMember::new(member_config, Instant::now()),
+            member,
+            beats: BeatRequests::new(Arc::clone(&committer.coordinator), beat_config),
             requests: GroupRequests::new(Arc::clone(&committer.coordinator), request_config),
             jobs: Jobs::new(committer.clone()),
             shared,
@@ -97,7 +116,9 @@ impl Driver {
             round: 0,
             watched: BTreeMap::new(),
             look_again_at: None,
-            last_poll: Instant::now(),
+            pattern: None,
+            tracked: BTreeSet::new(),
+            last_poll: now,
             closing: None,
             last_commit: Ok(()),
             orphaned_until: None,
@@ -126,6 +147,9 @@ impl Driver {
                     }
                 }
                 done = self.jobs.next_done() => self.on_job_done(done),
+                topics = pattern::next_listing(&mut self.pattern) => {
+                    self.on_listing(topics);
+                }
                 Ok(()) = metadata.changed() => self.check_watched(),
                 () = refused.notified() => self.member.on_commit_refused(Instant::now()),
                 () = shared.polled_again.notified() => {
@@ -140,6 +164,7 @@ impl Driver {
             self.member.tick(now);
         }
         self.unwatch();
+        self.track(BTreeSet::new());
         if let Some(closing) = self.closing.take() {
             let _ = closing.send(self.last_commit);
         }
@@ -170,25 +195,42 @@ impl Driver {
     fn on_command(&mut self, command: Option<Command>) {
         let now = Instant::now();
         match command {
-            Some(Command::Subscribe(topics)) => {
+            Some(Command::Subscribe(subscribed)) => {
                 self.last_poll = now;
-                self.member.subscribe(topics, now);
+                self.subscribe(subscribed, now);
             }
             Some(Command::Close(closing)) => {
                 self.closing = Some(closing);
-                self.member.close();
+                self.pattern = None;
+                self.member.close(now);
             }
             None => {
                 self.orphaned_until = Some(now + ORPHAN_TIMEOUT);
                 self.jobs.orphan();
-                self.member.close();
+                self.pattern = None;
+                self.member.close(now);
             }
         }
     }
 
     fn on_answer(&mut self, answer: Answer) {
         let now = Instant::now();
-        let member = &mut self.member;
+        match &mut self.member {
+            Member::Classic(_) => self.on_classic_answer(answer, now),
+            Member::Consumer(member) => match answer {
+                Answer::Beat(number, Ok(beat)) => member.on_beat(number, beat, now),
+                Answer::Beat(number, Err(failure)) => member.on_beat_failed(number, failure, now),
+                Answer::Named(names) => member.on_names(names, now),
+                Answer::Left => member.on_left(now),
+                _ => {}
+            },
+        }
+    }
+
+    fn on_classic_answer(&mut self, answer: Answer, now: Instant) {
+        let Member::Classic(member) = &mut self.member else {
+            return;
+        };
         match answer {
             Answer::Joined(JoinOutcome::Joined(joined)) => member.on_joined(joined, now),
             Answer::Joined(JoinOutcome::MemberIdRequired(id)) => member.on_member_id_required(id),
@@ -197,14 +239,15 @@ impl Driver {
                 assignor,
                 outcome: Some((assignments, watched)),
             } => {
+                member.on_assigned(assignor, assignments);
                 self.watch(watched);
-                self.member.on_assigned(assignor, assignments);
             }
             Answer::Assigned { outcome: None, .. } => member.on_assign_failed(now),
             Answer::Synced(Ok(partitions)) => member.on_synced(partitions, now),
             Answer::Synced(Err(failure)) => member.on_sync_failed(failure, now),
             Answer::Heartbeat(identity, result) => member.on_heartbeat(&identity, result, now),
             Answer::Left => member.on_left(now),
+            Answer::Beat(..) | Answer::Named(_) => {}
         }
     }
 
@@ -212,6 +255,7 @@ impl Driver {
         if let JobDone::GivenUp(result) = done {
             self.last_commit = result;
             self.member.on_given_up(Instant::now());
+            self.track(self.member.owned_topics());
         }
     }
 
@@ -227,7 +271,7 @@ impl Driver {
                 Action::Assign { assignor, members } => {
                     let shared = Arc::clone(&self.shared);
                     self.call(async move {
-                        let outcome = assign(&shared, assignor, &members).await;
+                        let outcome = leader::assign(&shared, assignor, &members).await;
                         Answer::Assigned { assignor, outcome }
                     });
                 }
@@ -238,12 +282,15 @@ impl Driver {
                     let result = requests.heartbeat(&identity).await;
                     Answer::Heartbeat(identity, result)
                 }),
-                Action::Leave(identity) => self.call(async move {
-                    if let Err(failure) = requests.leave(&identity).await {
-                        tracing::debug!(event = "group_leave_failed", ?failure);
-                    }
-                    Answer::Left
-                }),
+                Action::Beat(call) => {
+                    let beats = self.beats.clone();
+                    self.call(async move { Answer::Beat(call.number, beats.beat(call).await) });
+                }
+                Action::NameTopics(ids) => {
+                    let client = self.shared.client.clone();
+                    self.call(async move { Answer::Named(name_topics(&client, ids).await) });
+                }
+                Action::Leave(identity) => self.leave(identity),
                 Action::Revoke(partitions) => self.jobs.revoke(partitions),
                 Action::Lose(partitions) => self.jobs.lose(partitions),
                 Action::Start(partitions) => self.start(partitions),
@@ -251,6 +298,21 @@ impl Driver {
                 Action::Report(trouble) => self.report(trouble),
             }
         }
+    }
+
+    fn leave(&mut self, identity: Identity) {
+        let (requests, beats) = (self.requests.clone(), self.beats.clone());
+        let is_classic = matches!(self.member, Member::Classic(_));
+        self.call(async move {
+            let left = match is_classic {
+                true => requests.leave(&identity).await,
+                false => beats.leave(&identity).await,
+            };
+            if let Err(failure) = left {
+                tracing::debug!(event = "group_leave_failed", ?failure);
+            }
+            Answer::Left
+        });
     }
 
     fn call(&mut self, answer: impl Future<Output = Answer> + Send + 'static) {
@@ -267,9 +329,10 @@ impl Driver {
             generation = identity.generation,
             member_id = identity.member_id,
             is_leader = self.member.is_leader(),
-            partitions = self.member.owned().len(),
+            partitions = self.member.owned_count(),
             added = partitions.len(),
         );
+        self.track(self.member.owned_topics());
         self.jobs.start(partitions);
         if !self.member.is_leader() {
             self.unwatch();
@@ -319,111 +382,59 @@ impl Driver {
             self.last_poll = now;
         }
         let is_overdue = now - self.last_poll >= self.shared.config.rebalance_timeout;
-        if is_overdue && self.member.on_poll_overdue() {
+        if is_overdue && self.member.on_poll_overdue(now) {
             self.shared.set_stalled();
         }
     }
 
-    /// The leader's assignment is based on these.
-    fn watch(&mut self, watched: BTreeMap<Arc<str>, i32>) {
-        self.shared.client.metadata().track(watched.keys().cloned());
-        self.unwatch();
-        self.watched = watched;
-    }
-
-    fn unwatch(&mut self) {
-        let watched = std::mem::take(&mut self.watched);
-        self.shared
-            .client
-            .metadata()
-            .untrack(watched.keys().map(AsRef::as_ref));
-    }
-
-    /// Topics that do not exist yet are asked for more often than metadata is
-    /// refreshed otherwise.
-    fn look_for_missing(&mut self, now: Instant) {
-        let is_missing = self.watched.values().any(|count| *count == 0);
-        if !is_missing || !self.member.is_leader() {
-            self.look_again_at = None;
-        } else if self.look_again_at.is_none_or(|at| at <= now) {
-            self.look_again_at = Some(now + self.shared.client.config().retry_backoff_max);
-            self.shared.client.metadata().request_refresh();
-        }
-    }
-
-    /// Partitions were added, or a topic has come or gone: assign anew.
-    fn check_watched(&mut self) {
-        if self.watched.is_empty() || !self.member.is_leader() {
+    /// Has metadata keep these topics up to date instead of the former ones.
+    fn track(&mut self, topics: BTreeSet<Arc<str>>) {
+        if topics == self.tracked {
             return;
         }
-        let topics: BTreeSet<Arc<str>> = self.watched.keys().cloned().collect();
-        let current = partition_counts(&self.shared, &topics);
-        if current != self.watched {
-            // Not again for the same change.
-            self.watched = current;
-            self.member.request_rejoin();
-        }
+        let metadata = self.shared.client.metadata();
+        metadata.track(topics.iter().cloned());
+        metadata.untrack(self.tracked.iter().map(AsRef::as_ref));
+        self.tracked = topics;
     }
 }
 
-/// Runs the assignor on what there is to assign; none when the cluster does not
-/// tell.
-async fn assign(
-    shared: &Shared,
-    assignor: Assignor,
-    members: &[MemberSubscription],
-) -> Option<(Assignments, BTreeMap<Arc<str>, i32>)> {
-    let topics: BTreeSet<Arc<str>> = members
-        .iter()
-        .flat_map(|member| member.topics.iter().cloned())
-        .collect();
-    let metadata = shared.client.metadata();
-    metadata.track(topics.iter().cloned());
-    let deadline = Instant::now() + shared.client.config().request_timeout;
-    let refreshed = metadata.refreshed(deadline).await;
-    let counts = partition_counts(shared, &topics);
-    metadata.untrack(topics.iter().map(AsRef::as_ref));
-    if let Err(error) = refreshed {
-        tracing::warn!(event = "group_assign_failed", %error);
-        return None;
-    }
-    let existing = counts.iter().filter(|(_, count)| **count > 0);
-    let existing: BTreeMap<Arc<str>, i32> = existing
-        .map(|(topic, count)| (Arc::clone(topic), *count))
-        .collect();
-    for topic in counts
-        .iter()
-        .filter(|(_, count)| **count == 0)
-        .map(|(topic, _)| topic)
-    {
-        tracing::warn!(event = "group_topic_unknown", %topic);
-    }
-    Some((assignor.assign(members, &existing), counts))
-}
-
-/// The number of partitions of each topic; 0 of those that do not exist.
-fn partition_counts(shared: &Shared, topics: &BTreeSet<Arc<str>>) -> BTreeMap<Arc<str>, i32> {
-    let snapshot = shared.client.metadata().snapshot();
-    let count_of = |topic: &Arc<str>| {
-        let partitions = snapshot
-            .topic(topic)
-            .map_or(0, |topic| topic.partitions.len());
-        (
-            Arc::clone(topic),
-            i32::try_from(partitions).unwrap_or(i32::MAX),
-        )
+fn classic_member(shared: &Shared, now: Instant) -> ClassicMember {
+    let config = &shared.config;
+    let member_config = MemberConfig {
+        is_static: config.group_instance_id.is_some(),
+        assignors: config.assignors.clone(),
+        session_timeout: config.session_timeout,
+        heartbeat_interval: config.heartbeat_interval,
+        retry_backoff: shared.client.config().retry_backoff,
+        retry_backoff_max: shared.client.config().retry_backoff_max,
     };
-    topics.iter().map(count_of).collect()
+    ClassicMember::new(member_config, now)
+}
+
+fn consumer_member(shared: &Shared, now: Instant) -> ConsumerProtocolMember {
+    let config = &shared.config;
+    let member_config = ConsumerMemberConfig {
+        is_static: config.group_instance_id.is_some(),
+        session_timeout: config.session_timeout,
+        heartbeat_interval: config.heartbeat_interval,
+        retry_backoff: shared.client.config().retry_backoff,
+        retry_backoff_max: shared.client.config().retry_backoff_max,
+    };
+    let member_id = uuid::Uuid::new_v4().to_string();
+    ConsumerProtocolMember::new(member_config, member_id, now)
 }
 
 fn fatal_error(group_id: &str, failure: GroupFailure) -> Error {
     match failure {
-        GroupFailure::Code(code @ (ErrorCode::FencedInstanceId | ErrorCode::UnknownMemberId)) => {
-            Error::MembershipLost {
-                group_id: group_id.to_owned(),
-                reason: code.message().to_owned(),
-            }
-        }
+        GroupFailure::Code(
+            code @ (ErrorCode::FencedInstanceId
+            | ErrorCode::UnreleasedInstanceId
+            | ErrorCode::UnknownMemberId),
+        ) => Error::MembershipLost {
+            group_id: group_id.to_owned(),
+            reason: code.message().to_owned(),
+        },
         GroupFailure::Code(code) => Error::broker(code, format!("member of group {group_id:?}")),
         GroupFailure::Unusable(problem) => Error::protocol(problem),
         GroupFailure::Unreachable => Error::protocol("the coordinator cannot be reached"),

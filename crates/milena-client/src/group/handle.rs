@@ -3,7 +3,6 @@
 //! Owns the commands to the task and the view on its state; what the task
 //! makes of them is `driver`'s.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -11,6 +10,7 @@ use std::time::Duration;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::task::AbortHandle;
 
+use super::action::Subscribed;
 use super::committer::{Committer, Membership};
 use super::coordinator::GroupCoordinator;
 use super::driver::Driver;
@@ -25,7 +25,7 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(60);
 /// What the application wants of its member.
 #[derive(Debug)]
 pub(super) enum Command {
-    Subscribe(BTreeSet<Arc<str>>),
+    Subscribe(Subscribed),
     /// Give up everything, leave, tell how the last commit went.
     Close(oneshot::Sender<Result<(), Error>>),
 }
@@ -73,9 +73,9 @@ impl GroupHandle {
         self.is_subscribed().then_some(membership)
     }
 
-    pub(crate) async fn subscribe(&self, topics: Vec<Arc<str>>) -> Result<(), Error> {
+    pub(crate) async fn subscribe(&self, subscribed: Subscribed) -> Result<(), Error> {
         self.committer.is_subscribed.store(true, Ordering::Release);
-        let command = Command::Subscribe(topics.into_iter().collect());
+        let command = Command::Subscribe(subscribed);
         self.commands.send(command).await.map_err(|_| Error::Closed)
     }
 

@@ -16,7 +16,7 @@ use crate::wire::messages::offset_fetch_request::{
 use crate::wire::messages::offset_fetch_response::OffsetFetchResponse;
 use crate::wire::messages::{ApiKey, GroupId, OffsetCommitRequest, OffsetFetchRequest, TopicName};
 
-use super::classic::Identity;
+use super::action::Identity;
 use super::coordinator::GroupCoordinator;
 use crate::error::Error;
 use crate::topology::TopicPartition;

@@ -15,11 +15,11 @@ use crate::wire::messages::{
     ApiKey, GroupId, HeartbeatRequest, JoinGroupRequest, LeaveGroupRequest, SyncGroupRequest,
 };
 
+use super::action::{GroupFailure, Identity, JoinCall, Joined, SyncCall};
 use super::assignor::{Assignor, MemberSubscription};
-use super::classic::{GroupFailure, Identity, JoinCall, Joined, SyncCall};
 use super::coordinator::GroupCoordinator;
 use super::subscription::{
-    decode_assignment, decode_subscription, encode_assignment, encode_subscription,
+    Subscription, decode_assignment, decode_subscription, encode_assignment, encode_subscription,
 };
 use crate::topology::TopicPartition;
 use crate::wire::ErrorCode;
@@ -65,11 +65,16 @@ impl GroupRequests {
 
     /// Joins the group; waits for as long as its other members may take.
     pub(crate) async fn join(&self, call: JoinCall) -> JoinOutcome {
-        let metadata = encode_subscription(&call.topics, &call.owned, call.identity.generation);
+        let subscription = Subscription {
+            topics: &call.topics,
+            owned: &call.owned,
+            generation: call.identity.generation,
+            previous: call.previous.as_ref(),
+        };
         let protocols = call.assignors.iter().map(|assignor| {
             JoinGroupRequestProtocol::default()
                 .with_name(StrBytes::from_static_str(assignor.name()))
-                .with_metadata(metadata.clone())
+                .with_metadata(encode_subscription(*assignor, subscription))
         });
         let request = JoinGroupRequest::default()
             .with_group_id(self.group_id())
@@ -206,6 +211,7 @@ fn read_join(response: JoinGroupResponse) -> JoinOutcome {
         .iter()
         .filter_map(|member| {
             let subscription = decode_subscription(
+                assignor,
                 &member.member_id,
                 member.group_instance_id.as_deref(),
                 &member.metadata,

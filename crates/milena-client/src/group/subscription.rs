@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::group::assignor::MemberSubscription;
+use crate::group::assignor::{Assignor, MemberSubscription, PreviousAssignment};
 use crate::topology::TopicPartition;
 
 /// The version we write. Readers of an older one ignore the fields they do not
@@ -26,31 +26,70 @@ pub(crate) struct SubscriptionError {
     problem: &'static str,
 }
 
-/// Encodes what this member subscribes to and owns.
+/// What one member tells the leader.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Subscription<'a> {
+    pub(crate) topics: &'a [Arc<str>],
+    /// What it has not given up.
+    pub(crate) owned: &'a [TopicPartition],
+    /// The generation in which that was assigned.
+    pub(crate) generation: i32,
+    /// What it was assigned last, given up or not.
+    pub(crate) previous: Option<&'a PreviousAssignment>,
+}
+
+/// Encodes what this member subscribes to and owns, for `assignor`.
 ///
-/// The generation goes both into the user data, where Java members before
-/// protocol version 2 look for it, and into its own field.
-pub(crate) fn encode_subscription(
-    topics: &[Arc<str>],
-    owned: &[TopicPartition],
-    generation: i32,
-) -> Bytes {
+/// The cooperative assignor's generation goes both into the user data, where
+/// Java members before protocol version 2 look for it, and into its own field.
+pub(crate) fn encode_subscription(assignor: Assignor, subscription: Subscription<'_>) -> Bytes {
     let mut out = Vec::with_capacity(64);
     put_i16(&mut out, VERSION_WRITTEN);
-    put_count(&mut out, topics.len());
-    for topic in topics {
+    put_count(&mut out, subscription.topics.len());
+    for topic in subscription.topics {
         put_string(&mut out, topic);
     }
-    put_count(&mut out, size_of::<i32>());
-    put_i32(&mut out, generation);
-    put_partitions(&mut out, owned);
-    put_i32(&mut out, generation);
+    match (assignor, subscription.previous) {
+        (Assignor::Sticky, Some(previous)) => put_bytes(&mut out, &sticky_user_data(previous)),
+        (Assignor::CooperativeSticky, _) => {
+            put_bytes(&mut out, &subscription.generation.to_be_bytes());
+        }
+        _ => put_i32(&mut out, -1), // No user data.
+    }
+    put_partitions(&mut out, subscription.owned);
+    put_i32(&mut out, subscription.generation);
     put_i16(&mut out, -1); // No rack.
     Bytes::from(out)
 }
 
-/// Decodes what the member called `member_id` subscribes to and owns.
+/// The previous assignment and its generation, as Java's sticky assignor
+/// keeps them since KIP-341.
+fn sticky_user_data(previous: &PreviousAssignment) -> Vec<u8> {
+    let mut out = Vec::with_capacity(64);
+    put_partitions(&mut out, &previous.partitions);
+    put_i32(&mut out, previous.generation.unwrap_or(-1));
+    out
+}
+
+/// Reads what [`sticky_user_data`] writes. Before KIP-341 there was no
+/// generation; bytes that are neither tell of nothing.
+fn previous_of_user_data(user_data: &[u8]) -> Option<PreviousAssignment> {
+    let mut input = Reader::new("user data", user_data);
+    let partitions = input.take_partitions().ok()?;
+    let generation = match input.is_empty() {
+        true => None,
+        false => Some(input.take_i32().ok()?),
+    };
+    Some(PreviousAssignment {
+        partitions,
+        generation,
+    })
+}
+
+/// Decodes what the member called `member_id` subscribes to and owns, written
+/// for `assignor`.
 pub(crate) fn decode_subscription(
+    assignor: Assignor,
     member_id: &str,
     group_instance_id: Option<&str>,
     bytes: &[u8],
@@ -72,12 +111,16 @@ pub(crate) fn decode_subscription(
     } else {
         user_data.and_then(generation_of_user_data)
     };
+    let previous = user_data
+        .filter(|_| assignor == Assignor::Sticky)
+        .and_then(previous_of_user_data);
     Ok(MemberSubscription {
         member_id: member_id.to_owned(),
         group_instance_id: group_instance_id.map(str::to_owned),
         topics,
         owned,
         generation,
+        previous,
     })
 }
 
@@ -120,6 +163,11 @@ fn put_count(out: &mut Vec<u8>, count: usize) {
         out,
         i32::try_from(count).expect("invariant: our own lists fit an i32"),
     );
+}
+
+fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
+    put_count(out, bytes.len());
+    out.extend_from_slice(bytes);
 }
 
 fn put_string(out: &mut Vec<u8>, text: &str) {

@@ -2,14 +2,21 @@
 
 use std::io;
 
+use std::sync::Arc;
+
 use bytes::{BufMut, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt};
+
+use crate::buffer_pool::BufferPool;
 
 /// What is read at once while frames are small; a larger frame gets a buffer of exactly its size.
 const READ_BYTES: usize = 64 * 1024;
 /// Below this much free space the read buffer is replaced.
 const READ_BYTES_MIN: usize = 8 * 1024;
 const LENGTH_BYTES: usize = 4;
+/// Buffers of large frames that a connection keeps while one large frame follows the other.
+const SPARE_BUFFERS_MAX: usize = 4;
+const SPARE_BYTES_MAX: usize = 32 * 1024 * 1024;
 
 /// Splits what arrives into frames.
 #[derive(Debug)]
@@ -18,12 +25,13 @@ pub(super) struct FrameReader<R> {
     frame_bytes_max: usize,
     buffer: BytesMut,
     large: Option<LargeFrame>,
+    spare: Arc<BufferPool>,
 }
 
 /// A frame that does not fit the read buffer, on its way.
 #[derive(Debug)]
 struct LargeFrame {
-    buffer: BytesMut,
+    buffer: Vec<u8>,
     bytes_missing: usize,
 }
 
@@ -49,13 +57,14 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
             frame_bytes_max,
             buffer: BytesMut::with_capacity(READ_BYTES),
             large: None,
+            spare: BufferPool::new(SPARE_BUFFERS_MAX, SPARE_BYTES_MAX),
         }
     }
 
     /// The next frame without its length, if it has arrived whole.
     pub(super) fn take_frame(&mut self) -> Result<Option<Bytes>, FrameError> {
         if let Some(large) = self.large.take_if(|large| large.bytes_missing == 0) {
-            return Ok(Some(large.buffer.freeze()));
+            return Ok(Some(self.spare.lend(large.buffer)));
         }
         let Some(length) = self
             .buffer
@@ -70,6 +79,8 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
             .filter(|bytes| *bytes <= self.frame_bytes_max)
             .ok_or(FrameError::Length(length))?;
         if self.buffer.len() - LENGTH_BYTES >= frame_bytes {
+            // No flood of data any more: its buffers may go.
+            self.spare.clear();
             let mut frame = self.buffer.split_to(LENGTH_BYTES + frame_bytes);
             return Ok(Some(frame.split_off(LENGTH_BYTES).freeze()));
         }
@@ -111,7 +122,9 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
 
     /// Moves the beginning of a frame, all that has arrived, to a buffer of the frame's size.
     fn begin_large(&mut self, frame_bytes: usize) -> LargeFrame {
-        let mut buffer = BytesMut::with_capacity(frame_bytes);
+        let mut buffer = self.spare.take(frame_bytes);
+        buffer.clear();
+        buffer.reserve_exact(frame_bytes);
         let arrived = self.buffer.split_off(LENGTH_BYTES);
         buffer.put_slice(&arrived);
         self.buffer.clear();

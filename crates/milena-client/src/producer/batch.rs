@@ -10,7 +10,7 @@ use milena_wire::compression::Compression;
 use super::budget::Reservation;
 use super::delivery::BatchOutcome;
 use super::error::{ProduceError, ProduceErrorKind};
-use super::pool::BufferPool;
+use crate::buffer_pool::BufferPool;
 
 /// Records of one partition, in wire form, still growing.
 #[derive(Debug)]

@@ -19,7 +19,7 @@ pub(super) const EXPIRY_INTERVAL_MAX: Duration = Duration::from_secs(1);
 /// The kernel and the runtime need some slack: a linger is over this much early.
 pub(super) const LINGER_SLACK: Duration = Duration::from_micros(200);
 
-/// Buffers that a producer keeps for its next batches.
+/// Buffers that a producer keeps for its next batches, on top of its budget.
 pub(super) const SPARE_BUFFERS_MAX: usize = 64;
 
 /// Bytes of those buffers together.

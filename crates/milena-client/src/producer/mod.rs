@@ -16,7 +16,6 @@ mod identity;
 mod keeper;
 mod limits;
 mod partition;
-mod pool;
 mod properties;
 mod record;
 mod request;

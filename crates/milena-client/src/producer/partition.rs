@@ -16,10 +16,10 @@ use super::budget::{Budget, Reservation};
 use super::delivery::{BatchOutcome, Delivery};
 use super::error::{ProduceError, ProduceErrorKind};
 use super::limits::{BATCH_BYTES_INITIAL_MIN, RECORD_OVERHEAD_BYTES_MAX};
-use super::pool::BufferPool;
 use super::record::Record;
 use super::window::SendWindow;
 use crate::NodeId;
+use crate::buffer_pool::BufferPool;
 
 const NO_LEADER: i32 = -1;
 

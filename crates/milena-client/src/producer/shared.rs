@@ -15,7 +15,7 @@ use super::config::ProducerConfig;
 use super::delivery::Delivery;
 use super::error::{ProduceError, ProduceErrorKind};
 use super::identity::Identity;
-use super::limits::LINGER_SLACK;
+use super::limits::{LINGER_SLACK, SPARE_BUFFERS_MAX, SPARE_BYTES_MAX};
 use super::partition::{Appended, BatchLimits, Buffers, NotAppended, Partition};
 use super::record::Record;
 use super::route::Route;
@@ -24,6 +24,7 @@ use super::topic::Topic;
 use super::topic::leader_of;
 use super::window::SendWindow;
 use crate::backoff::Backoff;
+use crate::buffer_pool::BufferPool;
 use crate::client::Client;
 use crate::clock::CoarseClock;
 use crate::metadata::TopicMetadata;
@@ -78,7 +79,7 @@ impl Shared {
                     request_bytes_max: config.request_bytes_max,
                 },
                 budget: Budget::new(config.buffer_bytes_max),
-                pool: Arc::default(),
+                pool: BufferPool::new(SPARE_BUFFERS_MAX, SPARE_BYTES_MAX),
             },
             identity: Identity::default(),
             gate,

@@ -1,9 +1,11 @@
 //! All groups of a node: requests in, waiting responses out, timers, storage.
 //!
-//! Drives the state machines of [`super::group`]; owns none of their rules. What is
+//! Drives the state machines of [`super::group`] and [`super::consumer_group`]; owns none of their rules. What is
 //! worth remembering is written down before it is answered.
 
+mod consumer;
 mod delete_offsets;
+mod kind;
 mod pending;
 mod replay;
 
@@ -15,8 +17,11 @@ use milena_wire::error_code::ErrorCode;
 use tokio::sync::{Notify, oneshot, watch};
 use tokio::time::Instant;
 
+pub(crate) use consumer::new_member_id;
+pub(crate) use kind::Kind;
 pub(crate) use replay::condense;
 
+use super::consumer_group::ConsumerGroupSettings;
 use super::group::{
     Action, Credentials, Group, GroupSettings, JoinRequest, Joined, LeaveRequest, SyncRequest,
     Synced, Ticket,
@@ -33,7 +38,7 @@ const IDLE: Duration = Duration::from_secs(60 * 60);
 
 /// The groups of a node.
 pub(crate) struct Groups {
-    settings: GroupSettings,
+    settings: Settings,
     storage: Arc<Storage>,
     inner: Mutex<Inner>,
     /// The earliest deadline has changed.
@@ -49,8 +54,15 @@ struct Inner {
     next_ticket: Ticket,
 }
 
+/// What groups are configured with, by kind.
+#[derive(Debug, Clone)]
+struct Settings {
+    classic: GroupSettings,
+    consumer: ConsumerGroupSettings,
+}
+
 struct Entry {
-    group: Group,
+    kind: Kind,
     offsets: GroupOffsets,
     pending: PendingOffsets,
     scheduled: Option<Instant>,
@@ -75,7 +87,7 @@ impl Groups {
         let now = clock::now();
         let mut inner = Inner::default();
         for record in records {
-            inner.replay(settings, record, now);
+            inner.replay(&settings, record, now);
         }
         let ids: Vec<Arc<str>> = inner.groups.keys().cloned().collect();
         for id in ids {
@@ -111,8 +123,9 @@ impl Groups {
             if !request.member_id.is_empty() {
                 return Err(ErrorCode::UnknownMemberId);
             }
-            self.create(&mut inner, group_id)?;
+            self.create(&mut inner, group_id, self.new_classic())?;
         }
+        self.make_classic(&mut inner, group_id)?;
         let (ticket, answer) = inner.wait(Waiter::Join);
         self.drive(&mut inner, group_id, |group, now, actions| {
             group.join(request, ticket, now, actions);
@@ -126,7 +139,7 @@ impl Groups {
         request: &SyncRequest<'_>,
     ) -> Result<oneshot::Receiver<Result<Synced, ErrorCode>>, ErrorCode> {
         let mut inner = self.lock();
-        if !inner.groups.contains_key(group_id) {
+        if !inner.is_classic(group_id) {
             return Err(ErrorCode::UnknownMemberId);
         }
         let (ticket, answer) = inner.wait(Waiter::Sync);
@@ -172,12 +185,9 @@ impl Groups {
             if credentials.generation >= 0 {
                 return Err(ErrorCode::IllegalGeneration);
             }
-            self.create(&mut inner, group_id)?;
+            self.create(&mut inner, group_id, self.new_classic())?;
         }
-        self.drive(&mut inner, group_id, |group, now, _| {
-            group.check_commit(credentials, now)
-        })
-        .unwrap_or(Err(ErrorCode::UnknownMemberId))?;
+        self.check_commit(&mut inner, group_id, credentials)?;
         let Some(entry) = inner.groups.get_mut(group_id) else {
             return Err(ErrorCode::UnknownMemberId);
         };
@@ -201,23 +211,23 @@ impl Groups {
     pub(crate) fn inspect<T>(
         &self,
         group_id: &str,
-        look: impl FnOnce(&Group, &GroupOffsets) -> T,
+        look: impl FnOnce(&Kind, &GroupOffsets) -> T,
     ) -> Option<T> {
         let inner = self.lock();
         inner
             .groups
             .get(group_id)
-            .map(|entry| look(&entry.group, &entry.offsets))
+            .map(|entry| look(&entry.kind, &entry.offsets))
     }
 
     /// Looks at all groups, by id.
-    pub(crate) fn list<T>(&self, mut look: impl FnMut(&str, &Group) -> T) -> Vec<T> {
+    pub(crate) fn list<T>(&self, mut look: impl FnMut(&str, &Kind) -> T) -> Vec<T> {
         let inner = self.lock();
         let mut groups: Vec<_> = inner.groups.iter().collect();
         groups.sort_by(|left, right| left.0.cmp(right.0));
         groups
             .into_iter()
-            .map(|(id, entry)| look(id, &entry.group))
+            .map(|(id, entry)| look(id, &entry.kind))
             .collect()
     }
 
@@ -228,7 +238,7 @@ impl Groups {
             .groups
             .get(group_id)
             .ok_or(ErrorCode::GroupIdNotFound)?;
-        if entry.group.is_inhabited() {
+        if entry.kind.is_inhabited() {
             return Err(ErrorCode::NonEmptyGroup);
         }
         self.persist(&GroupRecord::Removed {
@@ -261,7 +271,7 @@ impl Groups {
         let idle: Vec<Arc<str>> = inner
             .groups
             .iter()
-            .filter(|(_, entry)| !entry.group.is_inhabited())
+            .filter(|(_, entry)| !entry.kind.is_inhabited())
             .map(|(id, _)| id.clone())
             .collect();
         for id in idle {
@@ -285,7 +295,7 @@ impl Groups {
         }
     }
 
-    fn create(&self, inner: &mut Inner, group_id: &str) -> Result<(), ErrorCode> {
+    fn create(&self, inner: &mut Inner, group_id: &str, kind: Kind) -> Result<(), ErrorCode> {
         if inner.groups.len() >= limits::GROUPS_MAX {
             tracing::warn!(
                 event = "group_refused",
@@ -294,13 +304,62 @@ impl Groups {
             );
             return Err(ErrorCode::CoordinatorNotAvailable);
         }
-        inner
-            .groups
-            .insert(Arc::from(group_id), Entry::new(Group::new(self.settings)));
+        inner.groups.insert(Arc::from(group_id), Entry::new(kind));
         Ok(())
     }
 
-    /// Lets one state machine take a step and does what it asks for.
+    fn new_classic(&self) -> Kind {
+        Kind::Classic(Group::new(self.settings.classic))
+    }
+
+    /// A classic member comes: a group of the other kind becomes classic if it has
+    /// no members, and keeps its offsets.
+    fn make_classic(&self, inner: &mut Inner, group_id: &str) -> Result<(), ErrorCode> {
+        let Some(entry) = inner.groups.get_mut(group_id) else {
+            return Err(ErrorCode::UnknownMemberId);
+        };
+        if let Kind::Consumer(group) = &entry.kind {
+            if !group.is_empty() {
+                return Err(ErrorCode::InconsistentGroupProtocol);
+            }
+            entry.kind = self.new_classic();
+        }
+        Ok(())
+    }
+
+    /// Whether these credentials may commit offsets.
+    fn check_commit(
+        &self,
+        inner: &mut Inner,
+        group_id: &str,
+        credentials: Credentials<'_>,
+    ) -> Result<(), ErrorCode> {
+        if let Some(Kind::Consumer(group)) = inner.groups.get(group_id).map(|entry| &entry.kind) {
+            return group.check_commit(credentials);
+        }
+        self.drive(inner, group_id, |group, now, _| {
+            group.check_commit(credentials, now)
+        })
+        .unwrap_or(Err(ErrorCode::UnknownMemberId))
+    }
+
+    fn check_transactional_commit(
+        &self,
+        inner: &mut Inner,
+        group_id: &str,
+        credentials: Credentials<'_>,
+    ) -> Result<(), ErrorCode> {
+        if let Some(Kind::Consumer(group)) = inner.groups.get(group_id).map(|entry| &entry.kind) {
+            return group.check_commit(credentials);
+        }
+        self.drive(inner, group_id, |group, now, _| {
+            group.check_transactional_commit(credentials, now)
+        })
+        .unwrap_or(Err(ErrorCode::UnknownMemberId))
+    }
+
+    /// Lets the state machine of a classic group take a step and does what it asks
+    /// for; `None` when there is no such group.
     fn drive<T>(
         &self,
         inner: &mut Inner,
@@ -309,9 +368,11 @@ impl Groups {
     ) -> Option<T> {
         let (id, _) = inner.groups.get_key_value(group_id)?;
         let id = id.clone();
-        let entry = inner.groups.get_mut(group_id)?;
+        let Kind::Classic(group) = &mut inner.groups.get_mut(group_id)?.kind else {
+            return None;
+        };
         let mut actions = Vec::new();
-        let result = step(&mut entry.group, clock::now(), &mut actions);
+        let result = step(group, clock::now(), &mut actions);
         self.perform(inner, &id, actions);
         Some(result)
     }
@@ -320,12 +381,8 @@ impl Groups {
         if actions.contains(&Action::Persist)
             && let Some(entry) = inner.groups.get(id)
         {
-            let snapshot = entry.group.snapshot();
             // A group that is forgotten by a crash joins anew; that is no reason to fail it now.
-            let _ = self.persist(&GroupRecord::Members {
-                group: id.clone(),
-                snapshot,
-            });
+            let _ = self.persist(&entry.kind.record(id));
         }
         for action in actions {
             match action {
@@ -342,6 +399,10 @@ impl Groups {
                 Action::Persist => {}
             }
         }
+        self.reschedule(inner, id);
+    }
+
+    fn reschedule(&self, inner: &mut Inner, id: &Arc<str>) {
         let earliest = inner.schedule.first().map(|(at, _)| *at);
         inner.reschedule(id);
         if inner.schedule.first().map(|(at, _)| *at) != earliest {
@@ -360,7 +421,7 @@ impl Groups {
             if let Some(entry) = inner.groups.get_mut(&id) {
                 entry.scheduled = None;
                 let mut actions = Vec::new();
-                entry.group.tick(now, &mut actions);
+                entry.kind.tick(now, &mut actions);
                 self.perform(&mut inner, &id, actions);
             }
         }
@@ -380,9 +441,9 @@ impl Groups {
 }
 
 impl Entry {
-    fn new(group: Group) -> Self {
+    fn new(kind: Kind) -> Self {
         Entry {
-            group,
+            kind,
             offsets: GroupOffsets::default(),
             pending: PendingOffsets::default(),
             scheduled: None,
@@ -406,7 +467,7 @@ impl Inner {
         let Some(entry) = self.groups.get_mut(id) else {
             return;
         };
-        let next = entry.group.next_deadline();
+        let next = entry.kind.next_deadline();
         let former = std::mem::replace(&mut entry.scheduled, next);
         if former == next {
             return;
@@ -419,6 +480,11 @@ impl Inner {
         }
     }
 
+    fn is_classic(&self, group_id: &str) -> bool {
+        let entry = self.groups.get(group_id);
+        entry.is_some_and(|entry| matches!(entry.kind, Kind::Classic(_)))
+    }
+
     fn remove(&mut self, group_id: &str) {
         if let Some((id, entry)) = self.groups.remove_entry(group_id)
             && let Some(at) = entry.scheduled
@@ -428,9 +494,17 @@ impl Inner {
     }
 }
 
-fn settings(config: &BrokerConfig) -> GroupSettings {
-    GroupSettings {
-        initial_rebalance_delay: config.group_initial_rebalance_delay,
-        members_max: config.group_members_max,
+fn settings(config: &BrokerConfig) -> Settings {
+    Settings {
+        classic: GroupSettings {
+            initial_rebalance_delay: config.group_initial_rebalance_delay,
+            members_max: config.group_members_max,
+        },
+        consumer: ConsumerGroupSettings {
+            session_timeout: config.consumer_session_timeout,
+            heartbeat_interval: config.consumer_heartbeat_interval,
+            members_max: config.consumer_group_members_max,
+            assignors: config.consumer_assignors.clone(),
+        },
     }
 }

@@ -29,13 +29,10 @@ impl Groups {
             if !is_nobody {
                 return Err(ErrorCode::IllegalGeneration);
             }
-            self.create(&mut inner, group_id)?;
+            self.create(&mut inner, group_id, self.new_classic())?;
         }
         if !is_nobody {
-            self.drive(&mut inner, group_id, |group, now, _| {
-                group.check_transactional_commit(credentials, now)
-            })
-            .unwrap_or(Err(ErrorCode::UnknownMemberId))?;
+            self.check_transactional_commit(&mut inner, group_id, credentials)?;
         }
         let Some(entry) = inner.groups.get_mut(group_id) else {
             return Err(ErrorCode::UnknownMemberId);

@@ -6,10 +6,11 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use super::{Entry, Inner, settings};
+use super::{Entry, Inner, Kind, Settings, settings};
 use crate::clock;
 use crate::config::BrokerConfig;
-use crate::coordinator::group::{Group, GroupSettings};
+use crate::coordinator::consumer_group::ConsumerGroup;
+use crate::coordinator::group::Group;
 use crate::storage::GroupRecord;
 
 /// The same groups in as few records as possible, for compacting the journal.
@@ -17,15 +18,11 @@ pub(crate) fn condense(config: &BrokerConfig, records: &[GroupRecord]) -> Vec<Gr
     let settings = settings(config);
     let mut inner = Inner::default();
     for record in records {
-        inner.replay(settings, record.clone(), clock::now());
+        inner.replay(&settings, record.clone(), clock::now());
     }
     let mut condensed = Vec::new();
     for (group, entry) in inner.groups {
-        let snapshot = entry.group.snapshot();
-        condensed.push(GroupRecord::Members {
-            group: group.clone(),
-            snapshot,
-        });
+        condensed.push(entry.kind.record(&group));
         let rows = entry.offsets.iter();
         let rows =
             rows.map(|(topic, partition, offset)| (topic.clone(), partition, offset.clone()));
@@ -45,7 +42,7 @@ pub(crate) fn condense(config: &BrokerConfig, records: &[GroupRecord]) -> Vec<Gr
 }
 
 impl Inner {
-    pub(super) fn replay(&mut self, settings: GroupSettings, record: GroupRecord, now: Instant) {
+    pub(super) fn replay(&mut self, settings: &Settings, record: GroupRecord, now: Instant) {
         match record {
             GroupRecord::Offsets { group, rows } => {
                 let entry = self.entry(group, settings);
@@ -54,7 +51,12 @@ impl Inner {
                 }
             }
             GroupRecord::Members { group, snapshot } => {
-                self.entry(group, settings).group = Group::restore(settings, snapshot, now);
+                let restored = Group::restore(settings.classic, snapshot, now);
+                self.entry(group, settings).kind = Kind::Classic(restored);
+            }
+            GroupRecord::ConsumerMembers { group, snapshot } => {
+                let restored = ConsumerGroup::restore(settings.consumer.clone(), snapshot, now);
+                self.entry(group, settings).kind = Kind::Consumer(restored);
             }
             GroupRecord::Removed { group } => self.remove(&group),
             GroupRecord::TopicForgotten { topic } => {
@@ -87,10 +89,10 @@ impl Inner {
         }
     }
 
-    fn entry(&mut self, group: Arc<str>, settings: GroupSettings) -> &mut Entry {
+    fn entry(&mut self, group: Arc<str>, settings: &Settings) -> &mut Entry {
         self.groups
             .entry(group)
-            .or_insert_with(|| Entry::new(Group::new(settings)))
+            .or_insert_with(|| Entry::new(Kind::Classic(Group::new(settings.classic))))
     }
 }
 

@@ -5,7 +5,7 @@
 use super::{ConsumerConfig, IsolationLevel, OffsetReset};
 use crate::config::{Configurable, Properties, Property, PropertyValue};
 use crate::error::Error;
-use crate::group::Assignor;
+use crate::group::{Assignor, GroupProtocol};
 
 impl ConsumerConfig {
     /// The settings that `properties` hold under Kafka's or librdkafka's names,
@@ -36,6 +36,10 @@ impl Configurable for ConsumerConfig {
             config.auto_offset_reset = offset_reset(value)?;
             Ok(())
         }),
+        Property::new(&["enable.partition.eof"], |config, value| {
+            config.enable_partition_end = value.boolean()?;
+            Ok(())
+        }),
         Property::new(&["enable.auto.commit"], |config, value| {
             config.enable_auto_commit = value.boolean()?;
             Ok(())
@@ -58,6 +62,23 @@ impl Configurable for ConsumerConfig {
         }),
         Property::new(&["partition.assignment.strategy"], |config, value| {
             config.assignors = assignors(value)?;
+            Ok(())
+        }),
+        Property::new(&["group.protocol"], |config, value| {
+            config.group_protocol = value.one_of(&[
+                ("classic", GroupProtocol::Classic),
+                ("consumer", GroupProtocol::Consumer),
+                ("CLASSIC", GroupProtocol::Classic),
+                ("CONSUMER", GroupProtocol::Consumer),
+            ])?;
+            Ok(())
+        }),
+        Property::new(&["group.remote.assignor"], |config, value| {
+            config.group_remote_assignor = Some(value.text().to_owned());
+            Ok(())
+        }),
+        Property::new(&["exclude.internal.topics"], |config, value| {
+            config.exclude_internal_topics = value.boolean()?;
             Ok(())
         }),
         Property::new(&["fetch.min.bytes"], |config, value| {
@@ -99,7 +120,17 @@ impl Configurable for ConsumerConfig {
     ];
 }
 
+/// A policy's name, or `by_duration:` and an ISO 8601 duration.
 fn offset_reset(value: &PropertyValue<'_>) -> Result<OffsetReset, Error> {
+    if let Some(duration) = value.text().strip_prefix("by_duration:") {
+        let expected = "expected by_duration:PT1H, P7D or another ISO 8601 duration";
+        let age = duration.parse::<jiff::Span>();
+        let age = age.and_then(|age| age.to_duration(jiff::SpanRelativeTo::days_are_24_hours()));
+        let age = age.ok().and_then(|age| age.try_into().ok());
+        return age
+            .map(OffsetReset::ByDuration)
+            .ok_or_else(|| value.error(expected));
+    }
     value.one_of(&[
         ("earliest", OffsetReset::Earliest),
         ("latest", OffsetReset::Latest),
@@ -121,10 +152,14 @@ fn isolation_level(value: &PropertyValue<'_>) -> Result<IsolationLevel, Error> {
 
 /// Names as librdkafka has them, or classes as the Java client has them.
 fn assignors(value: &PropertyValue<'_>) -> Result<Vec<Assignor>, Error> {
-    let parse = |name: &String| match name.rsplit('.').next().unwrap_or(name) {
+    let parse = |name: &String| {
+        match name.rsplit('.').next().unwrap_or(name) {
         "range" | "RangeAssignor" => Ok(Assignor::Range),
+        "roundrobin" | "RoundRobinAssignor" => Ok(Assignor::RoundRobin),
+        "sticky" | "StickyAssignor" => Ok(Assignor::Sticky),
         "cooperative-sticky" | "CooperativeStickyAssignor" => Ok(Assignor::CooperativeSticky),
-        _ => Err(value.error("expected a list of cooperative-sticky, range")),
+        _ => Err(value.error("expected a list of range, roundrobin, sticky, cooperative-sticky, or their class names in Java")),
+    }
     };
     value.list().iter().map(parse).collect()
 }

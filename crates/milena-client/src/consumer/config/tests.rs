@@ -41,7 +41,8 @@ fn properties_have_kafkas_names() {
         ("isolation.level", "read_committed"),
         (
             "partition.assignment.strategy",
-            "org.apache.kafka.clients.consumer.CooperativeStickyAssignor,range",
+            "org.apache.kafka.clients.consumer.CooperativeStickyAssignor, range,\
+             org.apache.kafka.clients.consumer.StickyAssignor,roundrobin",
         ),
         ("max.poll.interval.ms", "1000"),
         ("check.crcs", "false"),
@@ -53,7 +54,12 @@ fn properties_have_kafkas_names() {
     assert_eq!(config.isolation_level, IsolationLevel::ReadCommitted);
     assert_eq!(
         config.assignors,
-        [Assignor::CooperativeSticky, Assignor::Range]
+        [
+            Assignor::CooperativeSticky,
+            Assignor::Range,
+            Assignor::Sticky,
+            Assignor::RoundRobin
+        ]
     );
     assert_eq!(config.rebalance_timeout, Duration::from_secs(1));
 }
@@ -63,4 +69,39 @@ fn unknown_assignors_are_refused() {
     let mut properties = Properties::new([("partition.assignment.strategy", "rang")]);
     let error = ConsumerConfig::take_from(&mut properties).expect_err("unknown");
     assert!(error.to_string().contains("cooperative-sticky"), "{error}");
+}
+
+#[test]
+fn an_offset_reset_can_be_a_duration() {
+    let parse = |text: &str| {
+        let mut properties = Properties::new([("auto.offset.reset", text)]);
+        ConsumerConfig::take_from(&mut properties)
+    };
+    let hours = |hours: u64| OffsetReset::ByDuration(Duration::from_secs(hours * 3600));
+    for (text, expected) in [
+        ("by_duration:PT1H", hours(1)),
+        ("by_duration:P1DT2H", hours(26)),
+        ("earliest", OffsetReset::Earliest),
+    ] {
+        let config = parse(text).expect("valid");
+        assert_eq!(config.auto_offset_reset, expected, "{text}");
+    }
+    for text in ["by_duration:", "by_duration:-PT1H", "by_duration:P1M"] {
+        let error = parse(text).expect_err("not valid").to_string();
+        assert!(
+            error.contains("auto.offset.reset") && error.contains("PT1H"),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn profiles_are_valid() {
+    for profile in [
+        ConsumerConfig::high_throughput(),
+        ConsumerConfig::high_reliability(),
+        ConsumerConfig::low_latency(),
+    ] {
+        profile.validate().expect("valid");
+    }
 }

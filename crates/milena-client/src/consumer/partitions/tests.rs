@@ -12,8 +12,8 @@ use super::{
     Delivered, FetchedPartition, FetchedResult, OpenEnd, Partitions, QueuedBatch, TableConfig,
     TakenBatch,
 };
-use crate::consumer::OffsetReset;
 use crate::consumer::position::Question;
+use crate::consumer::{IsolationLevel, OffsetReset};
 use crate::error::Error;
 use crate::topology::{NodeId, TopicPartition};
 use crate::wire::ErrorCode;
@@ -31,6 +31,7 @@ impl Rig {
     fn new(partitions: &[i32]) -> Self {
         let config = TableConfig {
             policy: OffsetReset::None,
+            ends_under: Some(IsolationLevel::ReadUncommitted),
             retry_backoff: Duration::from_millis(100),
             retry_backoff_max: Duration::from_secs(1),
         };
@@ -82,6 +83,13 @@ impl Rig {
     /// Partition and base offset of what `take` gives.
     fn take(&mut self, records_max: usize) -> Vec<(i32, i64)> {
         self.table.take(records_max).iter().map(place).collect()
+    }
+
+    /// Partition and offset of the ends that are told.
+    fn ends(&mut self) -> Vec<(i32, i64)> {
+        let ends = self.table.take_ends().into_iter();
+        ends.map(|end| (end.partition.partition, end.offset))
+            .collect()
     }
 
     fn position(&self, partition: i32) -> Option<i64> {
@@ -365,4 +373,36 @@ fn an_unreadable_batch_is_fetched_again() {
     );
     let later = rig.table.wake_at(now).expect("a pause");
     assert_eq!(rig.table.wanted_from(LEADER, later).len(), 1);
+}
+
+#[test]
+fn an_end_is_told_once_when_all_before_it_is_handed_out() {
+    let mut rig = Rig::new(&[0, 1]);
+    assert!(
+        rig.deliver(0, &[]).is_ready,
+        "an empty partition is at its end"
+    );
+    assert_eq!(rig.ends(), [(0, 0)]);
+    assert!(!rig.deliver(0, &[]).is_ready, "which is told once");
+    assert_eq!(rig.ends(), []);
+    rig.deliver(0, &[2, 2]);
+    rig.deliver(1, &[1]);
+    assert_eq!(rig.take(2), [(0, 0)]);
+    assert_eq!(rig.ends(), [], "more is queued");
+    rig.take(100);
+    assert_eq!(rig.ends(), [(0, 4), (1, 1)]);
+    rig.table.jump(&name(0), |position| position.seek(4));
+    rig.deliver(0, &[]);
+    assert_eq!(rig.ends(), [(0, 4)], "told again after a seek");
+}
+
+#[test]
+fn the_end_of_a_batch_read_record_by_record_is_told_when_it_is_read() {
+    let mut rig = Rig::new(&[0]);
+    rig.deliver(0, &[2]);
+    let open = rig.table.open_next().expect("queued");
+    assert_eq!(rig.ends(), []);
+    let end = OpenEnd::Read { next_offset: 2 };
+    rig.table.close_open(&name(0), open.incarnation, end);
+    assert_eq!(rig.ends(), [(0, 2)]);
 }

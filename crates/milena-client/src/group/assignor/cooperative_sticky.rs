@@ -1,15 +1,13 @@
 //! The cooperative sticky assignor: sticky ownership by generation.
 //!
-//! Owns the reading of members' claims (which claim counts, which is stale);
-//! the balancing is `sticky`'s, the withholding of moving partitions the
-//! parent's.
+//! Owns the target assignment; the balancing is `balancer`'s, the withholding
+//! of moving partitions the parent's.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::sticky::Balancer;
-use super::{Assignments, MemberSubscription};
-use crate::topology::TopicPartition;
+use super::balancer::Balancer;
+use super::{Assignments, Claim, MemberSubscription, valid_owners};
 
 /// The target assignment: balanced, and as close to the valid claims as that
 /// allows.
@@ -17,34 +15,14 @@ pub(super) fn assign(
     members: &[MemberSubscription],
     partitions: &BTreeMap<Arc<str>, i32>,
 ) -> Assignments {
+    let claims = members.iter().map(|member| Claim {
+        member_id: &member.member_id,
+        partitions: &member.owned,
+        generation: member.generation,
+    });
     let mut balancer = Balancer::new(members, partitions);
-    for (partition, owner) in valid_owners(members) {
+    for (partition, owner) in valid_owners(claims) {
         balancer.keep(partition, owner);
     }
     balancer.balance()
-}
-
-/// Who owns what: the claim of the highest generation wins. Two claims of the
-/// same generation cancel out, since nobody can tell which one is right
-/// (KAFKA-12984).
-fn valid_owners(members: &[MemberSubscription]) -> BTreeMap<&TopicPartition, &str> {
-    let mut best: BTreeMap<&TopicPartition, (i32, Option<&str>)> = BTreeMap::new();
-    for member in members {
-        let generation = member.generation.unwrap_or(-1);
-        for partition in &member.owned {
-            let claim = (generation, Some(member.member_id.as_str()));
-            best.entry(partition)
-                .and_modify(|held| {
-                    if generation > held.0 {
-                        *held = claim;
-                    } else if generation == held.0 && held.1 != claim.1 {
-                        held.1 = None;
-                    }
-                })
-                .or_insert(claim);
-        }
-    }
-    best.into_iter()
-        .filter_map(|(partition, (_, owner))| Some((partition, owner?)))
-        .collect()
 }

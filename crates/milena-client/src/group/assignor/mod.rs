@@ -3,8 +3,10 @@
 //! Owns the assignors and their input and output; must not know requests,
 //! sockets or the state of the member that runs them.
 
+mod balancer;
 mod cooperative_sticky;
 mod range;
+mod round_robin;
 mod sticky;
 
 #[cfg(test)]
@@ -27,6 +29,13 @@ pub enum Assignor {
     /// members, so that topics with equal partition counts are co-partitioned.
     /// Every rebalance gives up all partitions first (eager).
     Range,
+    /// `roundrobin`: all partitions of all topics dealt out one by one, in the
+    /// order of the members. Eager, as `range` is.
+    RoundRobin,
+    /// `sticky`: balanced, and as close to the assignment before as that
+    /// allows, although every rebalance gives up all partitions first (eager).
+    /// For groups with members that do not know [`Self::CooperativeSticky`].
+    Sticky,
     /// `cooperative-sticky`: balanced, moves as few partitions as it can, and
     /// moves them in two steps so that the others are consumed without a pause
     /// (KIP-429).
@@ -38,6 +47,8 @@ impl Assignor {
     pub fn name(self) -> &'static str {
         match self {
             Self::Range => "range",
+            Self::RoundRobin => "roundrobin",
+            Self::Sticky => "sticky",
             Self::CooperativeSticky => "cooperative-sticky",
         }
     }
@@ -46,6 +57,8 @@ impl Assignor {
     pub fn from_name(name: &str) -> Option<Self> {
         match name {
             "range" => Some(Self::Range),
+            "roundrobin" => Some(Self::RoundRobin),
+            "sticky" => Some(Self::Sticky),
             "cooperative-sticky" => Some(Self::CooperativeSticky),
             _ => None,
         }
@@ -54,7 +67,7 @@ impl Assignor {
     /// How members behave around a rebalance under this assignor.
     pub(crate) fn protocol(self) -> RebalanceProtocol {
         match self {
-            Self::Range => RebalanceProtocol::Eager,
+            Self::Range | Self::RoundRobin | Self::Sticky => RebalanceProtocol::Eager,
             Self::CooperativeSticky => RebalanceProtocol::Cooperative,
         }
     }
@@ -68,16 +81,13 @@ impl Assignor {
         members: &[MemberSubscription],
         partitions: &BTreeMap<Arc<str>, i32>,
     ) -> Assignments {
-        match self {
-            Self::Range => {
-                let assignments = range::assign(members, partitions);
-                withhold_transferred(members, assignments)
-            }
-            Self::CooperativeSticky => {
-                let assignments = cooperative_sticky::assign(members, partitions);
-                withhold_transferred(members, assignments)
-            }
-        }
+        let assignments = match self {
+            Self::Range => range::assign(members, partitions),
+            Self::RoundRobin => round_robin::assign(members, partitions),
+            Self::Sticky => sticky::assign(members, partitions),
+            Self::CooperativeSticky => cooperative_sticky::assign(members, partitions),
+        };
+        withhold_transferred(members, assignments)
     }
 }
 
@@ -105,6 +115,67 @@ pub(crate) struct MemberSubscription {
     pub(crate) owned: Vec<TopicPartition>,
     /// Generation in which `owned` was assigned; `None` when not told.
     pub(crate) generation: Option<i32>,
+    /// What an eager member had before the rebalance, and has given up.
+    pub(crate) previous: Option<PreviousAssignment>,
+}
+
+/// An assignment that is over, kept so that the next one can resemble it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct PreviousAssignment {
+    pub(crate) partitions: Vec<TopicPartition>,
+    /// Generation in which it was made; `None` when not told.
+    pub(crate) generation: Option<i32>,
+}
+
+/// In the order that other clients use: static members by instance id, then
+/// dynamic ones by member id.
+fn in_order(members: &[MemberSubscription]) -> Vec<&MemberSubscription> {
+    let mut ordered: Vec<&MemberSubscription> = members.iter().collect();
+    ordered.sort_by_key(|member| {
+        let instance = member.group_instance_id.as_deref();
+        (instance.is_none(), instance, member.member_id.as_str())
+    });
+    ordered
+}
+
+/// Everybody with nothing.
+fn nothing(members: &[MemberSubscription]) -> Assignments {
+    let ids = members.iter().map(|member| member.member_id.clone());
+    ids.map(|id| (id, Vec::new())).collect()
+}
+
+/// A member's claim to partitions, of a generation.
+struct Claim<'a> {
+    member_id: &'a str,
+    partitions: &'a [TopicPartition],
+    generation: Option<i32>,
+}
+
+/// Who has what: the claim of the highest generation wins. Two claims of the
+/// same generation cancel out, since nobody can tell which one is right
+/// (KAFKA-12984).
+fn valid_owners<'a>(
+    claims: impl IntoIterator<Item = Claim<'a>>,
+) -> BTreeMap<&'a TopicPartition, &'a str> {
+    let mut best: BTreeMap<&TopicPartition, (i32, Option<&str>)> = BTreeMap::new();
+    for claim in claims {
+        let generation = claim.generation.unwrap_or(-1);
+        for partition in claim.partitions {
+            let claimed = (generation, Some(claim.member_id));
+            best.entry(partition)
+                .and_modify(|held| {
+                    if generation > held.0 {
+                        *held = claimed;
+                    } else if generation == held.0 && held.1 != claimed.1 {
+                        held.1 = None;
+                    }
+                })
+                .or_insert(claimed);
+        }
+    }
+    best.into_iter()
+        .filter_map(|(partition, (_, owner))| Some((partition, owner?)))
+        .collect()
 }
 
 /// Member id to partitions.

@@ -6,27 +6,19 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{Assignments, MemberSubscription};
+use super::{Assignments, MemberSubscription, in_order, nothing};
 use crate::topology::TopicPartition;
 
 /// Gives each topic's subscribers, in a fixed order, a run of its partitions.
 ///
-/// The order is static members by instance id, then dynamic members by member
-/// id. It does not depend on the topic: topics with equal counts and equal
+/// The order does not depend on the topic: topics with equal counts and equal
 /// subscribers are co-partitioned.
 pub(super) fn assign(
     members: &[MemberSubscription],
     partitions: &BTreeMap<Arc<str>, i32>,
 ) -> Assignments {
-    let mut assignments: Assignments = members
-        .iter()
-        .map(|member| (member.member_id.clone(), Vec::new()))
-        .collect();
-    let mut ordered: Vec<&MemberSubscription> = members.iter().collect();
-    ordered.sort_by_key(|member| {
-        let instance = member.group_instance_id.as_deref();
-        (instance.is_none(), instance, member.member_id.as_str())
-    });
+    let mut assignments = nothing(members);
+    let ordered = in_order(members);
     for (topic, count) in partitions {
         let subscribers: Vec<&str> = ordered
             .iter()

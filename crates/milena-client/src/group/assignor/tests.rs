@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 
-use super::{Assignments, Assignor, MemberSubscription};
+use super::{Assignments, Assignor, MemberSubscription, PreviousAssignment};
 use crate::topology::TopicPartition;
 
 fn member(id: &str, topics: &[&str]) -> MemberSubscription {
@@ -182,6 +182,66 @@ fn range_leaves_out_those_who_did_not_subscribe() {
 }
 
 #[test]
+fn round_robin_deals_partitions_of_all_topics() {
+    let members = [member("b", &["t", "u"]), member("a", &["t", "u"])];
+    let assignments = Assignor::RoundRobin.assign(&members, &counts(&[("t", 3), ("u", 3)]));
+    assert_eq!(indexes(&assignments, "a", "t"), [0, 2]);
+    assert_eq!(indexes(&assignments, "a", "u"), [1]);
+    assert_eq!(indexes(&assignments, "b", "t"), [1]);
+    assert_eq!(indexes(&assignments, "b", "u"), [0, 2]);
+}
+
+/// The example of the Java client's documentation.
+#[test]
+fn round_robin_passes_over_those_who_did_not_subscribe() {
+    let members = [
+        member("c0", &["t0"]),
+        member("c1", &["t0", "t1"]),
+        member("c2", &["t0", "t1", "t2"]),
+    ];
+    let partitions = counts(&[("t0", 1), ("t1", 2), ("t2", 3), ("t3", 1)]);
+    let assignments = Assignor::RoundRobin.assign(&members, &partitions);
+    assert_eq!(indexes(&assignments, "c0", "t0"), [0]);
+    assert_eq!(indexes(&assignments, "c1", "t1"), [0]);
+    assert_eq!(indexes(&assignments, "c2", "t1"), [1]);
+    assert_eq!(indexes(&assignments, "c2", "t2"), [0, 1, 2]);
+    assert_eq!(assignments.values().map(Vec::len).sum::<usize>(), 6);
+}
+
+#[test]
+fn sticky_keeps_what_members_had_and_drops_stale_claims() {
+    let had = |id: &str, indexes: &[i32], generation: i32| {
+        let mut member = member(id, &["t"]);
+        let partitions = indexes.iter().map(|index| TopicPartition::new("t", *index));
+        member.previous = Some(PreviousAssignment {
+            partitions: partitions.collect(),
+            generation: Some(generation),
+        });
+        member
+    };
+    let partitions = counts(&[("t", 6)]);
+    let members = [had("a", &[1, 3, 5], 4), had("b", &[0, 2, 4], 4)];
+    let assignments = Assignor::Sticky.assign(&members, &partitions);
+    assert_eq!(indexes(&assignments, "a", "t"), [1, 3, 5]);
+    assert_eq!(indexes(&assignments, "b", "t"), [0, 2, 4]);
+
+    // One comes back from an earlier generation; its claims do not count.
+    let members = [
+        had("a", &[1, 3, 5], 4),
+        had("b", &[0, 1, 2], 3),
+        member("c", &["t"]),
+    ];
+    let assignments = Assignor::Sticky.assign(&members, &partitions);
+    check_complete(&members, &partitions, &assignments);
+    check_balanced(&members, &assignments);
+    let kept = indexes(&assignments, "a", "t");
+    assert!(
+        kept.iter().all(|index| [1, 3, 5].contains(index)),
+        "{kept:?}"
+    );
+}
+
+#[test]
 fn pitfall_16_a_moving_partition_is_withheld_until_it_is_given_up() {
     let partitions = counts(&[("t", 4)]);
     let mut members = vec![member("a", &["t"])];
@@ -229,10 +289,16 @@ fn range_withholds_what_cooperative_members_still_own() {
 
 #[test]
 fn names_are_those_of_other_clients() {
-    for assignor in [Assignor::Range, Assignor::CooperativeSticky] {
-        assert_eq!(Assignor::from_name(assignor.name()), Some(assignor));
+    for (assignor, name) in [
+        (Assignor::Range, "range"),
+        (Assignor::RoundRobin, "roundrobin"),
+        (Assignor::Sticky, "sticky"),
+        (Assignor::CooperativeSticky, "cooperative-sticky"),
+    ] {
+        assert_eq!(assignor.name(), name);
+        assert_eq!(Assignor::from_name(name), Some(assignor));
     }
-    assert_eq!(Assignor::from_name("sticky"), None);
+    assert_eq!(Assignor::from_name("uniform"), None);
 }
 
 /// Groups of up to 8 members over up to 5 topics, with equal or own
@@ -265,12 +331,27 @@ proptest! {
         prop_assert_eq!(rounds, 1, "nobody owns anything yet");
         check_complete(&members, &partitions, &assignments);
         check_balanced(&members, &assignments);
-        let range = Assignor::Range.assign(&{
-            let mut fresh = members.clone();
-            for member in &mut fresh { member.owned.clear(); }
-            fresh
-        }, &partitions);
-        check_complete(&members, &partitions, &range);
+        let mut fresh = members.clone();
+        for member in &mut fresh {
+            member.owned.clear();
+        }
+        for assignor in [Assignor::Range, Assignor::RoundRobin, Assignor::Sticky] {
+            check_complete(&members, &partitions, &assignor.assign(&fresh, &partitions));
+        }
+    }
+
+    #[test]
+    fn sticky_is_balanced_and_repeats_itself((mut members, partitions) in groups()) {
+        let first = Assignor::Sticky.assign(&members, &partitions);
+        check_complete(&members, &partitions, &first);
+        check_balanced(&members, &first);
+        for member in &mut members {
+            member.previous = Some(PreviousAssignment {
+                partitions: first[&member.member_id].clone(),
+                generation: Some(1),
+            });
+        }
+        prop_assert_eq!(first, Assignor::Sticky.assign(&members, &partitions));
     }
 
     #[test]

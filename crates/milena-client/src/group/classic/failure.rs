@@ -5,8 +5,8 @@
 
 use tokio::time::Instant;
 
-use super::action::{Action, GENERATION_NONE, GroupFailure, Identity, Trouble};
 use super::{ClassicMember, Next, Phase};
+use crate::group::action::{Action, GENERATION_NONE, GroupFailure, Identity, Trouble};
 use crate::wire::ErrorCode;
 
 /// What to do about a failure.
@@ -172,6 +172,18 @@ impl ClassicMember {
     }
 
     fn die(&mut self, failure: GroupFailure) {
+        let is_leaving = matches!(
+            self.phase,
+            Phase::GivingUp {
+                then: Next::Leave(_),
+                ..
+            }
+        );
+        if is_leaving {
+            // It has no one left to say goodbye to, but must arrive.
+            self.identity = Identity::default();
+            return;
+        }
         let owned: Vec<_> = std::mem::take(&mut self.owned).into_iter().collect();
         if !owned.is_empty() {
             self.actions.push(Action::Lose(owned));

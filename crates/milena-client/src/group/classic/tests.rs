@@ -6,9 +6,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{
-    Action, ClassicMember, GroupFailure, Identity, JoinCall, Joined, MemberConfig, Trouble,
-};
+use super::{Action, ClassicMember, Identity, JoinCall, Joined, MemberConfig, Trouble};
+use crate::group::action::GroupFailure;
 use crate::group::assignor::{Assignments, Assignor, MemberSubscription};
 use crate::topology::TopicPartition;
 use crate::wire::ErrorCode;

@@ -4,8 +4,25 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 
-use super::{decode_assignment, decode_subscription, encode_assignment, encode_subscription};
+use super::{
+    Subscription, SubscriptionError, decode_assignment, encode_assignment, encode_subscription,
+};
+use crate::group::assignor::{Assignor, MemberSubscription, PreviousAssignment};
 use crate::topology::TopicPartition;
+
+fn encode(topics: &[Arc<str>], owned: &[TopicPartition], generation: i32) -> bytes::Bytes {
+    let subscription = Subscription {
+        topics,
+        owned,
+        generation,
+        previous: None,
+    };
+    encode_subscription(Assignor::CooperativeSticky, subscription)
+}
+
+fn decode(bytes: &[u8]) -> Result<MemberSubscription, SubscriptionError> {
+    super::decode_subscription(Assignor::CooperativeSticky, "m", Some("i"), bytes)
+}
 
 fn topics(names: &[&str]) -> Vec<Arc<str>> {
     names.iter().map(|name| Arc::from(*name)).collect()
@@ -19,8 +36,8 @@ fn partitions(names: &[(&str, i32)]) -> Vec<TopicPartition> {
 #[test]
 fn a_subscription_comes_back() {
     let owned = partitions(&[("a", 0), ("a", 2), ("b", 1)]);
-    let bytes = encode_subscription(&topics(&["a", "b"]), &owned, 5);
-    let read = decode_subscription("m", Some("i"), &bytes).expect("well formed");
+    let bytes = encode(&topics(&["a", "b"]), &owned, 5);
+    let read = decode(&bytes).expect("well formed");
     assert_eq!(read.member_id, "m");
     assert_eq!(read.group_instance_id.as_deref(), Some("i"));
     assert_eq!(read.topics, topics(&["a", "b"]));
@@ -35,7 +52,7 @@ fn the_layout_is_kafkas() {
     use crate::wire::messages::{ConsumerProtocolAssignment, ConsumerProtocolSubscription};
 
     let owned = partitions(&[("a", 1), ("b", 0)]);
-    let bytes = encode_subscription(&topics(&["a", "b"]), &owned, 7);
+    let bytes = encode(&topics(&["a", "b"]), &owned, 7);
     let mut rest = bytes.slice(2..);
     let read = ConsumerProtocolSubscription::decode(&mut rest, 3).expect("well formed");
     assert!(rest.is_empty());
@@ -52,28 +69,60 @@ fn the_layout_is_kafkas() {
     assert_eq!(read.user_data, None);
 }
 
+/// The user data of Java's sticky assignor: version 1 with a generation, and
+/// version 0 without.
+#[test]
+fn sticky_members_tell_what_they_had() {
+    let previous = PreviousAssignment {
+        partitions: partitions(&[("a", 0), ("a", 2)]),
+        generation: Some(6),
+    };
+    let subscription = Subscription {
+        topics: &topics(&["a"]),
+        owned: &[],
+        generation: 6,
+        previous: Some(&previous),
+    };
+    let bytes = encode_subscription(Assignor::Sticky, subscription);
+    let read =
+        |assignor| super::decode_subscription(assignor, "m", None, &bytes).expect("well formed");
+    assert_eq!(read(Assignor::Sticky).previous, Some(previous));
+    assert_eq!(read(Assignor::Range).previous, None);
+
+    let user_data = b"\0\0\0\x01\0\x01a\0\0\0\x02\0\0\0\0\0\0\0\x02";
+    let old = super::previous_of_user_data(user_data).expect("well formed");
+    assert_eq!(old.partitions, partitions(&[("a", 0), ("a", 2)]));
+    assert_eq!(old.generation, None);
+    assert_eq!(super::previous_of_user_data(b"\0\0\0\x01\0"), None);
+    let written = [&user_data[..], &6_i32.to_be_bytes()].concat();
+    let at = bytes
+        .windows(written.len())
+        .position(|part| part == written);
+    assert!(at.is_some(), "{bytes:?} holds {written:?}");
+}
+
 #[test]
 fn older_versions_are_read() {
     // Version 0: topics and user data.
     let bytes = b"\0\0\0\0\0\x01\0\x01a\xff\xff\xff\xff";
-    let read = decode_subscription("m", None, bytes).expect("well formed");
+    let read = decode(bytes).expect("well formed");
     assert_eq!(
         (read.topics, read.owned, read.generation),
         (topics(&["a"]), vec![], None)
     );
     // Version 1 with Java's cooperative user data: a generation alone.
     let bytes = b"\0\x01\0\0\0\x01\0\x01a\0\0\0\x04\0\0\0\x09\0\0\0\x01\0\x01a\0\0\0\x01\0\0\0\x03";
-    let read = decode_subscription("m", None, bytes).expect("well formed");
+    let read = decode(bytes).expect("well formed");
     assert_eq!(read.owned, partitions(&[("a", 3)]));
     assert_eq!(read.generation, Some(9));
 }
 
 #[test]
 fn newer_versions_are_read_as_far_as_they_are_known() {
-    let mut bytes = encode_subscription(&topics(&["a"]), &[], 1).to_vec();
+    let mut bytes = encode(&topics(&["a"]), &[], 1).to_vec();
     bytes[1] = 9;
     bytes.extend_from_slice(b"whatever comes next");
-    let read = decode_subscription("m", None, &bytes).expect("well formed");
+    let read = decode(&bytes).expect("well formed");
     assert_eq!(read.generation, Some(1));
 }
 
@@ -92,7 +141,7 @@ fn crafted_counts_are_errors() {
         b"\xff\xff\0\0\0\0",
         b"\0\0\0\0\0\x01\x7f\xff",
     ] {
-        decode_subscription("m", None, bytes).expect_err("malformed");
+        decode(bytes).expect_err("malformed");
         decode_assignment(bytes).expect_err("malformed");
     }
 }
@@ -108,7 +157,7 @@ proptest! {
 
     #[test]
     fn any_bytes_are_read_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
-        let _ = decode_subscription("m", None, &bytes);
+        let _ = decode(&bytes);
         let _ = decode_assignment(&bytes);
     }
 }

@@ -101,11 +101,30 @@ async fn impossible_lengths_are_refused_before_anything_is_allocated() {
 }
 
 #[tokio::test]
-async fn a_large_frame_owns_exactly_its_bytes() {
-    let mut input = frame(300_000, 1);
-    input.extend(frame(10, 2));
-    let (frames, _) = read_all(&input, READ_BYTES).await;
-    let large = frames.into_iter().next().expect("two frames");
-    let buffer = large.try_into_mut().expect("nobody shares it");
-    assert_eq!(buffer.capacity(), 300_000);
+async fn a_large_frame_uses_the_buffer_of_one_that_is_done_with() {
+    let (mut write, read) = tokio::io::duplex(8 * READ_BYTES);
+    let mut reader = FrameReader::new(read, FRAME_BYTES_MAX);
+    let mut addresses = Vec::new();
+    for length in [300_000, 280_000, 10, 300_000] {
+        write.write_all(&frame(length, 1)).await.expect("it fits");
+        let frame = loop {
+            match reader.take_frame().expect("the length is allowed") {
+                Some(frame) => break frame,
+                None => reader.read_more().await.expect("more is there"),
+            }
+        };
+        assert_eq!(frame.len(), length);
+        addresses.push(frame.as_ptr());
+    }
+    assert_eq!(
+        addresses[0], addresses[1],
+        "one large frame after the other"
+    );
+    let kept = reader.spare.take(300_000).capacity();
+    assert_eq!(kept, 300_000, "exactly as large as its first frame");
+    reader.spare.give_back(Vec::with_capacity(kept));
+    write.write_all(&frame(10, 2)).await.expect("it fits");
+    reader.read_more().await.expect("more is there");
+    assert!(reader.take_frame().expect("allowed").is_some());
+    assert_eq!(reader.spare.take(kept).capacity(), 0, "the flood is over");
 }

@@ -1,6 +1,5 @@
 //! The window against a small model of a broker's idempotence checks, and its rules one by one.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -10,6 +9,7 @@ use milena_wire::compression::Compression;
 use super::{Admission, SendWindow, Verdict};
 use crate::NodeId;
 use crate::backoff::Backoff;
+use crate::buffer_pool::BufferPool;
 use crate::producer::batch::OpenBatch;
 use crate::producer::budget::Budget;
 use crate::producer::delivery::{BatchAcknowledgement, Delivery};
@@ -58,7 +58,7 @@ impl Bench {
         let mut open = OpenBatch::new(
             0,
             self.budget.try_reserve(4096).unwrap(),
-            &Arc::default(),
+            &BufferPool::new(0, 0),
             self.now,
         );
         for _ in 0..count {

@@ -38,7 +38,7 @@ fn left(records: &[GroupRecord]) -> Vec<(String, String, i32, i64)> {
     let mut inner = Inner::default();
     for record in records {
         inner.replay(
-            settings(&BrokerConfig::default()),
+            &settings(&BrokerConfig::default()),
             record.clone(),
             clock::now(),
         );

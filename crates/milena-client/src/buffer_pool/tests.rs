@@ -1,13 +1,13 @@
 //! Buffers come back once, late enough, and not without bound.
 
-use std::sync::Arc;
-
 use super::BufferPool;
-use crate::producer::limits::{SPARE_BUFFERS_MAX, SPARE_BYTES_MAX};
+
+const BUFFERS_MAX: usize = 8;
+const BYTES_MAX: usize = 4000;
 
 #[test]
 fn a_lent_buffer_comes_back_when_its_last_reader_is_done() {
-    let pool = Arc::new(BufferPool::default());
+    let pool = BufferPool::new(BUFFERS_MAX, BYTES_MAX);
     let mut buffer = Vec::with_capacity(1000);
     buffer.extend_from_slice(b"records");
     let address = buffer.as_ptr();
@@ -25,7 +25,7 @@ fn a_lent_buffer_comes_back_when_its_last_reader_is_done() {
 #[test]
 fn only_a_buffer_of_about_the_wanted_size_is_used_again() {
     for (wanted, fits) in [(400, false), (500, true), (1000, true), (1001, false)] {
-        let pool = BufferPool::default();
+        let pool = BufferPool::new(BUFFERS_MAX, BYTES_MAX);
         pool.give_back(Vec::with_capacity(1000));
         assert_eq!(pool.take(wanted).capacity() == 1000, fits, "{wanted}");
     }
@@ -33,13 +33,25 @@ fn only_a_buffer_of_about_the_wanted_size_is_used_again() {
 
 #[test]
 fn what_is_kept_is_bounded_in_number_and_size() {
-    for bytes in [1, SPARE_BYTES_MAX / 4] {
-        let pool = BufferPool::default();
-        for _ in 0..=SPARE_BUFFERS_MAX {
+    for bytes in [1, BYTES_MAX / 4] {
+        let pool = BufferPool::new(BUFFERS_MAX, BYTES_MAX);
+        for _ in 0..=BUFFERS_MAX {
             pool.give_back(Vec::with_capacity(bytes));
         }
         let spare = pool.lock();
-        let kept = SPARE_BUFFERS_MAX.min(SPARE_BYTES_MAX / bytes);
+        let kept = BUFFERS_MAX.min(BYTES_MAX / bytes);
         assert_eq!((spare.buffers.len(), spare.bytes), (kept, kept * bytes));
     }
+}
+
+#[test]
+fn a_cleared_pool_keeps_nothing_and_goes_on() {
+    let pool = BufferPool::new(BUFFERS_MAX, BYTES_MAX);
+    for _ in 0..2 {
+        pool.give_back(Vec::with_capacity(BYTES_MAX));
+        pool.clear();
+        assert_eq!(pool.take(BYTES_MAX).capacity(), 0);
+    }
+    pool.give_back(Vec::with_capacity(BYTES_MAX));
+    assert_eq!(pool.take(BYTES_MAX).capacity(), BYTES_MAX);
 }

@@ -1,15 +1,15 @@
-//! Buffers of batches that are done with, kept for the next ones: memory that the process already
-//! has costs no page faults and is warm in the cache. Knows nothing of batches.
+//! Buffers that are done with, kept for the next use: memory that the process already has costs no
+//! page faults and is warm in the cache. Knows nothing of what is in them.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 
-use super::limits::{SPARE_BUFFERS_MAX, SPARE_BYTES_MAX};
-
-/// The spare buffers of a producer. They come on top of its budget, up to a limit of their own.
-#[derive(Debug, Default)]
-pub(super) struct BufferPool {
+/// Spare buffers, up to a number and a size together.
+#[derive(Debug)]
+pub(crate) struct BufferPool {
+    buffers_max: usize,
+    bytes_max: usize,
     spare: Mutex<Spare>,
 }
 
@@ -20,9 +20,18 @@ struct Spare {
 }
 
 impl BufferPool {
+    /// Keeps at most `buffers_max` buffers of `bytes_max` together.
+    pub(crate) fn new(buffers_max: usize, bytes_max: usize) -> Arc<Self> {
+        Arc::new(BufferPool {
+            buffers_max,
+            bytes_max,
+            spare: Mutex::default(),
+        })
+    }
+
     /// A spare buffer that has room for `bytes`, and not much more; without one, none that has
     /// room for anything.
-    pub(super) fn take(&self, bytes: usize) -> Vec<u8> {
+    pub(crate) fn take(&self, bytes: usize) -> Vec<u8> {
         let mut spare = self.lock();
         let fits =
             |buffer: &Vec<u8>| (bytes..=bytes.saturating_mul(2)).contains(&buffer.capacity());
@@ -35,11 +44,16 @@ impl BufferPool {
         buffer
     }
 
-    /// Keeps `buffer` for another batch if there is room.
-    pub(super) fn give_back(&self, buffer: Vec<u8>) {
+    /// Gives the spare buffers back to the system.
+    pub(crate) fn clear(&self) {
+        *self.lock() = Spare::default();
+    }
+
+    /// Keeps `buffer` for another use if there is room.
+    pub(crate) fn give_back(&self, buffer: Vec<u8>) {
         let mut spare = self.lock();
         let bytes = spare.bytes + buffer.capacity();
-        if spare.buffers.len() < SPARE_BUFFERS_MAX && bytes <= SPARE_BYTES_MAX {
+        if spare.buffers.len() < self.buffers_max && bytes <= self.bytes_max {
             spare.bytes = bytes;
             spare.buffers.push(buffer);
         }
@@ -47,7 +61,7 @@ impl BufferPool {
 
     /// The content of `buffer`, which comes back when nobody reads it any more. Not earlier: a
     /// socket may still do (KAFKA-19012, pitfall 9).
-    pub(super) fn lend(self: &Arc<Self>, buffer: Vec<u8>) -> Bytes {
+    pub(crate) fn lend(self: &Arc<Self>, buffer: Vec<u8>) -> Bytes {
         Bytes::from_owner(Lent {
             buffer,
             pool: self.clone(),

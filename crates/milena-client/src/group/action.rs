@@ -1,10 +1,14 @@
-//! What a classic member wants done, and what it is told.
+//! What a member wants done, and what it is told.
 //!
-//! Owns the plain values that pass between the state machine and its driver.
+//! Owns the plain values that pass between the state machines and their driver.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
-use crate::group::assignor::{Assignments, Assignor, MemberSubscription};
+use uuid::Uuid;
+
+use crate::group::assignor::{Assignments, Assignor, MemberSubscription, PreviousAssignment};
 use crate::topology::TopicPartition;
 use crate::wire::ErrorCode;
 
@@ -48,7 +52,11 @@ pub(crate) enum Action {
     Sync(SyncCall),
     /// Send Heartbeat; answer with `on_heartbeat`.
     Heartbeat(Identity),
-    /// Send LeaveGroup; answer with `on_left`.
+    /// Send ConsumerGroupHeartbeat; answer with `on_beat` or `on_beat_failed`.
+    Beat(BeatCall),
+    /// Ask for the names of these topics; answer with `on_names`.
+    NameTopics(BTreeSet<Uuid>),
+    /// Say goodbye under this identity; answer with `on_left`.
     Leave(Identity),
     /// Stop consuming these, let the application finish and commit, drop them;
     /// answer with `on_given_up`.
@@ -69,6 +77,8 @@ pub(crate) struct JoinCall {
     pub(crate) identity: Identity,
     pub(crate) topics: Vec<Arc<str>>,
     pub(crate) owned: Vec<TopicPartition>,
+    /// What it was assigned last; none before the first assignment.
+    pub(crate) previous: Option<PreviousAssignment>,
     pub(crate) assignors: Vec<Assignor>,
 }
 
@@ -92,6 +102,62 @@ pub(crate) struct Joined {
     pub(crate) skips_assignment: bool,
     /// What everybody subscribes to; the leader alone is told.
     pub(crate) members: Vec<MemberSubscription>,
+}
+
+/// What a member subscribes to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Subscribed {
+    pub(crate) topics: BTreeSet<Arc<str>>,
+    /// A regular expression for whole topic names.
+    pub(crate) pattern: Option<Arc<str>>,
+}
+
+impl Subscribed {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.topics.is_empty() && self.pattern.is_none()
+    }
+}
+
+/// What ConsumerGroupHeartbeat says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct BeatCall {
+    /// Tells the answer from those to other heartbeats.
+    pub(crate) number: u64,
+    pub(crate) member_id: String,
+    pub(crate) epoch: i32,
+    /// Says everything there is to say.
+    pub(crate) is_full: bool,
+    /// None when the coordinator knows.
+    pub(crate) subscribed: Option<Subscribed>,
+    /// The coordinator was told of a pattern that does not count any more.
+    pub(crate) takes_pattern_back: bool,
+    /// None when the coordinator knows.
+    pub(crate) owned: Option<BTreeSet<(Uuid, i32)>>,
+}
+
+/// A successful answer to ConsumerGroupHeartbeat.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Beat {
+    /// None when it stays the same.
+    pub(crate) member_id: Option<String>,
+    pub(crate) epoch: i32,
+    pub(crate) interval: Duration,
+    /// None when it stays the same.
+    pub(crate) assigned: Option<BTreeSet<(Uuid, i32)>>,
+}
+
+/// The names of topics, by id.
+pub(crate) type TopicNames = BTreeMap<Uuid, Arc<str>>;
+
+/// Where a member is after leaving.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Destination {
+    /// Nowhere: it subscribes to nothing.
+    Idle,
+    /// Outside, until the application polls again.
+    Stalled,
+    /// Closed for good.
+    Closed,
 }
 
 /// Why a request to the coordinator failed.
