@@ -144,3 +144,11 @@ async fn a_static_member_restarts_with_the_consumer_protocol() -> Result<()> {
     })
     .await
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_topic_created_again_is_consumed_again_with_the_consumer_protocol() -> Result<()> {
+    on_supporting(async |target| {
+        crate::groups_membership::check_recreated(&target, GroupProtocol::Consumer).await
+    })
+    .await
+}

@@ -2,9 +2,11 @@
 //! protocols.
 
 use anyhow::{Result, ensure};
+use futures_util::future::BoxFuture;
 use milena_client::consumer::{Consumer, ConsumerConfig, OffsetReset};
-use milena_client::group::{Assignor, GroupProtocol};
-use milena_client::{Client, ClientConfig, Error};
+use milena_client::group::{Assignor, GroupProtocol, RebalanceListener};
+use milena_client::producer::{ProducerConfig, Record};
+use milena_client::{Client, ClientConfig, Error, TopicPartition};
 use milena_sim::target::{Target, on_target, unique};
 use std::sync::Arc;
 use std::time::Duration;
@@ -181,6 +183,63 @@ pub(crate) async fn check_static(target: &Target, protocol: GroupProtocol) -> Re
     stays.close().await
 }
 
+/// A topic that is deleted and created again is consumed from its beginning.
+pub(crate) async fn check_recreated(target: &Target, protocol: GroupProtocol) -> Result<()> {
+    let topic = target.topic("recreated", 1).await?;
+    let config = config(&unique("recreated"), protocol).enable_auto_commit(true);
+    let client_config = ClientConfig::new(target.bootstrap()).metadata_max_age(METADATA_AGE);
+    let client = Client::new(client_config)?;
+    let consumer = Consumer::new(&client, config)?;
+    consumer.subscribe([topic.as_str()]).await?;
+    for round in ["first", "second"] {
+        let producing = target.new_client()?;
+        let producer =
+            milena_client::producer::Producer::new(&producing, ProducerConfig::default())?;
+        for _ in 0..3 {
+            producer.send(Record::to(&topic).value(round)).await?;
+        }
+        producer.close().await?;
+        producing.close().await;
+        read_three(&consumer, round).await?;
+        if round == "first" {
+            target.admin().delete_topics(&[topic.as_str()]).await?;
+            let new = milena_client::admin::NewTopic::new(&topic).partitions(1);
+            until_created(target, new).await?;
+        }
+    }
+    consumer.close().await?;
+    client.close().await;
+    Ok(())
+}
+
+/// Deleting takes the brokers a moment.
+async fn until_created(target: &Target, topic: milena_client::admin::NewTopic) -> Result<()> {
+    let deadline = Instant::now() + REBALANCE_WAIT;
+    while let Err(error) = target.admin().create_topic(topic.clone()).await {
+        ensure!(Instant::now() < deadline, "{error}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    Ok(())
+}
+
+async fn read_three(consumer: &Consumer, expected: &str) -> Result<()> {
+    let deadline = Instant::now() + REBALANCE_WAIT;
+    let mut count = 0;
+    while count < 3 {
+        ensure!(Instant::now() < deadline, "only {count} of {expected} came");
+        match consumer.consume_next(POLL_WAIT).await {
+            Ok(Some(record)) => {
+                assert_eq!(record.value.as_deref(), Some(expected.as_bytes()));
+                count += 1;
+            }
+            Ok(None) => {}
+            // The topic is gone for a moment.
+            Err(error) => eprintln!("consume: {error}"),
+        }
+    }
+    Ok(())
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_pattern_takes_in_topics_that_come_later() -> Result<()> {
     on_target(async |target| check_pattern(&target, GroupProtocol::Classic).await).await
@@ -219,6 +278,88 @@ async fn a_static_member_whose_name_is_taken_is_out() -> Result<()> {
             .expect_err("it is out");
         assert!(error.to_string().contains("FENCED") || error.to_string().contains("instance"));
         members.consumers[1].close().await?;
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_topic_created_again_is_consumed_again() -> Result<()> {
+    on_target(async |target| check_recreated(&target, GroupProtocol::Classic).await).await
+}
+
+struct Panics;
+
+impl RebalanceListener for Panics {
+    fn assigned<'a>(&'a self, partitions: &'a [TopicPartition]) -> BoxFuture<'a, ()> {
+        Box::pin(async move { assert!(partitions.is_empty(), "on purpose") })
+    }
+}
+
+/// The application hears of it, and the member goes on.
+#[tokio::test(flavor = "multi_thread")]
+async fn pitfall_28_a_listener_that_panics_does_not_take_the_member_with_it() -> Result<()> {
+    on_target(async |target| {
+        let topic = target.topic("panics", 1).await?;
+        let producer = target.producer(ProducerConfig::default())?;
+        producer.send(Record::to(&topic).value("v")).await?;
+        producer.close().await?;
+        let config = config(&unique("panics"), GroupProtocol::Classic).rebalance_listener(Panics);
+        let consumer = Consumer::new(target.client(), config)?;
+        consumer.subscribe([topic.as_str()]).await?;
+        let error = consumer.consume_next(REBALANCE_WAIT).await;
+        let error = error.expect_err("the panic is told").to_string();
+        assert!(error.contains("panicked in `assigned`"), "{error}");
+        let record = consumer.consume_next(REBALANCE_WAIT).await?;
+        assert!(record.is_some() && consumer.is_alive());
+        Ok(consumer.close().await?)
+    })
+    .await
+}
+
+/// Every callback fires, in order, also those of commits that closing finds under way.
+#[tokio::test(flavor = "multi_thread")]
+async fn pitfall_29_callbacks_of_commits_always_fire() -> Result<()> {
+    on_target(async |target| {
+        let topic = target.topic("async", 1).await?;
+        let partition = TopicPartition::new(topic.as_str(), 0);
+        let group = unique("async");
+        let members = Members::start(&target, vec![config(&group, GroupProtocol::Classic)])?;
+        let (tell, mut told) = tokio::sync::mpsc::channel(128);
+        let commit = |consumer: &Consumer, offset: i64| {
+            let tell = tell.clone();
+            consumer.commit_offsets_async(&[(partition.clone(), offset)], move |result| {
+                let _ = tell.try_send((offset, result.is_ok()));
+            });
+        };
+        // Not subscribed yet: it commits as nobody in particular.
+        commit(members.first(), 1);
+        assert_eq!(told.recv().await, Some((1, true)));
+        members.subscribe(&topic).await?;
+        until("it is in", || Ok(members.partitions() == [[0]])).await?;
+        for offset in 2..50 {
+            commit(members.first(), offset);
+        }
+        let consumer = Arc::clone(&members.consumers[0]);
+        members.close().await?;
+        for offset in 2..50 {
+            assert_eq!(told.recv().await, Some((offset, true)));
+        }
+        commit(&consumer, 50);
+        assert_eq!(told.recv().await, Some((50, false)), "it is closed");
+        let lag = target.admin().group_lag(&group).await?;
+        assert_eq!(lag[0].committed, Some(49));
+
+        // Dropped in the middle.
+        let consumer = Consumer::new(target.client(), config(&group, GroupProtocol::Classic))?;
+        consumer.assign(vec![partition.clone()]).await?;
+        for offset in 51..60 {
+            commit(&consumer, offset);
+        }
+        drop(consumer);
+        for _ in 51..60 {
+            told.recv().await.expect("a callback for each");
+        }
         Ok(())
     })
     .await

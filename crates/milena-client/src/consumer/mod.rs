@@ -5,6 +5,7 @@
 //! application; `poll` empties them. Membership in a group is `group`'s.
 
 mod aborted;
+mod commit;
 mod config;
 mod fetch;
 mod fetched;
@@ -36,12 +37,12 @@ pub use fetched::{
 pub use health::ConsumerHealth;
 pub use offsets::{SeekTo, Watermarks};
 pub use partitions::PartitionEnd;
-pub(crate) use position::Question;
+pub(crate) use position::{OffsetQuery, Question};
 pub use stream::RecordStream;
 
 use crate::client::Client;
 use crate::error::Error;
-use crate::group::{Committer, GroupCoordinator, GroupHandle, Subscribed};
+use crate::group::{AsyncCommits, Committer, GroupCoordinator, GroupHandle, Subscribed};
 use crate::topology::TopicPartition;
 use crate::transaction::ConsumerGroupMetadata;
 use shared::{CommitScope, Shared};
@@ -77,6 +78,7 @@ pub struct Consumer {
     committer: Option<Committer>,
     supervisor: AbortHandle,
     auto_commit: Option<AbortHandle>,
+    async_commits: AsyncCommits,
     /// Topics that metadata keeps up to date for this consumer.
     tracked: std::sync::Mutex<Vec<Arc<str>>>,
 }
@@ -131,6 +133,7 @@ impl Consumer {
             committer,
             supervisor,
             auto_commit,
+            async_commits: AsyncCommits::default(),
             tracked: std::sync::Mutex::default(),
         })
     }
@@ -289,36 +292,6 @@ impl Consumer {
         RecordStream::new(&self.shared)
     }
 
-    /// Commits the positions: everything that was handed out counts as
-    /// processed. Waits for a rebalance to end if one is on.
-    ///
-    /// # Errors
-    /// [`Error::PartitionsLost`] when partitions went to another member before
-    /// the commit; [`Error::Broker`] when the coordinator refuses;
-    /// [`Error::InvalidState`] without a group.
-    pub async fn commit(&self) -> Result<(), Error> {
-        let committer = self.committer()?;
-        let offsets = self.shared.offsets_to_commit(CommitScope::HandedOut, None);
-        committer.commit(offsets).await
-    }
-
-    /// Commits these offsets, each that of the next record to process.
-    ///
-    /// # Errors
-    /// As [`commit`](Self::commit); also when a partition is not assigned to
-    /// this member.
-    pub async fn commit_offsets(&self, offsets: &[(TopicPartition, i64)]) -> Result<(), Error> {
-        let committer = self.committer()?;
-        if self.group.as_ref().is_some_and(GroupHandle::is_subscribed) {
-            let is_foreign = |(partition, _): &&(TopicPartition, i64)| !self.shared.owns(partition);
-            if let Some((partition, _)) = offsets.iter().find(is_foreign) {
-                let reason = format!("{partition} is not assigned to this member");
-                return Err(committer.partitions_lost(&reason));
-            }
-        }
-        committer.commit(self.shared.with_epochs(offsets)).await
-    }
-
     /// Who this consumer is in its group, for
     /// [`Transaction::send_offsets`](crate::transaction::Transaction::send_offsets). `None`
     /// without a group.
@@ -359,6 +332,7 @@ impl Consumer {
         if let Some(task) = &self.auto_commit {
             task.abort();
         }
+        self.async_commits.finish().await;
         self.shared.reader().mark_processed();
         self.shared.sync_reader();
         self.shared.partitions().mark_touched_processed();
@@ -377,12 +351,6 @@ impl Consumer {
         self.supervisor.abort();
         self.track(Vec::new());
         result
-    }
-
-    fn committer(&self) -> Result<&Committer, Error> {
-        self.shared.check_usable()?;
-        let without_group = || invalid_state("commit needs a group: set group.id");
-        self.committer.as_ref().ok_or_else(without_group)
     }
 
     /// Asks `next` each time something comes up, until it answers or `timeout`

@@ -8,6 +8,7 @@
 use std::time::Duration;
 
 use tokio::time::Instant;
+use uuid::Uuid;
 
 use super::config::{IsolationLevel, OffsetReset};
 use crate::backoff::Backoff;
@@ -82,6 +83,8 @@ pub(crate) struct Position {
     committed: Option<i64>,
     /// Leader epoch of the last record handed out, -1 when unknown.
     last_epoch: i32,
+    /// Nil when unknown.
+    topic_id: Uuid,
     leader: Option<NodeId>,
     leader_epoch: i32,
     high_watermark: Option<i64>,
@@ -111,6 +114,7 @@ impl Position {
             processed: 0,
             committed: None,
             last_epoch: -1,
+            topic_id: Uuid::nil(),
             leader: None,
             leader_epoch: -1,
             high_watermark: None,
@@ -189,6 +193,22 @@ impl Position {
 
     fn is_known(&self) -> bool {
         self.phase == Phase::Fetching
+    }
+
+    /// Takes in the topic's id. Returns whether this is another topic than before:
+    /// it was deleted and created again, and offsets of the former one mean nothing.
+    pub(crate) fn set_topic(&mut self, topic_id: Uuid) -> bool {
+        let former = std::mem::replace(&mut self.topic_id, topic_id);
+        !former.is_nil() && !topic_id.is_nil() && former != topic_id
+    }
+
+    /// Starts at the beginning of a topic that has taken the place of another:
+    /// nothing of it was handed out.
+    pub(crate) fn start_anew(&mut self) {
+        self.committed = None;
+        self.leader = None;
+        self.leader_epoch = -1;
+        self.seek_to(OffsetQuery::Earliest);
     }
 
     /// Takes in the leader from metadata. Returns whether it changed.

@@ -14,10 +14,12 @@ use tokio::time::Instant;
 
 use super::fetcher::{Fetcher, sleep_until};
 use super::list_offsets::list_offsets;
-use super::position::{Incarnation, OffsetQuery, Question};
+use super::partitions::Partitions;
+use super::position::{Incarnation, OffsetQuery, Position, Question};
 use super::shared::Shared;
 use crate::error::Error;
 use crate::group::{GroupCoordinator, fetch_offsets};
+use crate::metadata::ClusterSnapshot;
 use crate::topology::{NodeId, TopicPartition};
 
 /// Watches leaders, starts fetchers, finds positions.
@@ -103,6 +105,7 @@ impl Supervisor {
         let mut leaders = Vec::new();
         {
             let mut partitions = self.shared.partitions();
+            start_recreated_anew(&mut partitions, &snapshot);
             for (name, position) in partitions.positions_mut() {
                 let metadata = snapshot
                     .topic(&name.topic)
@@ -141,6 +144,22 @@ impl Supervisor {
                 self.fetched_from.insert(*node, task);
             }
         }
+    }
+}
+
+/// Partitions of topics that were deleted and created again start at the beginning.
+fn start_recreated_anew(partitions: &mut Partitions, snapshot: &ClusterSnapshot) {
+    let mut recreated = Vec::new();
+    for (name, position) in partitions.positions_mut() {
+        if let Some(topic) = snapshot.topic(&name.topic)
+            && position.set_topic(topic.id)
+        {
+            recreated.push(name.clone());
+        }
+    }
+    for name in recreated {
+        tracing::warn!(event = "topic_recreated", partition = %name);
+        partitions.jump(&name, Position::start_anew);
     }
 }
 

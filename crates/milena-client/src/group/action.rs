@@ -65,6 +65,9 @@ pub(crate) enum Action {
     Lose(Vec<TopicPartition>),
     /// Start consuming these, maybe none; tells of a new generation.
     Start(Vec<TopicPartition>),
+    /// Start consuming these at their beginning: their topics have taken the place
+    /// of others with the same names.
+    StartAnew(Vec<TopicPartition>),
     /// Look for the coordinator again before the next request.
     FindCoordinator,
     /// Tell the application.

@@ -29,6 +29,7 @@ use super::jobs::{JobDone, Jobs};
 use super::member::Member;
 use super::requests::{GroupRequests, JoinOutcome, RequestConfig};
 use crate::consumer::shared::Shared;
+use crate::consumer::{OffsetQuery, Question};
 use crate::error::Error;
 use crate::topology::TopicPartition;
 use crate::wire::ErrorCode;
@@ -293,7 +294,10 @@ impl Driver {
                 Action::Leave(identity) => self.leave(identity),
                 Action::Revoke(partitions) => self.jobs.revoke(partitions),
                 Action::Lose(partitions) => self.jobs.lose(partitions),
-                Action::Start(partitions) => self.start(partitions),
+                Action::Start(partitions) => self.start(partitions, Question::Committed),
+                Action::StartAnew(partitions) => {
+                    self.start(partitions, Question::Offset(OffsetQuery::Earliest));
+                }
                 Action::FindCoordinator => self.committer.coordinator.forget(),
                 Action::Report(trouble) => self.report(trouble),
             }
@@ -321,7 +325,7 @@ impl Driver {
             .push(Box::pin(async move { (round, answer.await) }));
     }
 
-    fn start(&mut self, partitions: Vec<TopicPartition>) {
+    fn start(&mut self, partitions: Vec<TopicPartition>, question: Question) {
         let identity = self.member.identity();
         tracing::info!(
             event = "group_joined",
@@ -333,7 +337,7 @@ impl Driver {
             added = partitions.len(),
         );
         self.track(self.member.owned_topics());
-        self.jobs.start(partitions);
+        self.jobs.start(partitions, question);
         if !self.member.is_leader() {
             self.unwatch();
         }

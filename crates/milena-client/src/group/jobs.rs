@@ -4,13 +4,15 @@
 //! why partitions come and go.
 
 use std::collections::VecDeque;
+use std::panic::AssertUnwindSafe;
 
+use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
 use super::committer::Committer;
 use super::listener::RevokedContext;
 use crate::consumer::Question;
-use crate::consumer::shared::CommitScope;
+use crate::consumer::shared::{CommitScope, Shared};
 use crate::error::Error;
 use crate::topology::TopicPartition;
 
@@ -85,12 +87,10 @@ impl Jobs {
 
     /// Looks for the positions of these at once; with a listener, records wait
     /// until it has been told.
-    pub(super) fn start(&mut self, partitions: Vec<TopicPartition>) {
+    pub(super) fn start(&mut self, partitions: Vec<TopicPartition>, question: Question) {
         let shared = &self.committer.shared;
         let is_held = shared.config.listener.is_some();
-        shared
-            .partitions()
-            .add(&partitions, Question::Committed, is_held);
+        shared.partitions().add(&partitions, question, is_held);
         shared.work.notify_waiters();
         if is_held && !partitions.is_empty() {
             self.waiting.push_back(Job::Release(partitions));
@@ -132,6 +132,16 @@ impl Jobs {
     }
 }
 
+/// Calls the listener. When it panics the application hears of it, and the member
+/// goes on: without its task it would be dead, and nobody would notice.
+async fn call(shared: &Shared, what: &str, listening: BoxFuture<'_, ()>) {
+    if AssertUnwindSafe(listening).catch_unwind().await.is_err() {
+        let what = format!("the rebalance listener panicked in `{what}`; the member went on");
+        tracing::error!(event = "listener_panicked", what);
+        shared.report(Error::InvalidState { what });
+    }
+}
+
 async fn revoke(committer: Committer, partitions: Vec<TopicPartition>) -> JobDone {
     let shared = &committer.shared;
     let mut result = Ok(());
@@ -150,7 +160,7 @@ async fn revoke(committer: Committer, partitions: Vec<TopicPartition>) -> JobDon
         }
         if let Some(listener) = &shared.config.listener {
             let context = RevokedContext::new(committer.clone());
-            listener.revoked(context, &partitions).await;
+            call(shared, "revoked", listener.revoked(context, &partitions)).await;
         }
     }
     // Positions go with the partitions (PITFALLS 15).
@@ -166,7 +176,8 @@ async fn lose(committer: Committer, partitions: Vec<TopicPartition>) -> JobDone 
             count = partitions.len(),
         );
         if let Some(listener) = &committer.shared.config.listener {
-            listener.lost(&partitions).await;
+            let shared = &committer.shared;
+            call(shared, "lost", listener.lost(&partitions)).await;
         }
     }
     JobDone::GivenUp(Ok(()))
@@ -175,7 +186,7 @@ async fn lose(committer: Committer, partitions: Vec<TopicPartition>) -> JobDone 
 async fn release(committer: Committer, partitions: Vec<TopicPartition>) -> JobDone {
     let shared = &committer.shared;
     if let Some(listener) = &shared.config.listener {
-        listener.assigned(&partitions).await;
+        call(shared, "assigned", listener.assigned(&partitions)).await;
     }
     {
         let mut table = shared.partitions();

@@ -6,6 +6,7 @@
 
 mod action;
 mod assignor;
+mod async_commits;
 mod beat;
 mod classic;
 mod committer;
@@ -22,6 +23,7 @@ mod subscription;
 
 pub(crate) use action::{Identity, Subscribed};
 pub use assignor::Assignor;
+pub(crate) use async_commits::AsyncCommits;
 pub(crate) use committer::Committer;
 pub(crate) use coordinator::GroupCoordinator;
 pub(crate) use handle::GroupHandle;

@@ -42,16 +42,29 @@ impl ConsumerProtocolMember {
             self.actions.push(Action::Revoke(partitions));
             return;
         }
-        let mut added = Vec::new();
+        let (mut added, mut anew) = (Vec::new(), Vec::new());
         for id in &self.target {
             if let (false, Some(name)) = (self.owned.contains_key(id), self.names.get(&id.0)) {
                 let partition = TopicPartition::new(Arc::clone(name), id.1);
-                added.push(partition.clone());
+                let mut names = self.names.iter();
+                let replaces_another = names.any(|(other, named)| *other != id.0 && named == name);
+                match replaces_another {
+                    true => anew.push(partition.clone()),
+                    false => added.push(partition.clone()),
+                }
                 self.owned.insert(*id, partition);
             }
         }
         if !added.is_empty() || tells_always {
             self.actions.push(Action::Start(added));
+        }
+        if !anew.is_empty() {
+            // Those that were replaced will not come back.
+            self.names.retain(|topic, name| {
+                let is_wanted = self.target.iter().any(|(wanted, _)| wanted == topic);
+                is_wanted || !anew.iter().any(|partition| partition.topic == *name)
+            });
+            self.actions.push(Action::StartAnew(anew));
         }
         if self.lacks_names() && self.name_again_at.is_none_or(|at| at <= now) {
             self.ask_for_names();

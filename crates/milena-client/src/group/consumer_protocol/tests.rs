@@ -319,7 +319,17 @@ fn a_topic_that_was_created_again_is_another() {
         Some(Action::Revoke(partitions("t", &[0, 1, 2])))
     );
     rig.member.on_given_up(rig.now);
-    assert_eq!(rig.next(), Some(Action::Start(partitions("t", &[0]))));
+    let anew = Action::StartAnew(partitions("t", &[0]));
+    assert_eq!(
+        rig.next(),
+        Some(anew),
+        "offsets of the former one mean nothing"
+    );
+    let call = rig.expect_beat();
+    let more = ids(2, &[0, 1]);
+    rig.answer(&call, welcome(2, Some(more)));
+    let added = Action::Start(partitions("t", &[1]));
+    assert_eq!(rig.next(), Some(added), "those of this one do");
 }
 
 #[test]
