@@ -16,6 +16,7 @@ mod error;
 pub mod group;
 mod lane;
 mod metadata;
+pub mod metrics;
 mod net;
 pub mod partitioner;
 pub mod producer;

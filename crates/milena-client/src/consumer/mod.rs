@@ -13,6 +13,7 @@ mod fetcher;
 mod health;
 mod list_offsets;
 mod membership;
+mod metrics;
 mod offsets;
 mod partitions;
 mod position;

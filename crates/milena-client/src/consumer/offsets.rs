@@ -110,10 +110,9 @@ impl Consumer {
     pub fn lag(&self, partition: &TopicPartition) -> Option<u64> {
         self.shared.sync_reader();
         let table = self.shared.partitions();
-        let position = table.position(partition)?;
-        let end = position.end(self.shared.config.isolation_level);
-        let behind = end?.saturating_sub(position.position()?);
-        Some(u64::try_from(behind).unwrap_or(0))
+        table
+            .position(partition)?
+            .lag(self.shared.config.isolation_level)
     }
 
     /// The offsets the group has committed, asked for anew; none where there is

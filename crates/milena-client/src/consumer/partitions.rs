@@ -13,6 +13,7 @@ use milena_wire::batch::RawBatch;
 use tokio::time::Instant;
 
 use super::config::{IsolationLevel, OffsetReset};
+use super::metrics::PartitionMetrics;
 use super::position::{FetchErrorAction, Incarnation, Position, Question};
 use crate::error::Error;
 use crate::topology::{NodeId, TopicPartition};
@@ -25,8 +26,9 @@ const ERRORS_WAITING_MAX: usize = 1024;
 #[derive(Debug, Clone)]
 pub(crate) struct TableConfig {
     pub(crate) policy: OffsetReset,
-    /// Under which level the end of a partition is told; `None` tells of none.
-    pub(crate) ends_under: Option<IsolationLevel>,
+    pub(crate) isolation_level: IsolationLevel,
+    /// Whether the ends of partitions are told.
+    pub(crate) tells_ends: bool,
     pub(crate) retry_backoff: Duration,
     pub(crate) retry_backoff_max: Duration,
 }
@@ -85,6 +87,7 @@ pub(crate) struct Delivered {
 #[derive(Debug)]
 struct Entry {
     position: Position,
+    metrics: PartitionMetrics,
     queue: VecDeque<QueuedBatch>,
     queued_bytes: usize,
     /// Listed in `ready`.
@@ -143,6 +146,7 @@ impl Partitions {
                 Position::unknown(question, config.retry_backoff, config.retry_backoff_max);
             position.set_held(is_held);
             let entry = Entry {
+                metrics: PartitionMetrics::new(partition),
                 position,
                 queue: VecDeque::new(),
                 queued_bytes: 0,
@@ -374,8 +378,10 @@ impl Partitions {
                     break;
                 };
                 let header = &queued.raw.header;
-                records += usize::try_from(header.records_count).unwrap_or(0);
+                let batch_records = usize::try_from(header.records_count).unwrap_or(0);
+                records += batch_records;
                 let bytes = queued.raw.bytes().len();
+                entry.metrics.handed_out(batch_records, bytes);
                 entry.queued_bytes -= bytes;
                 self.queued_bytes -= bytes;
                 entry
@@ -388,6 +394,7 @@ impl Partitions {
                     queued,
                 });
             }
+            entry.note_lag(self.config.isolation_level);
             if entry.queue.is_empty() {
                 entry.position.on_drained();
                 self.note_end(&partition);
@@ -416,6 +423,8 @@ impl Partitions {
             }
             if let Some(queued) = entry.queue.pop_front() {
                 let bytes = queued.raw.bytes().len();
+                let records = usize::try_from(queued.raw.header.records_count).unwrap_or(0);
+                entry.metrics.handed_out(records, bytes);
                 entry.queued_bytes -= bytes;
                 self.queued_bytes -= bytes;
                 entry.is_open = true;
@@ -471,6 +480,7 @@ impl Partitions {
                 let epoch = entry.position.last_epoch();
                 entry.position.hand_out(next_offset, epoch);
                 entry.position.mark_all_processed();
+                entry.note_lag(self.config.isolation_level);
                 if entry.queue.is_empty() {
                     entry.position.on_drained();
                     self.note_end(partition);
@@ -518,16 +528,16 @@ impl Partitions {
 
     /// Notes that a partition's end is reached, if it is and somebody wants to know.
     fn note_end(&mut self, partition: &TopicPartition) -> bool {
-        let Some(level) = self.config.ends_under else {
+        if !self.config.tells_ends {
             return false;
-        };
+        }
         let Some(entry) = self.entries.get_mut(partition) else {
             return false;
         };
         if entry.is_open || !entry.queue.is_empty() {
             return false;
         }
-        let end = entry.position.take_end(level);
+        let end = entry.position.take_end(self.config.isolation_level);
         self.ends
             .extend(end.map(|offset| (partition.clone(), offset)));
         end.is_some()
@@ -612,6 +622,14 @@ impl Partitions {
 
     fn note_change(&self) {
         self.changes.fetch_add(1, Ordering::Release);
+    }
+}
+
+impl Entry {
+    fn note_lag(&self, level: IsolationLevel) {
+        if let Some(lag) = self.position.lag(level) {
+            self.metrics.lag(lag);
+        }
     }
 }
 

@@ -161,6 +161,12 @@ impl Position {
         }
     }
 
+    /// How many offsets lie between the position and the end.
+    pub(crate) fn lag(&self, level: IsolationLevel) -> Option<u64> {
+        let behind = self.end(level)?.saturating_sub(self.position()?);
+        Some(u64::try_from(behind).unwrap_or(0))
+    }
+
     /// The end of the partition, if all before it was handed out and nobody was told yet.
     pub(crate) fn take_end(&mut self, level: IsolationLevel) -> Option<i64> {
         let position = self.handed_out;

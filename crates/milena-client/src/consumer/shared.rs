@@ -67,9 +67,8 @@ impl Shared {
     pub(crate) fn new(client: Client, config: ConsumerConfig) -> Self {
         let table_config = TableConfig {
             policy: config.auto_offset_reset,
-            ends_under: config
-                .enable_partition_end
-                .then_some(config.isolation_level),
+            isolation_level: config.isolation_level,
+            tells_ends: config.enable_partition_end,
             retry_backoff: client.config().retry_backoff,
             retry_backoff_max: client.config().retry_backoff_max,
         };

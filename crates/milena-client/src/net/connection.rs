@@ -13,6 +13,7 @@ use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 use super::frames::FrameReader;
+use super::metrics::ConnectionMetrics;
 use super::pipeline::{NewRequest, Pipeline, Refusal, Reply};
 use super::response::ResponseFuture;
 use super::versions::ApiVersions;
@@ -38,6 +39,7 @@ pub(super) struct Limits {
 pub(super) struct Link {
     pub(super) address: Arc<str>,
     pub(super) limits: Limits,
+    pub(super) metrics: ConnectionMetrics,
     client_id: Arc<str>,
     versions: OnceLock<ApiVersions>,
     state: Mutex<State>,
@@ -88,6 +90,7 @@ impl Connection {
             closed: None,
         };
         let link = Arc::new(Link {
+            metrics: ConnectionMetrics::new(Arc::clone(&address)),
             address,
             limits,
             client_id,
@@ -271,6 +274,7 @@ impl Link {
     }
 
     fn enqueue(&self, request: NewRequest<'_, Waiter>) -> Result<(), Error> {
+        let (api, bytes) = (request.api, request.body.iter().map(Bytes::len).sum());
         let rearm = {
             let mut state = self.lock();
             if let Some(closed) = &state.closed {
@@ -282,6 +286,7 @@ impl Link {
                 .map_err(|refusal| self.refuse(refusal))?;
             deadline < state.armed_until
         };
+        self.metrics.requested(api, bytes);
         self.writer_wake.notify_one();
         if rearm {
             self.reader_wake.notify_one();

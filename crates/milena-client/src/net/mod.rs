@@ -8,6 +8,7 @@ pub(crate) mod fake_broker;
 mod frames;
 mod handshake;
 mod header;
+mod metrics;
 mod pipeline;
 mod pool;
 mod reader;

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use metrics::counter;
 use tokio::time::{Instant, sleep_until};
 
 use super::connection::Connection;
@@ -12,6 +13,7 @@ use super::dial::dial;
 use super::reconnect::Reconnect;
 use crate::config::{BrokerAddress, ClientConfig};
 use crate::error::Error;
+use crate::metrics::{CONNECTION_FAILURES, address_labels};
 
 /// The connections of one lane.
 pub(crate) struct Pool {
@@ -129,6 +131,11 @@ impl Pool {
                 Ok(connection)
             }
             Err(error) => {
+                counter!(
+                    CONNECTION_FAILURES,
+                    address_labels(&slot.address.to_string())
+                )
+                .increment(1);
                 tracing::debug!(event = "connect_failed", address = %slot.address, error = %error);
                 state.reconnect.failed(Instant::now());
                 state.failures += 1;

@@ -66,11 +66,12 @@ fn deliver(link: &Link, mut frame: Bytes) -> Result<(), Ending> {
     };
     let correlation_id =
         read_correlation_id(&mut frame).ok_or_else(|| malformed("response without a header"))?;
+    let now = Instant::now();
     let (request, wake_writer) = {
         let mut state = link.lock();
         let request = state
             .pipeline
-            .accept(correlation_id, Instant::now())
+            .accept(correlation_id, now)
             .map_err(|mismatch| {
                 malformed(&match mismatch.expected {
                     Some(expected) => {
@@ -84,6 +85,9 @@ fn deliver(link: &Link, mut frame: Bytes) -> Result<(), Ending> {
     if wake_writer {
         link.writer_wake.notify_one();
     }
+    let queued_at = request.deadline.checked_sub(request.timeout);
+    let duration = now.saturating_duration_since(queued_at.unwrap_or(now));
+    link.metrics.answered(request.api, frame.len(), duration);
     let answer = match request.response_header.skip_rest(&mut frame) {
         Some(()) => Ok(frame),
         None => Err(Error::protocol(format!(

@@ -9,5 +9,6 @@ mod consumer_support;
 mod group_members;
 mod group_offsets;
 mod groups;
+mod metrics;
 mod producer;
 mod support;

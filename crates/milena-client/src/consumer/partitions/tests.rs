@@ -31,7 +31,8 @@ impl Rig {
     fn new(partitions: &[i32]) -> Self {
         let config = TableConfig {
             policy: OffsetReset::None,
-            ends_under: Some(IsolationLevel::ReadUncommitted),
+            isolation_level: IsolationLevel::ReadUncommitted,
+            tells_ends: true,
             retry_backoff: Duration::from_millis(100),
             retry_backoff_max: Duration::from_secs(1),
         };

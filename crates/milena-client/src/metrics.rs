@@ -1,0 +1,70 @@
+//! What the client counts and measures, through the [`metrics`] facade: install an exporter of your
+//! choice before the first client is made, and they are there; without one they cost next to nothing.
+//! Nothing is counted per record: a batch or a request is.
+//!
+//! Names follow OpenTelemetry's conventions for messaging where those have one. Each has the labels
+//! in parentheses.
+//!
+//! | Name | Kind | What |
+//! |---|---|---|
+//! | `messaging.client.consumed.messages` (topic, partition) | counter | records handed out, at most: a batch counts whole |
+//! | `kafka.client.request.duration` (address, api) | histogram, s | from queueing a request to its answer |
+//! | `kafka.client.request.bytes` (address, api) | counter, bytes | requests sent |
+//! | `kafka.client.response.bytes` (address, api) | counter, bytes | answers received |
+//! | `kafka.client.connections` (address) | gauge | connections open |
+//! | `kafka.client.connection.failures` (address) | counter | attempts to connect that failed |
+//! | `kafka.consumer.fetched.bytes` (topic, partition) | counter, bytes | batches handed out, compressed |
+//! | `kafka.consumer.lag` (topic, partition) | gauge | offsets between the position and the end, as of the last poll |
+//!
+//! The labels are `messaging.destination.name` (topic), `messaging.destination.partition.id`,
+//! `server.address` and `kafka.api`.
+
+use metrics::{Label, Unit, describe_counter, describe_gauge, describe_histogram};
+
+pub(crate) const CONSUMED_MESSAGES: &str = "messaging.client.consumed.messages";
+pub(crate) const REQUEST_DURATION: &str = "kafka.client.request.duration";
+pub(crate) const REQUEST_BYTES: &str = "kafka.client.request.bytes";
+pub(crate) const RESPONSE_BYTES: &str = "kafka.client.response.bytes";
+pub(crate) const CONNECTIONS: &str = "kafka.client.connections";
+pub(crate) const CONNECTION_FAILURES: &str = "kafka.client.connection.failures";
+pub(crate) const CONSUMER_FETCHED_BYTES: &str = "kafka.consumer.fetched.bytes";
+pub(crate) const CONSUMER_LAG: &str = "kafka.consumer.lag";
+
+/// Tells the installed exporter the unit and the meaning of each metric. Call it once, after
+/// installing the exporter.
+pub fn describe() {
+    describe_counter!(CONSUMED_MESSAGES, Unit::Count, "Records handed out");
+    describe_histogram!(
+        REQUEST_DURATION,
+        Unit::Seconds,
+        "From queueing a request to its answer"
+    );
+    describe_counter!(REQUEST_BYTES, Unit::Bytes, "Requests sent");
+    describe_counter!(RESPONSE_BYTES, Unit::Bytes, "Answers received");
+    describe_gauge!(CONNECTIONS, Unit::Count, "Connections open");
+    describe_counter!(
+        CONNECTION_FAILURES,
+        Unit::Count,
+        "Attempts to connect that failed"
+    );
+    describe_counter!(CONSUMER_FETCHED_BYTES, Unit::Bytes, "Batches handed out");
+    describe_gauge!(
+        CONSUMER_LAG,
+        Unit::Count,
+        "Offsets between the position and the end"
+    );
+}
+
+/// The labels of a partition.
+pub(crate) fn partition_labels(topic: &str, partition: i32) -> Vec<Label> {
+    vec![
+        Label::new("messaging.system", "kafka"),
+        Label::new("messaging.destination.name", topic.to_owned()),
+        Label::new("messaging.destination.partition.id", partition.to_string()),
+    ]
+}
+
+/// The labels of a broker's address.
+pub(crate) fn address_labels(address: &str) -> Vec<Label> {
+    vec![Label::new("server.address", address.to_owned())]
+}
