@@ -21,6 +21,7 @@ mod net;
 pub mod partitioner;
 pub mod producer;
 mod retry;
+pub mod share;
 mod topology;
 pub mod transaction;
 mod wire;

@@ -14,6 +14,7 @@ mod faults;
 mod groups;
 mod groups_consumer;
 mod groups_membership;
+mod groups_share;
 mod idle;
 mod ordering;
 mod producing;
