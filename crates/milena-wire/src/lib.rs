@@ -36,6 +36,7 @@ pub mod error_code;
 pub mod frame;
 pub mod limits;
 pub mod rpc;
+pub mod sasl;
 pub mod varint;
 
 pub use compression::Compression;
