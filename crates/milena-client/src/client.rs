@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use crate::config::ClientConfig;
 use crate::error::Error;
 use crate::metadata::{Metadata, keep_fresh};
-use crate::net::{Connection, Pool};
+use crate::net::{Connection, Dialler, Pool};
 use crate::topology::NodeId;
 
 pub(crate) use crate::coordinator::CoordinatorType;
@@ -46,7 +46,7 @@ impl Client {
     /// within a tokio runtime.
     ///
     /// # Errors
-    /// [`Error::Config`] if a setting does not fit.
+    /// [`Error::Config`] if a setting does not fit, or a certificate cannot be read.
     pub fn new(config: ClientConfig) -> Result<Self, Error> {
         config.validate()?;
         let bootstrap = config
@@ -56,7 +56,8 @@ impl Client {
             .collect();
         let config = Arc::new(config);
         let metadata = Arc::new(Metadata::new(&config));
-        let shared = Lane::new(Arc::clone(&config), bootstrap, Arc::clone(&metadata));
+        let dialler = Arc::new(Dialler::new(Arc::clone(&config))?);
+        let shared = Lane::new(dialler, bootstrap, Arc::clone(&metadata));
         let refreshing = keep_fresh(Arc::clone(&metadata), shared.clone(), Arc::clone(&config));
         let refresher = tokio::spawn(refreshing).abort_handle();
         let pools = Mutex::new(vec![Arc::downgrade(shared.pool())]);

@@ -32,6 +32,25 @@ pub enum Error {
         /// What the operating system, the name service or the handshake said.
         source: Arc<io::Error>,
     },
+    /// TLS was not established: a certificate is not trusted or missing, or one side does not speak
+    /// TLS at all.
+    #[error("no TLS connection to {address}: {reason}")]
+    Tls {
+        /// `host:port` of the broker.
+        address: String,
+        /// What does not fit, and which setting may mend it.
+        reason: String,
+    },
+    /// The broker did not accept the credentials, or did not prove that it knows them.
+    #[error("{mechanism} authentication at {address} failed: {reason}")]
+    Authentication {
+        /// The SASL mechanism.
+        mechanism: String,
+        /// `host:port` of the broker.
+        address: String,
+        /// What the broker said, or what is wrong with its answer. Holds no secret.
+        reason: String,
+    },
     /// The connection ended while the request was waiting. The broker may or may not have acted on it.
     #[error("connection to {address} lost: {reason}")]
     Disconnected {
@@ -136,7 +155,10 @@ impl Error {
             | Self::Overloaded { .. }
             | Self::UnknownTopic { .. } => ErrorClass::Retriable,
             Self::Broker { code, .. } => code.class(),
-            Self::Closed | Self::MembershipLost { .. } => ErrorClass::Terminal,
+            Self::Closed
+            | Self::MembershipLost { .. }
+            | Self::Tls { .. }
+            | Self::Authentication { .. } => ErrorClass::Terminal,
             Self::Config { .. }
             | Self::Protocol { .. }
             | Self::Unsupported { .. }

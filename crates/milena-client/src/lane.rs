@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::config::{BrokerAddress, ClientConfig};
+use crate::config::BrokerAddress;
 use crate::error::Error;
 use crate::metadata::Metadata;
-use crate::net::{Connection, Pool};
+use crate::net::{Connection, Dialler, Pool};
 use crate::topology::NodeId;
-use crate::wire::Request;
+use crate::wire::{ErrorClass, Request};
 
 /// A set of connections of its own, one per broker.
 ///
@@ -21,7 +21,7 @@ use crate::wire::Request;
 /// once. Clones share connections; dropping the last one closes them.
 #[derive(Debug, Clone)]
 pub(crate) struct Lane {
-    config: Arc<ClientConfig>,
+    dialler: Arc<Dialler>,
     bootstrap: Arc<[Arc<BrokerAddress>]>,
     metadata: Arc<Metadata>,
     pool: Arc<Pool>,
@@ -40,13 +40,13 @@ struct Candidate {
 impl Lane {
     /// A lane without connections yet.
     pub(crate) fn new(
-        config: Arc<ClientConfig>,
+        dialler: Arc<Dialler>,
         bootstrap: Arc<[Arc<BrokerAddress>]>,
         metadata: Arc<Metadata>,
     ) -> Self {
-        let pool = Arc::new(Pool::new(Arc::clone(&config)));
+        let pool = Arc::new(Pool::new(Arc::clone(&dialler)));
         Self {
-            config,
+            dialler,
             bootstrap,
             metadata,
             pool,
@@ -55,7 +55,7 @@ impl Lane {
 
     /// Another lane to the same cluster, without connections yet.
     pub(crate) fn sibling(&self) -> Self {
-        let pool = Arc::new(Pool::new(Arc::clone(&self.config)));
+        let pool = Arc::new(Pool::new(Arc::clone(&self.dialler)));
         Self {
             pool,
             ..self.clone()
@@ -96,7 +96,8 @@ impl Lane {
         for candidate in self.candidates() {
             match self.pool.connection(&candidate.address).await {
                 Ok(connection) => return Ok(connection),
-                Err(error @ Error::Closed) => return Err(error),
+                // Other brokers would refuse the same credentials, and might count the attempts.
+                Err(error) if error.class() == ErrorClass::Terminal => return Err(error),
                 Err(error) => last_error = Some(error),
             }
         }

@@ -21,7 +21,7 @@ mod net;
 pub mod partitioner;
 pub mod producer;
 mod retry;
-pub mod share;
+pub mod security;
 mod topology;
 pub mod transaction;
 mod wire;

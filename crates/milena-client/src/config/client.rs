@@ -6,7 +6,9 @@ use milena_wire::limits::FRAME_BYTES_MAX;
 
 use super::address::BrokerAddress;
 use super::property::{Configurable, Properties, Property, split_list};
+use super::security::SecurityProperties;
 use crate::error::Error;
+use crate::security::{SaslConfig, TlsConfig};
 
 /// Settings of a [`Client`](crate::Client). Start from [`ClientConfig::new`], change what should
 /// differ; [`Client::new`](crate::Client::new) checks it.
@@ -34,6 +36,8 @@ pub struct ClientConfig {
     pub(crate) connections_idle_max: Duration,
     pub(crate) receive_frame_bytes_max: usize,
     pub(crate) allow_auto_create_topics: bool,
+    pub(crate) tls: Option<TlsConfig>,
+    pub(crate) sasl: Option<SaslConfig>,
 }
 
 impl ClientConfig {
@@ -53,6 +57,8 @@ impl ClientConfig {
             connections_idle_max: Duration::from_secs(540),
             receive_frame_bytes_max: FRAME_BYTES_MAX,
             allow_auto_create_topics: true,
+            tls: None,
+            sasl: None,
         }
     }
 
@@ -83,6 +89,9 @@ impl ClientConfig {
     pub fn take_from(properties: &mut Properties) -> Result<Self, Error> {
         let mut config = Self::new("");
         properties.take_into(&mut config)?;
+        let mut security = SecurityProperties::default();
+        properties.take_into(&mut security)?;
+        (config.tls, config.sasl) = security.build()?;
         config.validate()?;
         Ok(config)
     }
@@ -148,6 +157,20 @@ impl ClientConfig {
         self
     }
 
+    /// `security.protocol=SSL`, or `SASL_SSL` together with [`ClientConfig::sasl`]: connections are
+    /// encrypted. By default they are not.
+    pub fn tls(mut self, tls: TlsConfig) -> Self {
+        self.tls = Some(tls);
+        self
+    }
+
+    /// `security.protocol=SASL_PLAINTEXT`, or `SASL_SSL` together with [`ClientConfig::tls`]:
+    /// connections are authenticated. By default they are not.
+    pub fn sasl(mut self, sasl: SaslConfig) -> Self {
+        self.sasl = Some(sasl);
+        self
+    }
+
     /// Checks every setting, and those that depend on one another.
     ///
     /// # Errors
@@ -180,6 +203,9 @@ impl ClientConfig {
                 self.receive_frame_bytes_max.to_string(),
                 format!("expected {FRAME_BYTES_MIN} to {FRAME_BYTES_CEILING} bytes"),
             ));
+        }
+        if let Some(field) = self.sasl.as_ref().and_then(SaslConfig::missing) {
+            return Err(Error::config(field, "", "a text that is not empty"));
         }
         if self.client_id.len() > CLIENT_ID_BYTES_MAX {
             return Err(Error::config(
@@ -265,9 +291,6 @@ impl Configurable for ClientConfig {
         Property::new(&["allow.auto.create.topics"], |config, value| {
             config.allow_auto_create_topics = value.boolean()?;
             Ok(())
-        }),
-        Property::new(&["security.protocol"], |_, value| {
-            value.one_of(&[("PLAINTEXT", ())])
         }),
     ];
 }

@@ -4,8 +4,10 @@
 mod address;
 mod client;
 mod property;
+mod security;
 
 pub(crate) use address::BrokerAddress;
 pub use client::ClientConfig;
 pub use property::Properties;
 pub(crate) use property::{Configurable, Property, PropertyValue};
+pub use security::security;

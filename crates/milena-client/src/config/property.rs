@@ -2,10 +2,15 @@
 //! fields. Knows no particular setting.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::time::Duration;
+
+use zeroize::Zeroize;
 
 use crate::error::Error;
 
+/// What is shown in place of a secret.
+const MASK: &str = "***";
 /// How far a name may be from a known one to be offered as what was meant.
 const SIMILARITY_MIN: f64 = 0.7;
 
@@ -21,11 +26,11 @@ const SIMILARITY_MIN: f64 = 0.7;
 /// assert!(error.contains("did you mean \"client.id\""), "{error}");
 /// # Ok::<(), milena_client::Error>(())
 /// ```
-#[derive(Debug)]
 #[must_use]
 pub struct Properties {
     values: BTreeMap<String, String>,
     known_names: Vec<&'static str>,
+    secret_names: Vec<&'static str>,
 }
 
 impl Properties {
@@ -42,6 +47,7 @@ impl Properties {
         Self {
             values,
             known_names: Vec::new(),
+            secret_names: Vec::new(),
         }
     }
 
@@ -54,11 +60,18 @@ impl Properties {
         let Some((name, value)) = self.values.iter().find(|(name, _)| !is_known(name)) else {
             return Ok(());
         };
-        let expected = match nearest(name, &self.known_names) {
+        let nearest = nearest(name, &self.known_names);
+        let expected = match nearest {
             Some(known) => format!("unknown property, did you mean {known:?}?"),
             None => "unknown property".to_owned(),
         };
-        Err(Error::config(name, value, expected))
+        let is_secret = nearest.is_some_and(|known| self.secret_names.contains(&known));
+        let shown = if is_secret || looks_secret(name) {
+            MASK
+        } else {
+            value
+        };
+        Err(Error::config(name, shown, expected))
     }
 
     /// Sets what `target` has names for. Several configurations may take the same name.
@@ -66,18 +79,36 @@ impl Properties {
         for property in T::PROPERTIES {
             for name in property.names {
                 self.known_names.push(name);
+                if property.is_secret {
+                    self.secret_names.push(name);
+                }
                 if let Some(text) = self.values.get(*name) {
                     (property.set)(
                         target,
                         &PropertyValue {
                             name,
                             text: text.trim(),
+                            is_secret: property.is_secret,
                         },
                     )?;
                 }
             }
         }
         Ok(())
+    }
+}
+
+impl fmt::Debug for Properties {
+    /// The names; values may be secrets.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Properties ")?;
+        formatter.debug_set().entries(self.values.keys()).finish()
+    }
+}
+
+impl Drop for Properties {
+    fn drop(&mut self) {
+        self.values.values_mut().for_each(Zeroize::zeroize);
     }
 }
 
@@ -91,6 +122,7 @@ pub(crate) trait Configurable: Sized + 'static {
 pub(crate) struct Property<T> {
     names: &'static [&'static str],
     set: fn(&mut T, &PropertyValue<'_>) -> Result<(), Error>,
+    is_secret: bool,
 }
 
 impl<T> Property<T> {
@@ -99,21 +131,46 @@ impl<T> Property<T> {
         names: &'static [&'static str],
         set: fn(&mut T, &PropertyValue<'_>) -> Result<(), Error>,
     ) -> Self {
-        Self { names, set }
+        Self {
+            names,
+            set,
+            is_secret: false,
+        }
+    }
+
+    /// A row whose value is never shown.
+    pub(crate) const fn secret(
+        names: &'static [&'static str],
+        set: fn(&mut T, &PropertyValue<'_>) -> Result<(), Error>,
+    ) -> Self {
+        Self {
+            names,
+            set,
+            is_secret: true,
+        }
     }
 }
 
 /// A value as given, with its name for error messages.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub(crate) struct PropertyValue<'a> {
-    name: &'a str,
+    name: &'static str,
     text: &'a str,
+    is_secret: bool,
 }
 
 impl<'a> PropertyValue<'a> {
     /// The value, without white space around it.
     pub(crate) fn text(&self) -> &'a str {
         self.text
+    }
+
+    /// The value, which must not be empty.
+    pub(crate) fn required(&self) -> Result<&'a str, Error> {
+        match self.text {
+            "" => Err(self.error("expected a text that is not empty")),
+            text => Ok(text),
+        }
     }
 
     /// A comma-separated list; empty parts do not count.
@@ -161,7 +218,13 @@ impl<'a> PropertyValue<'a> {
 
     /// This value is not usable, because `expected` something else.
     pub(crate) fn error(&self, expected: impl Into<String>) -> Error {
-        Error::config(self.name, self.text, expected)
+        let shown = if self.is_secret { MASK } else { self.text };
+        Error::config(self.name, shown, expected)
+    }
+
+    /// The name under which it was given.
+    pub(crate) fn name(&self) -> &'static str {
+        self.name
     }
 }
 
@@ -172,6 +235,14 @@ pub(crate) fn split_list(text: &str) -> Vec<String> {
         .filter(|part| !part.is_empty())
         .map(str::to_owned)
         .collect()
+}
+
+/// Whether a name that nobody knows may be that of a secret.
+fn looks_secret(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    ["pass", "secret", "jaas", "token", "key"]
+        .iter()
+        .any(|sign| name.contains(sign))
 }
 
 fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {

@@ -199,6 +199,10 @@ impl Fetcher {
         match error {
             // The client under this consumer: nothing can come any more.
             Error::Closed => return self.shared.fail(Error::Closed),
+            // Credentials do not become right by trying again.
+            Error::Authentication { .. } | Error::Tls { .. } => {
+                return self.shared.fail(error.clone());
+            }
             error if !error.is_retriable() => self.shared.report(error.clone()),
             _ => {}
         }

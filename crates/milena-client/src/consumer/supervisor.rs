@@ -89,6 +89,10 @@ impl Supervisor {
         }
         let wake_at = self.shared.partitions().wake_at(now);
         if lacks_leader {
+            if let Some(error) = self.shared.client.metadata().refusal() {
+                self.shared.fail(error);
+                return wake_at;
+            }
             self.shared.client.metadata().request_refresh();
             let again_at = now + self.shared.client.config().retry_backoff_max;
             return Some(wake_at.map_or(again_at, |at| at.min(again_at)));

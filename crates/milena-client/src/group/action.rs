@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
+use crate::error::Error;
 use crate::group::assignor::{Assignments, Assignor, MemberSubscription, PreviousAssignment};
 use crate::topology::TopicPartition;
 use crate::wire::ErrorCode;
@@ -172,7 +173,33 @@ pub(crate) enum GroupFailure {
     Unreachable,
     /// It answered what this client cannot work with.
     Unusable(String),
+    /// It does not accept this client: credentials or certificates are wrong.
+    Refused(Refusal),
 }
+
+impl GroupFailure {
+    /// What it means that a request got no answer.
+    pub(crate) fn unanswered(error: &Error) -> Self {
+        match error {
+            Error::Authentication { .. } | Error::Tls { .. } => {
+                Self::Refused(Refusal(error.clone()))
+            }
+            _ => Self::Unreachable,
+        }
+    }
+}
+
+/// Why a client is not accepted.
+#[derive(Debug, Clone)]
+pub(crate) struct Refusal(pub(crate) Error);
+
+impl PartialEq for Refusal {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.to_string() == other.0.to_string()
+    }
+}
+
+impl Eq for Refusal {}
 
 /// Something the application must hear of through `poll`.
 #[derive(Debug, Clone, PartialEq, Eq)]

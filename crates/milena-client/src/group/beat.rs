@@ -141,7 +141,7 @@ impl BeatRequests {
             request = "ConsumerGroupHeartbeat",
             %error,
         );
-        GroupFailure::Unreachable
+        GroupFailure::unanswered(error)
     }
 }
 

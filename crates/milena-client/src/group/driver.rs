@@ -441,6 +441,7 @@ fn fatal_error(group_id: &str, failure: GroupFailure) -> Error {
         },
         GroupFailure::Code(code) => Error::broker(code, format!("member of group {group_id:?}")),
         GroupFailure::Unusable(problem) => Error::protocol(problem),
+        GroupFailure::Refused(refusal) => refusal.0,
         GroupFailure::Unreachable => Error::protocol("the coordinator cannot be reached"),
     }
 }

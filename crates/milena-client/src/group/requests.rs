@@ -188,7 +188,7 @@ impl GroupRequests {
             request = ?api,
             %error,
         );
-        GroupFailure::Unreachable
+        GroupFailure::unanswered(error)
     }
 }
 

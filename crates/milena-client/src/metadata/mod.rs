@@ -17,6 +17,7 @@ use tokio::time::{Instant, timeout_at};
 use crate::config::{BrokerAddress, ClientConfig};
 use crate::error::Error;
 use crate::topology::NodeId;
+use crate::wire::ErrorClass;
 use crate::wire::messages::MetadataResponse;
 use cache::Cache;
 use schedule::Schedule;
@@ -46,6 +47,19 @@ struct State {
     last_error: Option<Error>,
     /// There will be no more refreshes.
     is_closed: bool,
+}
+
+impl State {
+    /// Why refreshes cannot succeed, if that is so: closed, or refused by the cluster.
+    fn terminal_error(&self) -> Option<Error> {
+        if self.is_closed {
+            return Some(Error::Closed);
+        }
+        let error = self.last_error.as_ref();
+        error
+            .filter(|error| error.class() == ErrorClass::Terminal)
+            .cloned()
+    }
 }
 
 /// Why a topic is part of every refresh.
@@ -118,8 +132,8 @@ impl Metadata {
                 self.look_up(name);
                 return Ok(topic);
             }
-            if self.lock().is_closed {
-                return Err(Error::Closed);
+            if let Some(error) = self.lock().terminal_error() {
+                return Err(error);
             }
             if let Some(code) = snapshot
                 .absent
@@ -141,10 +155,12 @@ impl Metadata {
         let mut refreshes = self.refreshes.subscribe();
         self.request_refresh();
         while timeout_at(deadline, refreshes.changed()).await.is_ok() {
-            match &self.lock().last_error {
-                None => return Ok(self.snapshot()),
-                Some(Error::Closed) => return Err(Error::Closed),
-                Some(_) => {}
+            let state = self.lock();
+            if let Some(error) = state.terminal_error() {
+                return Err(error);
+            }
+            if state.last_error.is_none() {
+                return Ok(self.snapshot());
             }
         }
         let after = deadline - started;
@@ -153,6 +169,11 @@ impl Metadata {
             after,
         };
         Err(self.lock().last_error.clone().unwrap_or(timeout))
+    }
+
+    /// Why refreshes cannot succeed, if that is so.
+    pub(crate) fn refusal(&self) -> Option<Error> {
+        self.lock().terminal_error()
     }
 
     /// Includes topics in every refresh, starting with one now if a topic is new.

@@ -14,7 +14,7 @@ use crate::lane::Lane;
 use crate::net::Connection;
 use crate::wire::messages::metadata_request::MetadataRequestTopic;
 use crate::wire::messages::{MetadataRequest, MetadataResponse, TopicName};
-use crate::wire::{ApiKey, StrBytes};
+use crate::wire::{ApiKey, ErrorClass, StrBytes};
 
 /// Version 4 is the first that can ask without creating (Kafka 0.11); from 13 on a broker may answer
 /// with an error instead (KIP-1102).
@@ -142,14 +142,22 @@ impl Metadata {
             Ok(false) => Outcome::Unchanged,
             Err(error) => {
                 tracing::warn!(event = "metadata_refresh_failed", error = %error);
-                Outcome::Failed
+                if error.class() == ErrorClass::Terminal {
+                    Outcome::Refused
+                } else {
+                    Outcome::Failed
+                }
             }
         };
         state.schedule.finished(outcome, now);
-        if state.is_incomplete() {
+        if outcome != Outcome::Refused && state.is_incomplete() {
             state.schedule.request(now);
         }
         state.last_error = result.err();
+        if outcome == Outcome::Refused {
+            // Whoever follows versions looks, and finds the refusal.
+            self.versions.send_modify(|_| {});
+        }
         self.refreshes.send_modify(|count| *count += 1);
     }
 }

@@ -26,6 +26,8 @@ pub(super) enum Outcome {
     Unchanged,
     /// No answer.
     Failed,
+    /// No answer, and none to be expected: only asked for again when somebody wants to know.
+    Refused,
 }
 
 impl Schedule {
@@ -73,10 +75,10 @@ impl Schedule {
     pub(super) fn finished(&mut self, outcome: Outcome, now: Instant) {
         match outcome {
             Outcome::Changed => self.backoff.reset(),
-            Outcome::Unchanged => {}
+            Outcome::Unchanged | Outcome::Refused => {}
             Outcome::Failed => self.is_requested = true,
         }
-        if outcome != Outcome::Failed {
+        if matches!(outcome, Outcome::Changed | Outcome::Unchanged) {
             self.refreshed_at = Some(now);
         }
         self.not_before = Some(now + self.backoff.next_delay());

@@ -1,6 +1,8 @@
 //! One TCP connection to a broker: a handle for many callers, a task that writes what they queue, and
 //! a task that reads the answers. Dropping the last handle ends both.
 
+mod weak;
+
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -14,12 +16,14 @@ use tokio::time::Instant;
 
 use super::frames::FrameReader;
 use super::metrics::ConnectionMetrics;
+pub(super) use super::pipeline::Turn;
 use super::pipeline::{NewRequest, Pipeline, Refusal, Reply};
 use super::response::ResponseFuture;
 use super::versions::ApiVersions;
 use super::{reader, writer};
 use crate::error::Error;
 use crate::wire::{ApiKey, Request, decode_response, encode_message};
+pub(super) use weak::WeakConnection;
 
 /// A handle to one connection. Clones share it; it closes when the last one is dropped.
 #[derive(Clone)]
@@ -46,6 +50,10 @@ pub(super) struct Link {
     pub(super) writer_wake: Notify,
     pub(super) reader_wake: Notify,
     tasks: OnceLock<[AbortHandle; 2]>,
+    /// Keeps the session alive, if it has an end.
+    session_task: OnceLock<AbortHandle>,
+    /// Something was asked for.
+    used: Notify,
 }
 
 type Waiter = oneshot::Sender<Result<Bytes, Error>>;
@@ -99,6 +107,8 @@ impl Connection {
             writer_wake: Notify::new(),
             reader_wake: Notify::new(),
             tasks: OnceLock::new(),
+            session_task: OnceLock::new(),
+            used: Notify::new(),
         });
         let tasks = [
             tokio::spawn(reader::run(Arc::clone(&link), frames)).abort_handle(),
@@ -159,7 +169,19 @@ impl Connection {
         body: Vec<Bytes>,
         timeout: Duration,
     ) -> ResponseFuture {
-        self.enqueue(api, version, body, Reply::Expected, timeout)
+        self.request_in(Turn::Queue, api, version, body, timeout)
+    }
+
+    /// As [`Connection::request`]; one that is [`Turn::Ahead`] is written even while others are held.
+    pub(super) fn request_in(
+        &self,
+        turn: Turn,
+        api: ApiKey,
+        version: i16,
+        body: Vec<Bytes>,
+        timeout: Duration,
+    ) -> ResponseFuture {
+        self.enqueue(api, version, body, (Reply::Expected, turn), timeout)
     }
 
     /// Queues a request that the broker does not answer (produce with acks=0), when called. The future
@@ -172,7 +194,7 @@ impl Connection {
         body: Vec<Bytes>,
         timeout: Duration,
     ) -> ResponseFuture {
-        self.enqueue(api, version, body, Reply::None, timeout)
+        self.enqueue(api, version, body, (Reply::None, Turn::Queue), timeout)
     }
 
     fn enqueue(
@@ -180,7 +202,7 @@ impl Connection {
         api: ApiKey,
         version: i16,
         body: Vec<Bytes>,
-        reply: Reply,
+        (reply, turn): (Reply, Turn),
         timeout: Duration,
     ) -> ResponseFuture {
         let (waiter, receiver) = oneshot::channel();
@@ -190,6 +212,7 @@ impl Connection {
             client_id: &self.link.client_id,
             body,
             reply,
+            turn,
             waiter,
             timeout,
         });
@@ -257,6 +280,13 @@ impl Connection {
     pub(super) fn close(&self, error: Error) {
         self.link.close(error, None);
     }
+
+    /// Ends `task`, the first one given, when the connection ends.
+    pub(super) fn attend(&self, task: AbortHandle) {
+        if self.link.session_task.set(task).is_ok() && self.is_closed() {
+            self.link.abort_tasks();
+        }
+    }
 }
 
 impl fmt::Debug for Connection {
@@ -288,6 +318,7 @@ impl Link {
         };
         self.metrics.requested(api, bytes);
         self.writer_wake.notify_one();
+        self.used.notify_one();
         if rearm {
             self.reader_wake.notify_one();
         }
@@ -356,7 +387,8 @@ impl Link {
     }
 
     fn abort_tasks(&self) {
-        for task in self.tasks.get().into_iter().flatten() {
+        let tasks = self.tasks.get().into_iter().flatten();
+        for task in tasks.chain(self.session_task.get()) {
             task.abort();
         }
     }

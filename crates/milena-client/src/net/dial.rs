@@ -1,5 +1,7 @@
-//! From `host:port` to a connection that has shaken hands: every address of the name is tried.
+//! From `host:port` to a connection that is ready for requests: every address of the name is tried,
+//! then TLS, the handshake and the authentication.
 
+use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -11,6 +13,8 @@ use tokio::time::{Instant, timeout_at};
 
 use super::connection::{Connection, Limits};
 use super::handshake::shake_hands;
+use super::sasl;
+use super::tls::Tls;
 use crate::config::{BrokerAddress, ClientConfig};
 use crate::error::Error;
 
@@ -18,11 +22,40 @@ use crate::error::Error;
 const KEEPALIVE_AFTER: Duration = Duration::from_secs(60);
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
 
-/// Connects to `address` and agrees on versions, all within `connect_timeout`.
-pub(super) async fn dial(
-    address: &BrokerAddress,
-    config: &ClientConfig,
-) -> Result<Connection, Error> {
+/// What it takes to connect to the brokers of one cluster.
+pub(crate) struct Dialler {
+    pub(super) config: Arc<ClientConfig>,
+    tls: Option<Tls>,
+}
+
+impl Dialler {
+    /// Reads the certificates that `config` names.
+    ///
+    /// # Errors
+    /// [`Error::Config`] if one is of no use.
+    pub(crate) fn new(config: Arc<ClientConfig>) -> Result<Self, Error> {
+        let tls = config.tls.as_ref().map(Tls::new).transpose()?;
+        Ok(Self { config, tls })
+    }
+
+    #[cfg(test)]
+    pub(super) fn plaintext(config: ClientConfig) -> Self {
+        Self {
+            config: Arc::new(config),
+            tls: None,
+        }
+    }
+}
+
+impl fmt::Debug for Dialler {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Dialler").finish_non_exhaustive()
+    }
+}
+
+/// Connects to `address`, agrees on versions and authenticates, all within `connect_timeout`.
+pub(super) async fn dial(address: &BrokerAddress, dialler: &Dialler) -> Result<Connection, Error> {
+    let config = &dialler.config;
     let deadline = Instant::now() + config.connect_timeout;
     let stream = connect(address, deadline)
         .await
@@ -31,19 +64,33 @@ pub(super) async fn dial(
         idle_max: config.connections_idle_max,
         frame_bytes_max: config.receive_frame_bytes_max,
     };
-    let (read, write) = stream.into_split();
     let name = Arc::from(address.to_string());
     let client_id = Arc::from(config.client_id.as_str());
-    let connection = Connection::start(name, client_id, limits, read, write);
+    let connection = match &dialler.tls {
+        None => {
+            let (read, write) = stream.into_split();
+            Connection::start(name, client_id, limits, read, write)
+        }
+        Some(tls) => {
+            let stream = tls.connect(stream, address, deadline).await?;
+            let (read, write) = tokio::io::split(stream);
+            Connection::start(name, client_id, limits, read, write)
+        }
+    };
     let time_left = deadline.saturating_duration_since(Instant::now());
     match shake_hands(&connection, time_left).await {
-        Ok(()) => Ok(connection),
+        Ok(()) => {}
         Err(error @ (Error::Timeout { .. } | Error::Disconnected { .. })) => {
             let text = format!("no answer to the ApiVersions handshake, is it Kafka? {error}");
-            Err(connect_error(address, io::Error::other(text)))
+            return Err(connect_error(address, io::Error::other(text)));
         }
-        Err(error) => Err(error),
+        Err(error) => return Err(error),
     }
+    if let Some(sasl) = &config.sasl {
+        let session = sasl::authenticate(&connection, sasl, deadline).await?;
+        sasl::keep_alive(&connection, config, session);
+    }
+    Ok(connection)
 }
 
 /// A TCP connection to the first address of the name that accepts one.

@@ -1,5 +1,5 @@
-//! Connections to brokers: dialling, the handshake, pipelining, reconnecting. Carries requests and
-//! responses as bytes; knows nothing of topics, groups or records.
+//! Connections to brokers: dialling, TLS, authentication, the handshake, pipelining, reconnecting.
+//! Carries requests and responses as bytes; knows nothing of topics, groups or records.
 
 mod connection;
 mod dial;
@@ -14,8 +14,14 @@ mod pool;
 mod reader;
 mod reconnect;
 mod response;
+mod sasl;
+#[cfg_attr(not(feature = "tls"), path = "no_tls.rs")]
+mod tls;
 mod versions;
 mod writer;
 
 pub(crate) use connection::Connection;
+pub(crate) use dial::Dialler;
 pub(crate) use pool::Pool;
+#[cfg(feature = "oidc")]
+pub(crate) use tls::Tls;

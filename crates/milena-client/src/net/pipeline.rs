@@ -31,6 +31,9 @@ pub(super) struct Pipeline<W> {
     unwritten: VecDeque<Unanswered<W>>,
     /// How many of `unwritten` were given to the writer.
     in_writing: usize,
+    /// Kept back until [`Pipeline::release`], in order.
+    held: VecDeque<(Queued, Unanswered<W>)>,
+    is_held: bool,
     last_activity: Instant,
 }
 
@@ -61,6 +64,15 @@ pub(super) enum Reply {
     None,
 }
 
+/// Whether a request waits while others are held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::net) enum Turn {
+    /// Behind all others, and not while they are held.
+    Queue,
+    /// Even while the others are held: it is what they wait for.
+    Ahead,
+}
+
 /// A request on its way in.
 #[derive(Debug)]
 pub(super) struct NewRequest<'a, W> {
@@ -69,6 +81,7 @@ pub(super) struct NewRequest<'a, W> {
     pub(super) client_id: &'a str,
     pub(super) body: Vec<Bytes>,
     pub(super) reply: Reply,
+    pub(super) turn: Turn,
     pub(super) waiter: W,
     pub(super) timeout: Duration,
 }
@@ -108,6 +121,8 @@ impl<W> Pipeline<W> {
             in_flight: 0,
             unwritten: VecDeque::new(),
             in_writing: 0,
+            held: VecDeque::new(),
+            is_held: false,
             last_activity: now,
         }
     }
@@ -118,7 +133,7 @@ impl<W> Pipeline<W> {
         request: NewRequest<'_, W>,
         now: Instant,
     ) -> Result<Instant, Refusal> {
-        if self.load() >= REQUESTS_MAX {
+        if self.load() >= REQUESTS_MAX && request.turn == Turn::Queue {
             return Err(Refusal::Full);
         }
         let correlation_id = self.next_correlation_id;
@@ -133,12 +148,11 @@ impl<W> Pipeline<W> {
             .map_err(|_| Refusal::TooLarge)?;
         self.next_correlation_id = correlation_id.checked_add(1).unwrap_or(0);
         self.last_activity = now;
-        let is_answered = request.reply == Reply::Expected;
-        self.queued.push_back(Queued {
+        let queued = Queued {
             header: Bytes::from(header),
             body: request.body,
-            is_answered,
-        });
+            is_answered: request.reply == Reply::Expected,
+        };
         let deadline = now + request.timeout;
         let entry = Unanswered {
             correlation_id,
@@ -148,13 +162,35 @@ impl<W> Pipeline<W> {
             timeout: request.timeout,
             waiter: request.waiter,
         };
-        let waiting = if is_answered {
+        if self.is_held && request.turn == Turn::Queue {
+            self.held.push_back((queued, entry));
+        } else {
+            self.push(queued, entry);
+        }
+        Ok(deadline)
+    }
+
+    fn push(&mut self, queued: Queued, entry: Unanswered<W>) {
+        let waiting = if queued.is_answered {
             &mut self.unanswered
         } else {
             &mut self.unwritten
         };
         waiting.push_back(entry);
-        Ok(deadline)
+        self.queued.push_back(queued);
+    }
+
+    /// Keeps back requests that come from now on, save those that are [`Turn::Ahead`].
+    pub(super) fn hold(&mut self) {
+        self.is_held = true;
+    }
+
+    /// Queues what was kept back.
+    pub(super) fn release(&mut self) {
+        self.is_held = false;
+        for (queued, entry) in std::mem::take(&mut self.held) {
+            self.push(queued, entry);
+        }
     }
 
     /// Moves whole requests to `chunks`, as many as may be in flight, until there are `chunks_max` or
@@ -207,11 +243,12 @@ impl<W> Pipeline<W> {
 
     /// How many requests are queued or unanswered.
     pub(super) fn load(&self) -> usize {
-        self.unanswered.len() + self.unwritten.len()
+        self.unanswered.len() + self.unwritten.len() + self.held.len()
     }
 
     fn waiting(&self) -> impl Iterator<Item = &Unanswered<W>> {
-        self.unanswered.iter().chain(&self.unwritten)
+        let held = self.held.iter().map(|(_, entry)| entry);
+        self.unanswered.iter().chain(&self.unwritten).chain(held)
     }
 
     /// When to look next: at the earliest deadline, or when the connection has been idle too long.
@@ -243,6 +280,7 @@ impl<W> Pipeline<W> {
         self.in_writing = 0;
         let mut waiting = std::mem::take(&mut self.unanswered);
         waiting.append(&mut self.unwritten);
+        waiting.extend(self.held.drain(..).map(|(_, entry)| entry));
         waiting
     }
 }

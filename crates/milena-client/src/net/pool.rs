@@ -9,7 +9,7 @@ use metrics::counter;
 use tokio::time::{Instant, sleep_until};
 
 use super::connection::Connection;
-use super::dial::dial;
+use super::dial::{Dialler, dial};
 use super::reconnect::Reconnect;
 use crate::config::{BrokerAddress, ClientConfig};
 use crate::error::Error;
@@ -17,7 +17,7 @@ use crate::metrics::{CONNECTION_FAILURES, address_labels};
 
 /// The connections of one lane.
 pub(crate) struct Pool {
-    config: Arc<ClientConfig>,
+    dialler: Arc<Dialler>,
     state: Mutex<State>,
 }
 
@@ -45,9 +45,9 @@ struct SlotState {
 
 impl Pool {
     /// No connections yet.
-    pub(crate) fn new(config: Arc<ClientConfig>) -> Self {
+    pub(crate) fn new(dialler: Arc<Dialler>) -> Self {
         Self {
-            config,
+            dialler,
             state: Mutex::default(),
         }
     }
@@ -80,7 +80,7 @@ impl Pool {
         if let Some(not_before) = not_before {
             sleep_until(not_before).await;
         }
-        let result = dial(&slot.address, &self.config).await;
+        let result = dial(&slot.address, &self.dialler).await;
         self.settle(&slot, result)
     }
 
@@ -157,12 +157,12 @@ impl Pool {
         // worth remembering.
         let now = Instant::now();
         let old = now
-            .checked_sub(self.config.reconnect_backoff_max)
+            .checked_sub(self.dialler.config.reconnect_backoff_max)
             .unwrap_or(now);
         state
             .slots
             .retain(|_, slot| Arc::strong_count(slot) > 1 || slot.lock().is_of_use(old));
-        let slot = Arc::new(Slot::new(Arc::clone(address), &self.config));
+        let slot = Arc::new(Slot::new(Arc::clone(address), &self.dialler.config));
         state.slots.insert(Arc::clone(address), Arc::clone(&slot));
         Ok(slot)
     }

@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use super::connection::Link;
 use super::frames::{FrameError, FrameReader};
 use super::header::read_correlation_id;
+use super::tls;
 use crate::error::Error;
 
 /// Reads until the connection ends.
@@ -127,6 +128,12 @@ fn rearm(link: &Link) -> Result<Instant, Ending> {
     Ok(state.armed_until)
 }
 
+/// Whether the first four bytes of a response are a TLS alert: what a TLS listener says to a client
+/// that does not speak TLS.
+fn is_tls_alert(length: i32) -> bool {
+    matches!(length.to_be_bytes(), [0x15, 3, 0..=4, 0])
+}
+
 fn frame_ending(link: &Link, error: FrameError) -> Ending {
     match error {
         FrameError::Closed {
@@ -142,9 +149,26 @@ fn frame_ending(link: &Link, error: FrameError) -> Ending {
                 guilty: None,
             }
         }
-        FrameError::Io(error) => Ending {
-            error: link.disconnected(format!("read failed: {error}")),
-            guilty: None,
+        FrameError::Io(error) => match tls::reason(&error) {
+            Some(reason) => Ending {
+                error: Error::Tls {
+                    address: link.address.to_string(),
+                    reason,
+                },
+                guilty: Some(0),
+            },
+            None => Ending {
+                error: link.disconnected(format!("read failed: {error}")),
+                guilty: None,
+            },
+        },
+        FrameError::Length(length) if is_tls_alert(length) => Ending {
+            error: Error::Tls {
+                address: link.address.to_string(),
+                reason: "the listener wants TLS: set security.protocol to SSL or SASL_SSL"
+                    .to_owned(),
+            },
+            guilty: Some(0),
         },
         FrameError::Length(length) => {
             let allowed = link.limits.frame_bytes_max;

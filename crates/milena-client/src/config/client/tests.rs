@@ -46,7 +46,7 @@ fn what_does_not_fit_is_named() {
         "at least the first pause, 100 ms",
     );
     check("receive.message.max.bytes", "10", "expected 1024 to");
-    check("security.protocol", "SSL", "PLAINTEXT");
+    check("security.protocol", "TLS", "PLAINTEXT, SSL");
     check("bootstrap.servers", "localhost:x", "expected host:port");
     check(
         "request.timeout",

@@ -29,7 +29,7 @@ enum Verdict {
 fn judge(failure: &GroupFailure) -> Verdict {
     match failure {
         GroupFailure::Unreachable => Verdict::FindCoordinator,
-        GroupFailure::Unusable(_) => Verdict::Fatal,
+        GroupFailure::Unusable(_) | GroupFailure::Refused(_) => Verdict::Fatal,
         GroupFailure::Code(code) => match code {
             ErrorCode::NotCoordinator | ErrorCode::CoordinatorNotAvailable => {
                 Verdict::FindCoordinator

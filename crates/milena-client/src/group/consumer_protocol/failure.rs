@@ -54,7 +54,7 @@ impl ConsumerProtocolMember {
     fn judge(&self, failure: &GroupFailure) -> Verdict {
         let code = match failure {
             GroupFailure::Unreachable => return Verdict::FindCoordinator,
-            GroupFailure::Unusable(_) => return Verdict::Fatal,
+            GroupFailure::Unusable(_) | GroupFailure::Refused(_) => return Verdict::Fatal,
             GroupFailure::Code(code) => *code,
         };
         match code {

@@ -1,6 +1,6 @@
 use super::*;
 use crate::config::{BrokerAddress, ClientConfig};
-use crate::net::dial::dial;
+use crate::net::dial::{Dialler, dial};
 use crate::net::fake_broker::{FakeBroker, FakeConnection};
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -13,7 +13,8 @@ fn config() -> ClientConfig {
 async fn connect(config: ClientConfig) -> (Connection, FakeConnection) {
     let broker = FakeBroker::start().await;
     let address = BrokerAddress::parse(&broker.address.to_string()).expect("an address");
-    let (connection, server) = tokio::join!(dial(&address, &config), broker.accept());
+    let dialler = Dialler::plaintext(config);
+    let (connection, server) = tokio::join!(dial(&address, &dialler), broker.accept());
     (connection.expect("the handshake succeeds"), server)
 }
 

@@ -9,7 +9,7 @@ fn config() -> ClientConfig {
 async fn pitfall_10_a_name_without_address_is_a_retriable_error() {
     // RFC 6761: `.invalid` never resolves.
     let address = BrokerAddress::parse("no-such-host.invalid:9092").expect("it is well-formed");
-    let error = dial(&address, &config())
+    let error = dial(&address, &Dialler::plaintext(config()))
         .await
         .expect_err("there is no such host");
     assert!(matches!(error, Error::Connect { .. }), "{error}");
@@ -29,7 +29,8 @@ async fn every_address_of_a_name_is_tried() {
         port: broker.address.port(),
     };
     let config = config();
-    let (connection, _server) = tokio::join!(dial(&address, &config), broker.accept());
+    let dialler = Dialler::plaintext(config);
+    let (connection, _server) = tokio::join!(dial(&address, &dialler), broker.accept());
     connection.expect("one address works");
 }
 
@@ -38,7 +39,9 @@ async fn a_refused_connection_is_told() {
     let broker = FakeBroker::start().await;
     let address = BrokerAddress::parse(&broker.address.to_string()).expect("an address");
     drop(broker);
-    let error = dial(&address, &config()).await.expect_err("nobody listens");
+    let error = dial(&address, &Dialler::plaintext(config()))
+        .await
+        .expect_err("nobody listens");
     assert!(matches!(error, Error::Connect { .. }), "{error}");
 }
 
@@ -47,7 +50,8 @@ async fn a_server_that_never_answers_the_handshake_is_given_up() {
     let broker = FakeBroker::start().await;
     let address = BrokerAddress::parse(&broker.address.to_string()).expect("an address");
     let config = config();
-    let (error, _server) = tokio::join!(dial(&address, &config), broker.accept_raw());
+    let dialler = Dialler::plaintext(config);
+    let (error, _server) = tokio::join!(dial(&address, &dialler), broker.accept_raw());
     let error = error.expect_err("there is no handshake");
     assert!(error.to_string().contains("is it Kafka?"), "{error}");
 }

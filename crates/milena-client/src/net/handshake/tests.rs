@@ -2,7 +2,7 @@ use bytes::BytesMut;
 
 use super::*;
 use crate::config::{BrokerAddress, ClientConfig};
-use crate::net::dial::dial;
+use crate::net::dial::{Dialler, dial};
 use crate::net::fake_broker::FakeBroker;
 use crate::wire::Encodable;
 use crate::wire::messages::api_versions_response::ApiVersion;
@@ -65,7 +65,8 @@ async fn an_old_broker_is_asked_in_its_version() {
         server.shake_hands(&request).await;
         server
     };
-    let (connection, _server) = tokio::join!(dial(&address, &config), serve);
+    let dialler = Dialler::plaintext(config);
+    let (connection, _server) = tokio::join!(dial(&address, &dialler), serve);
     let connection = connection.expect("the handshake succeeds");
     let ours = ApiKey::Metadata.valid_versions();
     assert_eq!(connection.version_of(ApiKey::Metadata), Some(ours.max));
@@ -88,7 +89,8 @@ async fn a_broker_that_refuses_every_version_is_not_asked_for_ever() {
         }
         assert!(server.receive().await.is_none(), "the client gave up");
     };
-    let (connection, ()) = tokio::join!(dial(&address, &config), serve);
+    let dialler = Dialler::plaintext(config);
+    let (connection, ()) = tokio::join!(dial(&address, &dialler), serve);
     let error = connection.expect_err("there is no common version");
     assert!(matches!(error, Error::Unsupported { .. }), "{error}");
 }

@@ -25,6 +25,7 @@ impl Fixture {
         timeout_ms: u64,
     ) -> Result<Instant, Refusal> {
         let request = NewRequest {
+            turn: Turn::Queue,
             api: ApiKey::Metadata,
             version: 9,
             client_id: "me",

@@ -4,7 +4,7 @@ use super::*;
 use crate::net::fake_broker::FakeBroker;
 
 fn pool(config: ClientConfig) -> Pool {
-    Pool::new(Arc::new(config))
+    Pool::new(Arc::new(Dialler::plaintext(config)))
 }
 
 fn config() -> ClientConfig {
