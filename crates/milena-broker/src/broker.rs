@@ -10,7 +10,7 @@ use std::sync::Arc;
 use tokio::task::JoinHandle;
 
 use crate::config::layers::ConfigStore;
-use crate::config::{self, BrokerConfig};
+use crate::config::{self, BrokerConfig, ListenerAddress};
 use crate::coordinator::groups::Groups;
 use crate::coordinator::transactions::Transactions;
 use crate::error::BrokerError;
@@ -19,7 +19,8 @@ use crate::fetch_sessions::FetchSessions;
 use crate::housekeeping;
 use crate::log::FlushDepth;
 use crate::node::Node;
-use crate::server::{Listener, ServerHandle};
+use crate::security::{ListenerSecurity, ScramStore, ScramUser};
+use crate::server::{self, Listener, ServerHandle};
 use crate::storage::Storage;
 use crate::topics::Catalog;
 
@@ -46,6 +47,7 @@ pub struct BrokerBuilder {
     listen: String,
     storage: StorageKind,
     config: BrokerConfig,
+    scram_users: Vec<ScramUser>,
 }
 
 /// A running single-node broker.
@@ -55,6 +57,8 @@ pub struct BrokerBuilder {
 /// every connection is closed, and the directory can be opened again.
 #[must_use = "a broker stops when it is dropped"]
 pub struct Broker {
+    /// By name; at least one.
+    listeners: Vec<(Arc<str>, SocketAddr)>,
     address: SocketAddr,
     node: Arc<Node>,
     server: ServerHandle,
@@ -72,10 +76,11 @@ impl Broker {
             listen: "127.0.0.1:0".to_owned(),
             storage: StorageKind::Memory,
             config: BrokerConfig::default(),
+            scram_users: Vec::new(),
         }
     }
 
-    /// The address it listens on, with the port the operating system chose.
+    /// The address of its first listener, with the port the operating system chose.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
@@ -85,6 +90,21 @@ impl Broker {
     #[must_use]
     pub fn bootstrap(&self) -> String {
         self.address.to_string()
+    }
+
+    /// All listeners: name, such as `SASL_SSL`, and address.
+    pub fn listeners(&self) -> impl Iterator<Item = (&str, SocketAddr)> {
+        let listeners = self.listeners.iter();
+        listeners.map(|(name, address)| (&**name, *address))
+    }
+
+    /// The address of the listener with this name, such as `SASL_SSL`.
+    #[must_use]
+    pub fn address_of(&self, listener: &str) -> Option<SocketAddr> {
+        let found = self
+            .listeners()
+            .find(|(name, _)| name.eq_ignore_ascii_case(listener))?;
+        Some(found.1)
     }
 
     /// Orders faults for tests.
@@ -111,7 +131,8 @@ impl Broker {
 }
 
 impl BrokerBuilder {
-    /// Listens on `HOST:PORT`; port 0 takes a free one.
+    /// Listens on `HOST:PORT`; port 0 takes a free one. For listeners with TLS or SASL, write
+    /// `NAME://HOST:PORT` and separate several by commas. The property `listeners` overrides this.
     pub fn listen(mut self, address: impl Into<String>) -> Self {
         self.listen = address.into();
         self
@@ -133,6 +154,22 @@ impl BrokerBuilder {
         Ok(self)
     }
 
+    /// Gives a user SCRAM credentials, written as Kafka's storage tool takes them:
+    /// `SCRAM-SHA-256=[name=alice,password=secret]`, optionally with `iterations=8192`. Replaces
+    /// those the user has with that mechanism.
+    ///
+    /// # Errors
+    /// [`BrokerError::InvalidProperty`] says what is expected, without the password.
+    pub fn add_scram(mut self, user: &str) -> Result<Self, BrokerError> {
+        let user = ScramUser::parse(user).map_err(|reason| BrokerError::InvalidProperty {
+            name: "add-scram".to_owned(),
+            value: "***".to_owned(),
+            reason,
+        })?;
+        self.scram_users.push(user);
+        Ok(self)
+    }
+
     /// Opens the storage, binds the address and starts to serve. Must be called
     /// in a tokio runtime.
     ///
@@ -145,9 +182,7 @@ impl BrokerBuilder {
             StorageKind::Memory => None,
             StorageKind::Directory(path) => Some(path),
         };
-        let address = resolve(&self.listen)?;
-        let listener =
-            Listener::bind(address).map_err(|source| BrokerError::Bind { address, source })?;
+        let listeners = bind(&config.listener_addresses(&self.listen)?, &config)?;
         let opened = Storage::open(directory, &config)?;
         let storage = Arc::new(opened.storage);
         let configs = Arc::new(ConfigStore::open(storage.clone(), &config)?);
@@ -158,13 +193,19 @@ impl BrokerBuilder {
             fetch_sessions: FetchSessions::new(config.fetch_sessions_max),
             groups: Groups::open(&config, storage.clone(), opened.groups),
             transactions: Transactions::open(storage.clone(), opened.transactions),
+            scram: ScramStore::open(storage.clone())?,
             storage,
             faults: Faults::default(),
             config,
         });
         node.transactions.resume(&node);
-        let address = listener.address();
-        let server = listener.serve(node.clone());
+        add_users(&node.scram, self.scram_users)?;
+        let named: Vec<_> = listeners
+            .iter()
+            .map(|listener| (listener.name().clone(), listener.address()))
+            .collect();
+        let address = named[0].1;
+        let server = server::serve(listeners, &node);
         let tasks = vec![
             tokio::spawn(housekeeping::run(node.clone(), server.stopping())),
             tokio::spawn(housekeeping::run_groups(node.clone(), server.stopping())),
@@ -175,6 +216,7 @@ impl BrokerBuilder {
         ];
         tracing::info!(event = "broker_started", address = %address, node_id = node.config.node_id);
         Ok(Broker {
+            listeners: named,
             address,
             node,
             server,
@@ -183,12 +225,36 @@ impl BrokerBuilder {
     }
 }
 
-fn resolve(listen: &str) -> Result<SocketAddr, BrokerError> {
+/// Binds all listeners, before anything is served.
+fn bind(
+    addresses: &[ListenerAddress],
+    config: &BrokerConfig,
+) -> Result<Vec<Listener>, BrokerError> {
+    let bound = addresses.iter().map(|listener| {
+        let security = ListenerSecurity::of(listener, &config.security)?;
+        let address = resolve(listener)?;
+        Listener::bind(&listener.name, address, security)
+            .map_err(|source| BrokerError::Bind { address, source })
+    });
+    bound.collect()
+}
+
+fn add_users(store: &ScramStore, users: Vec<ScramUser>) -> Result<(), BrokerError> {
+    store.change(|all| {
+        for user in users {
+            let credentials = all.entry(user.name).or_default();
+            credentials.insert(user.mechanism, user.credential);
+        }
+    })
+}
+
+fn resolve(listener: &ListenerAddress) -> Result<SocketAddr, BrokerError> {
+    let (host, port) = (listener.host.as_str(), listener.port);
     let invalid = |reason: String| BrokerError::InvalidAddress {
-        address: listen.to_owned(),
+        address: format!("{host}:{port}"),
         reason,
     };
-    let mut addresses = listen
+    let mut addresses = (host, port)
         .to_socket_addrs()
         .map_err(|error| invalid(format!("HOST:PORT is expected ({error})")))?;
     addresses

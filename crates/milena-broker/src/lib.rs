@@ -30,6 +30,7 @@ mod housekeeping;
 mod limits;
 mod log;
 mod node;
+mod security;
 mod server;
 mod storage;
 mod topics;

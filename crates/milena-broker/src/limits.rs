@@ -49,6 +49,9 @@ pub(crate) const GROUP_ID_LENGTH_MAX: usize = 1_024;
 /// Partitions a single group may have committed offsets for.
 pub(crate) const OFFSETS_PER_GROUP_MAX: usize = 250_000;
 
+/// How long a client may take for its TLS handshake.
+pub(crate) const TLS_HANDSHAKE_MAX: std::time::Duration = std::time::Duration::from_secs(10);
+
 /// How long a graceful stop waits for connections to finish what they do.
 pub(crate) const STOP_GRACE: std::time::Duration = std::time::Duration::from_secs(5);
 

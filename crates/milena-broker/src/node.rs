@@ -11,6 +11,7 @@ use crate::coordinator::groups::Groups;
 use crate::coordinator::transactions::Transactions;
 use crate::faults::Faults;
 use crate::fetch_sessions::FetchSessions;
+use crate::security::ScramStore;
 use crate::server::RequestContext;
 use crate::storage::Storage;
 use crate::topics::Catalog;
@@ -25,14 +26,16 @@ pub(crate) struct Node {
     pub(crate) fetch_sessions: FetchSessions,
     pub(crate) groups: Groups,
     pub(crate) transactions: Transactions,
+    pub(crate) scram: ScramStore,
     pub(crate) faults: Faults,
 }
 
 impl Node {
     /// Host and port to tell this client: as configured, else where it came to.
     pub(crate) fn advertised(&self, context: &RequestContext) -> (String, u16) {
-        match &self.config.advertised {
-            Some((host, port)) => (host.clone(), *port),
+        let mut advertised = self.config.advertised.iter();
+        match advertised.find(|(name, ..)| **name == *context.listener) {
+            Some((_, host, port)) => (host.clone(), *port),
             None => (
                 context.local.ip().to_canonical().to_string(),
                 context.local.port(),

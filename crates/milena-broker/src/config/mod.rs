@@ -5,7 +5,9 @@
 
 pub(crate) mod change;
 pub(crate) mod layers;
+mod listeners;
 mod properties;
+mod security;
 pub(crate) mod topic;
 
 use std::time::Duration;
@@ -13,8 +15,12 @@ use std::time::Duration;
 use layers::Settings;
 
 use crate::coordinator::consumer_group::ServerAssignor;
+use crate::error::BrokerError;
+
+pub(crate) use listeners::{ListenerAddress, Protocol, ProtocolMap};
 pub use properties::property_names;
 pub(crate) use properties::{DESCRIBED, apply};
+pub(crate) use security::SecurityProperties;
 
 /// Checked settings; each field names the property it comes from.
 #[derive(Debug, Clone)]
@@ -26,8 +32,14 @@ pub(crate) struct BrokerConfig {
     pub(crate) node_id: i32,
     /// `broker.rack`
     pub(crate) rack: Option<String>,
-    /// `advertised.listeners`; without it a client is told the address it came to.
-    pub(crate) advertised: Option<(String, u16)>,
+    /// `listeners`: name, host and port of each; empty where the builder says where to listen.
+    pub(crate) listeners: Vec<(String, String, u16)>,
+    /// `advertised.listeners`, by name; the clients of others are told the address they came to.
+    pub(crate) advertised: Vec<(String, String, u16)>,
+    /// `listener.security.protocol.map`
+    pub(crate) protocols: ProtocolMap,
+    /// Everything about TLS and SASL.
+    pub(crate) security: SecurityProperties,
     /// `num.partitions`
     pub(crate) partitions_default: i32,
     /// `auto.create.topics.enable`
@@ -92,7 +104,10 @@ impl Default for BrokerConfig {
             given: Settings::new(),
             node_id: 1,
             rack: None,
-            advertised: None,
+            listeners: Vec::new(),
+            advertised: Vec::new(),
+            protocols: ProtocolMap::new(),
+            security: SecurityProperties::default(),
             partitions_default: 1,
             auto_create_topics: true,
             delete_topics: true,
@@ -119,6 +134,24 @@ impl Default for BrokerConfig {
             offset_metadata_bytes_max: 4096,
             offsets_retention: 7 * DAY,
         }
+    }
+}
+
+impl BrokerConfig {
+    /// What to listen on: `listeners`, else the builder's `listen`.
+    pub(crate) fn listener_addresses(
+        &self,
+        listen: &str,
+    ) -> Result<Vec<ListenerAddress>, BrokerError> {
+        let invalid = |reason| BrokerError::InvalidAddress {
+            address: listen.to_owned(),
+            reason,
+        };
+        let entries = match self.listeners.as_slice() {
+            [] => &listeners::listeners(listen).map_err(invalid)?,
+            configured => configured,
+        };
+        listeners::with_protocols(entries, &self.protocols).map_err(invalid)
     }
 }
 

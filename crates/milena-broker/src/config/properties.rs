@@ -5,8 +5,8 @@
 use std::str::FromStr;
 use std::time::Duration;
 
-use super::BrokerConfig;
 use super::topic::{TopicProperty, ValueType, in_topic_unit};
+use super::{BrokerConfig, SecurityProperties, listeners};
 use crate::coordinator::consumer_group::ServerAssignor;
 use crate::error::BrokerError;
 use crate::limits;
@@ -24,7 +24,7 @@ macro_rules! properties {
 }
 
 const PROPERTIES: &[(&str, Setter)] = properties! {
-    "advertised.listeners" => advertised = |value| Some(listener(value)?);
+    "advertised.listeners" => advertised = |value| listeners::listeners(value)?;
     "auto.create.topics.enable" => auto_create_topics = |value| boolean(value)?;
     "broker.id" => node_id = |value| within(value, 0, i32::MAX)?;
     "broker.rack" => rack = |value| Some(value.to_owned());
@@ -39,6 +39,8 @@ const PROPERTIES: &[(&str, Setter)] = properties! {
     "group.max.session.timeout.ms" => group_session_timeout_max = |value| milliseconds(value)?;
     "group.max.size" => group_members_max = |value| within(value, 1, 1_000_000)?;
     "group.min.session.timeout.ms" => group_session_timeout_min = |value| milliseconds(value)?;
+    "listener.security.protocol.map" => protocols = |value| listeners::protocol_map(value)?;
+    "listeners" => listeners = |value| listeners::listeners(value)?;
     "log.flush.interval.ms" => flush_interval = |value| Some(positive_milliseconds(value)?);
     "log.flush.offset.checkpoint.interval.ms" => checkpoint_interval = |value| positive_milliseconds(value)?;
     "log.retention.check.interval.ms" => retention_check_interval = |value| positive_milliseconds(value)?;
@@ -90,10 +92,12 @@ pub(crate) const DESCRIBED: &[(&str, ValueType, &str)] = &[
     ("socket.request.max.bytes", ValueType::Int, "104857600"),
 ];
 
-/// The names of all broker properties, sorted.
+/// The names of all broker properties, sorted. Those of TLS and SASL may have
+/// `listener.name.LISTENER.` and `MECHANISM.` before them.
 pub fn property_names() -> impl Iterator<Item = &'static str> {
     let own = PROPERTIES.iter().map(|(name, _)| *name);
-    let mut names: Vec<&'static str> = own.chain(TopicProperty::broker_names()).collect();
+    let others = TopicProperty::broker_names().chain(SecurityProperties::names());
+    let mut names: Vec<&'static str> = own.chain(others).collect();
     names.sort_unstable();
     names.into_iter()
 }
@@ -105,15 +109,18 @@ pub(crate) fn apply(config: &mut BrokerConfig, name: &str, value: &str) -> Resul
         property.check(&in_topic_unit(value, factor))
     } else if let Some((_, set)) = PROPERTIES.iter().find(|(known, _)| *known == name) {
         set(config, value)
+    } else if let Some(outcome) = config.security.set(name, value) {
+        outcome
     } else {
         return Err(BrokerError::UnknownProperty {
             name: name.to_owned(),
             nearest: nearest_broker(name),
         });
     };
+    let is_secret = SecurityProperties::is_secret(name);
     outcome.map_err(|reason| BrokerError::InvalidProperty {
         name: name.to_owned(),
-        value: value.to_owned(),
+        value: if is_secret { "***" } else { value }.to_owned(),
         reason,
     })?;
     let is_told = DESCRIBED.iter().any(|(told, ..)| *told == name);
@@ -182,21 +189,4 @@ fn assignors(value: &str) -> Result<Vec<ServerAssignor>, String> {
     let known: Option<Vec<ServerAssignor>> = value.split(',').map(parse).collect();
     let known = known.filter(|known| !known.is_empty());
     known.ok_or_else(|| "a list of uniform, range is expected".to_owned())
-}
-
-/// `PLAINTEXT://host:port` or `host:port`.
-fn listener(value: &str) -> Result<(String, u16), String> {
-    let expected = || "PLAINTEXT://HOST:PORT is expected (one listener)".to_owned();
-    let address = match value.split_once("://") {
-        Some((scheme, address)) if scheme.eq_ignore_ascii_case("plaintext") => address,
-        Some(_) => return Err(expected()),
-        None => value,
-    };
-    let (host, port) = address.rsplit_once(':').ok_or_else(expected)?;
-    let host = host.trim_start_matches('[').trim_end_matches(']');
-    let port = port.parse().map_err(|_| expected())?;
-    if host.is_empty() || host.contains(',') {
-        return Err(expected());
-    }
-    Ok((host.to_owned(), port))
 }

@@ -12,7 +12,7 @@ fn properties_are_read_or_refused_with_a_hint() {
         ("auto.create.topics.enable", "yes", Some("true or false")),
         (
             "advertised.listeners",
-            "SSL://a:1",
+            "SSL://a",
             Some("PLAINTEXT://HOST:PORT"),
         ),
         (

@@ -11,11 +11,11 @@ use std::sync::Arc;
 
 use bytes::{Buf, Bytes, BytesMut};
 use milena_wire::frame::split_frame;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use super::authentication::Authentication;
 use super::dispatch::dispatch;
 use super::listener::stopped;
 use super::reply::{LaterFrame, Reply, ResponseFrame};
@@ -27,11 +27,11 @@ use crate::node::Node;
 const WRITE_SLICES_MAX: usize = 64;
 
 /// Serves one connection until either side closes it.
-pub(crate) struct Connection {
+pub(crate) struct Connection<S> {
     node: Arc<Node>,
-    stream: TcpStream,
-    peer: SocketAddr,
-    local: SocketAddr,
+    stream: S,
+    ends: Ends,
+    authentication: Authentication,
     read_buffer: BytesMut,
     replies: VecDeque<PendingReply>,
     /// When something last came in or became ready to go out.
@@ -40,23 +40,32 @@ pub(crate) struct Connection {
     closing: bool,
 }
 
+/// Where a connection goes from and to.
+#[derive(Debug, Clone)]
+pub(crate) struct Ends {
+    pub(crate) peer: SocketAddr,
+    pub(crate) local: SocketAddr,
+    /// The name of the listener.
+    pub(crate) listener: Arc<str>,
+}
+
 enum PendingReply {
     Ready(ResponseFrame),
     Later(LaterFrame),
 }
 
-impl Connection {
+impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     pub(crate) fn new(
         node: Arc<Node>,
-        stream: TcpStream,
-        peer: SocketAddr,
-        local: SocketAddr,
+        stream: S,
+        ends: Ends,
+        authentication: Authentication,
     ) -> Self {
         Connection {
             node,
             stream,
-            peer,
-            local,
+            ends,
+            authentication,
             read_buffer: BytesMut::with_capacity(limits::READ_BUFFER_BYTES),
             replies: VecDeque::new(),
             active: clock::now(),
@@ -67,7 +76,7 @@ impl Connection {
     /// Runs until the client hangs up, breaks the protocol, or the broker stops.
     pub(crate) async fn run(mut self, mut stop: watch::Receiver<bool>) {
         if let Err(error) = self.serve(&mut stop).await {
-            tracing::debug!(event = "connection_lost", peer = %self.peer, error = %error);
+            tracing::debug!(event = "connection_lost", peer = %self.ends.peer, error = %error);
         }
     }
 
@@ -101,7 +110,7 @@ impl Connection {
                     self.replies[0] = PendingReply::Ready(frame);
                 }
                 () = tokio::time::sleep_until(idle_until), if is_idle => {
-                    tracing::debug!(event = "connection_idle", peer = %self.peer);
+                    tracing::debug!(event = "connection_idle", peer = %self.ends.peer);
                     return self.stream.shutdown().await;
                 }
                 () = stopped(stop) => {
@@ -135,7 +144,7 @@ impl Connection {
                     return;
                 }
                 Err(error) => {
-                    tracing::warn!(event = "frame_refused", peer = %self.peer, error = %error);
+                    tracing::warn!(event = "frame_refused", peer = %self.ends.peer, error = %error);
                     self.closing = true;
                 }
             }
@@ -160,13 +169,17 @@ impl Connection {
     }
 
     fn handle_frame(&mut self, frame: Bytes) {
-        match dispatch(&self.node, frame, self.peer, self.local) {
+        match dispatch(&self.node, frame, &self.ends, &mut self.authentication) {
             Ok(Reply::Nothing) => {}
             Ok(Reply::Ready(frame)) => self.replies.push_back(PendingReply::Ready(frame)),
             Ok(Reply::Later(frame)) => self.replies.push_back(PendingReply::Later(frame)),
+            Ok(Reply::Last(frame)) => {
+                self.replies.push_back(PendingReply::Later(frame));
+                self.closing = true;
+            }
             Ok(Reply::Disconnect) => self.closing = true,
             Err(error) => {
-                tracing::warn!(event = "request_refused", peer = %self.peer, error = %error);
+                tracing::warn!(event = "request_refused", peer = %self.ends.peer, error = %error);
                 self.closing = true;
             }
         }
@@ -191,7 +204,13 @@ async fn poll_front(front: Option<&mut LaterFrame>) -> ResponseFrame {
     }
 }
 
-async fn write_chunks(stream: &mut TcpStream, mut chunks: VecDeque<Bytes>) -> io::Result<()> {
+async fn write_chunks<S: AsyncWrite + Unpin>(
+    stream: &mut S,
+    mut chunks: VecDeque<Bytes>,
+) -> io::Result<()> {
+    if chunks.is_empty() {
+        return Ok(());
+    }
     while !chunks.is_empty() {
         let mut slices = [IoSlice::new(&[]); WRITE_SLICES_MAX];
         let mut count = 0;
@@ -212,5 +231,5 @@ async fn write_chunks(stream: &mut TcpStream, mut chunks: VecDeque<Bytes>) -> io
             chunks.pop_front();
         }
     }
-    Ok(())
+    stream.flush().await
 }

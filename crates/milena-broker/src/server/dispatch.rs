@@ -4,7 +4,6 @@
 //! handlers. Faults are injected here, around the handlers, which know nothing
 //! of them.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -12,6 +11,8 @@ use milena_wire::error_code::ErrorCode;
 use milena_wire::rpc::{self, ApiKey, Request, RequestHead, RpcError, messages as m};
 
 use super::apis::{self, ServedApi};
+use super::authentication::Authentication;
+use super::connection::Ends;
 use super::refuse::Refuse;
 use super::reply::{self, Outcome, Reply, RequestContext};
 use super::unsupported;
@@ -24,8 +25,8 @@ use crate::node::Node;
 pub(crate) fn dispatch(
     node: &Arc<Node>,
     mut frame: Bytes,
-    peer: SocketAddr,
-    local: SocketAddr,
+    ends: &Ends,
+    authentication: &mut Authentication,
 ) -> Result<Reply, RpcError> {
     let head = RequestHead::decode(&mut frame)?;
     let context = RequestContext {
@@ -33,13 +34,23 @@ pub(crate) fn dispatch(
         api_version: head.api_version,
         correlation_id: head.correlation_id,
         client_id: head.client_id,
-        peer,
-        local,
+        peer: ends.peer,
+        local: ends.local,
+        listener: ends.listener.clone(),
+        principal: authentication.principal().clone(),
     };
+    tracing::trace!(event = "request", api_key = context.api_key, principal = %context.principal);
     let api = apis::served(context.api_key).filter(|api| api.serves(context.api_version));
     let Some(api) = api else {
-        return Ok(unsupported::answer(node, &context));
+        return Ok(if authentication.allows(&context) {
+            unsupported::answer(node, &context)
+        } else {
+            Reply::Disconnect
+        });
     };
+    if let Some(reply) = authentication.answer(node, &context, &frame)? {
+        return Ok(reply);
+    }
     let fault = node.faults.strike(context.api_key);
     match fault {
         Some(Fault::Disconnect) => return Ok(Reply::Disconnect),
@@ -155,6 +166,12 @@ fn handle(
         }),
         ApiKey::ConsumerGroupDescribe => answer(context, body, |r| {
             h::consumer_group_describe::handle(node, context, r)
+        }),
+        ApiKey::DescribeUserScramCredentials => answer(context, body, |r| {
+            h::describe_user_scram_credentials::handle(node, r)
+        }),
+        ApiKey::AlterUserScramCredentials => answer(context, body, |r| {
+            h::alter_user_scram_credentials::handle(node, r)
         }),
         // Not reached: the table of served apis lists nothing else.
         _ => Ok(unsupported::answer(node, context)),

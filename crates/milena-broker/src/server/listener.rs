@@ -1,7 +1,7 @@
 //! Accepting connections and waiting for them to end.
 //!
-//! Owns the listening socket and the connection tasks. A connection above the
-//! limit is closed at once, with a log line.
+//! Owns the listening sockets, the connection tasks, and TLS, which comes before a
+//! connection is one. A connection above the limit is closed at once, with a log line.
 
 use std::io;
 use std::net::SocketAddr;
@@ -9,29 +9,37 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use socket2::{Domain, Protocol, Socket, Type};
-use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
 use tokio::task::{JoinHandle, JoinSet};
 
-use super::connection::Connection;
+use super::authentication::Authentication;
+use super::connection::{Connection, Ends};
 use crate::limits;
 use crate::node::Node;
+use crate::security::{ListenerSecurity, Principal};
 
 /// A bound socket that does not accept yet.
 pub(crate) struct Listener {
+    name: Arc<str>,
     socket: TcpListener,
     address: SocketAddr,
+    security: ListenerSecurity,
 }
 
 /// A running server. Dropping it stops the server without waiting.
 pub(crate) struct ServerHandle {
     stop: watch::Sender<bool>,
-    task: Option<JoinHandle<()>>,
+    tasks: Vec<JoinHandle<()>>,
 }
 
 impl Listener {
     /// Binds the address; port 0 lets the operating system choose.
-    pub(crate) fn bind(address: SocketAddr) -> io::Result<Listener> {
+    pub(crate) fn bind(
+        name: &str,
+        address: SocketAddr,
+        security: ListenerSecurity,
+    ) -> io::Result<Listener> {
         let socket = Socket::new(
             Domain::for_address(address),
             Type::STREAM,
@@ -44,21 +52,37 @@ impl Listener {
         socket.listen(1024)?;
         let socket = TcpListener::from_std(socket.into())?;
         let address = socket.local_addr()?;
-        Ok(Listener { socket, address })
+        Ok(Listener {
+            name: name.into(),
+            socket,
+            address,
+            security,
+        })
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Starts to accept.
-    pub(crate) fn serve(self, node: Arc<Node>) -> ServerHandle {
-        let (stop, stopping) = watch::channel(false);
-        let task = tokio::spawn(accept_loop(self.socket, node, stopping));
-        ServerHandle {
-            stop,
-            task: Some(task),
-        }
+    /// The name, such as `SASL_SSL`.
+    pub(crate) fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+}
+
+/// Starts to accept.
+pub(crate) fn serve(listeners: Vec<Listener>, node: &Arc<Node>) -> ServerHandle {
+    let (stop, stopping) = watch::channel(false);
+    // More than that the semaphore does not count; no machine has as many.
+    let connections_max = node.config.connections_max.min(Semaphore::MAX_PERMITS);
+    let room = Arc::new(Semaphore::new(connections_max));
+    let accept = |listener: Listener| {
+        let accepting = accept_loop(listener, node.clone(), room.clone(), stopping.clone());
+        tokio::spawn(accepting)
+    };
+    ServerHandle {
+        tasks: listeners.into_iter().map(accept).collect(),
+        stop,
     }
 }
 
@@ -66,10 +90,10 @@ impl ServerHandle {
     /// Tells everything to stop and waits until it has.
     pub(crate) async fn stop(mut self) {
         self.stop.send_replace(true);
-        if let Some(task) = self.task.take()
-            && let Err(error) = task.await
-        {
-            tracing::error!(event = "listener_failed", error = %error);
+        for task in std::mem::take(&mut self.tasks) {
+            if let Err(error) = task.await {
+                tracing::error!(event = "listener_failed", error = %error);
+            }
         }
     }
 
@@ -91,20 +115,35 @@ pub(crate) async fn stopped(stop: &mut watch::Receiver<bool>) {
     let _ = stop.wait_for(|stopping| *stopping).await;
 }
 
-async fn accept_loop(socket: TcpListener, node: Arc<Node>, mut stop: watch::Receiver<bool>) {
+async fn accept_loop(
+    listener: Listener,
+    node: Arc<Node>,
+    room: Arc<Semaphore>,
+    mut stop: watch::Receiver<bool>,
+) {
+    let Listener {
+        name,
+        socket,
+        security,
+        ..
+    } = listener;
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
             accepted = socket.accept() => match accepted {
                 Ok((stream, peer)) => {
-                    if connections.len() >= node.config.connections_max {
+                    let Ok(place) = room.clone().try_acquire_owned() else {
                         tracing::warn!(event = "connection_refused", peer = %peer, reason = "max.connections");
                         continue;
-                    }
+                    };
                     let _ = stream.set_nodelay(true);
                     let Ok(local) = stream.local_addr() else { continue };
-                    let connection = Connection::new(node.clone(), stream, peer, local);
-                    connections.spawn(connection.run(stop.clone()));
+                    let ends = Ends { peer, local, listener: name.clone() };
+                    let serving = serve_client(node.clone(), security.clone(), stream, ends, stop.clone());
+                    connections.spawn(async move {
+                        serving.await;
+                        drop(place);
+                    });
                 }
                 Err(error) => {
                     // Out of file descriptors, most likely: give it time.
@@ -127,5 +166,38 @@ async fn accept_loop(socket: TcpListener, node: Arc<Node>, mut stop: watch::Rece
         .is_err()
     {
         tracing::warn!(event = "connections_cut", count = connections.len());
+    }
+}
+
+/// Shakes hands if the listener has TLS, then serves requests.
+async fn serve_client(
+    node: Arc<Node>,
+    security: ListenerSecurity,
+    stream: TcpStream,
+    ends: Ends,
+    mut stop: watch::Receiver<bool>,
+) {
+    let ListenerSecurity { tls, sasl } = security;
+    let Some(tls) = tls else {
+        let authentication = Authentication::new(sasl, Principal::anonymous());
+        return Connection::new(node, stream, ends, authentication)
+            .run(stop)
+            .await;
+    };
+    let shaking_hands = tokio::time::timeout(limits::TLS_HANDSHAKE_MAX, tls.accept(stream));
+    let outcome = tokio::select! {
+        outcome = shaking_hands => outcome.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())),
+        () = stopped(&mut stop) => return,
+    };
+    match outcome {
+        Ok((stream, principal)) => {
+            let authentication = Authentication::new(sasl, principal);
+            Connection::new(node, stream, ends, authentication)
+                .run(stop)
+                .await;
+        }
+        Err(error) => {
+            tracing::warn!(event = "tls_handshake_failed", peer = %ends.peer, error = %error);
+        }
     }
 }

@@ -4,6 +4,7 @@
 //! handler. Knows no partition and no group.
 
 pub(crate) mod apis;
+mod authentication;
 mod connection;
 mod dispatch;
 mod listener;
@@ -11,5 +12,5 @@ mod refuse;
 pub(crate) mod reply;
 mod unsupported;
 
-pub(crate) use listener::{Listener, ServerHandle, stopped};
+pub(crate) use listener::{Listener, ServerHandle, serve, stopped};
 pub(crate) use reply::RequestContext;

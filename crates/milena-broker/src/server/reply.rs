@@ -6,11 +6,13 @@
 use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::sync::Arc;
 
 use bytes::{BufMut, Bytes, BytesMut};
 use milena_wire::rpc::{Encodable, HeaderVersion};
 
 use crate::limits;
+use crate::security::Principal;
 
 /// What a request's header says, and where it came from.
 #[derive(Debug, Clone)]
@@ -23,6 +25,10 @@ pub(crate) struct RequestContext {
     pub(crate) peer: SocketAddr,
     /// Our end: what is advertised when nothing else was configured.
     pub(crate) local: SocketAddr,
+    /// The name of the listener, such as `SASL_SSL`.
+    pub(crate) listener: Arc<str>,
+    /// Who the client is.
+    pub(crate) principal: Principal,
 }
 
 impl RequestContext {
@@ -47,6 +53,8 @@ pub(crate) enum Reply {
     Nothing,
     Ready(ResponseFrame),
     Later(LaterFrame),
+    /// With this response the connection ends.
+    Last(LaterFrame),
     /// The connection is closed once everything before is written.
     Disconnect,
 }

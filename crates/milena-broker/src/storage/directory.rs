@@ -5,6 +5,7 @@
 //!     meta            cluster id; says that the directory is ours
 //!     topics          names, ids, partition counts
 //!     producer-ids    the first unused block
+//!     users           SCRAM credentials
 //!     configs         settings of topics and brokers made while it runs
 //!     groups          journal of members and committed offsets
 //!     transactions    journal of transactional ids

@@ -6,4 +6,5 @@ mod hostile;
 mod produce_fetch;
 mod protocol;
 mod restart;
+mod security;
 mod topics;

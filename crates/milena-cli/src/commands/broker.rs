@@ -13,8 +13,8 @@ use crate::failure::Failure;
 
 /// Run a single-node broker for development and tests.
 ///
-/// Prints one line on stdout, `listening on HOST:PORT`, as soon as clients can
-/// connect. SIGINT (Ctrl-C) and SIGTERM stop it gracefully; a second one at once.
+/// Prints a line on stdout, `listening on HOST:PORT`, as soon as clients can
+/// connect, and one more for each further listener. SIGINT (Ctrl-C) and SIGTERM stop it gracefully; a second one at once.
 ///
 /// With --data every acknowledged record survives a crash or kill -9 of the
 /// process. A loss of power is survived by what was flushed before: everything
@@ -31,9 +31,14 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
 
-    /// Set a broker property by Kafka's name for it, such as num.partitions=3.
+    /// Set a broker property by Kafka's name for it, such as num.partitions=3 or
+    /// listeners=SASL_SSL://127.0.0.1:9093, which overrides --listen.
     #[arg(short = 'X', value_name = "PROPERTY=VALUE")]
     properties: Vec<String>,
+
+    /// Give a user SCRAM credentials: SCRAM-SHA-256=[name=alice,password=secret].
+    #[arg(long, value_name = "MECHANISM=[name=USER,password=SECRET]")]
+    add_scram: Vec<String>,
 }
 
 /// Runs the broker until it is told to stop.
@@ -50,10 +55,16 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
         })?;
         builder = builder.property(name, value).map_err(failure)?;
     }
+    for user in &arguments.add_scram {
+        builder = builder.add_scram(user).map_err(failure)?;
+    }
     let mut stop = StopSignals::new()?;
     let broker = builder.start().await.map_err(failure)?;
     let mut stdout = std::io::stdout();
     writeln!(stdout, "listening on {}", broker.address())?;
+    for (name, address) in broker.listeners().skip(1) {
+        writeln!(stdout, "listening on {address} ({name})")?;
+    }
     stdout.flush()?;
     stop.next().await;
     tokio::select! {
