@@ -1,11 +1,11 @@
 //! Collects settings from all their sources and checks them together.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::error::ConfigError;
-use super::secret::{MASK, Secret};
-use super::settings::{self, SETTINGS, Setting};
-use super::{Compression, Config, OffsetReset, servers, url};
+use super::settings::{self, MASK, Setting};
+use super::{Compression, Config, OffsetReset, Secret, servers, url};
 
 /// Builds a [`Config`]. Later calls override earlier ones, except that a URL always
 /// wins over other server settings and credentials. The first thing that is wrong is
@@ -30,6 +30,7 @@ impl ConfigBuilder {
             bootstrap_servers: Vec::new(),
             username: None,
             password: None,
+            security: BTreeMap::new(),
             client_id: "milena".to_owned(),
             group_id: None,
             topic_prefix: String::new(),
@@ -173,12 +174,15 @@ impl ConfigBuilder {
         for (name, value) in variables {
             if name == "MILENA_URL" {
                 self = self.url(&value);
-            } else if let Some(setting) = SETTINGS.iter().find(|setting| setting.variable() == name)
-            {
+                continue;
+            }
+            let Some(suffix) = name.strip_prefix("MILENA_") else {
+                continue;
+            };
+            let suffix = suffix.to_ascii_lowercase();
+            if let Some(setting) = settings::find(&suffix) {
                 self.apply(setting, &name, &value);
-            } else if let Some(suffix) = name.strip_prefix("MILENA_")
-                && let Some(nearest) = settings::nearest(&suffix.to_ascii_lowercase())
-            {
+            } else if let Some(nearest) = settings::nearest(&suffix) {
                 tracing::warn!(event = "config_unknown_variable", variable = %name, nearest);
             }
         }
@@ -202,6 +206,7 @@ impl ConfigBuilder {
         }
         check_credentials(&self.config)?;
         check_timeouts(&self.config)?;
+        self.config.security_config()?;
         if self.config.bootstrap_servers.is_empty() {
             tracing::warn!(
                 event = "config_default_server",

@@ -5,29 +5,33 @@
 
 mod builder;
 mod error;
-mod secret;
 mod servers;
 mod settings;
 mod url;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
 use milena_client::ClientConfig;
+use milena_client::security::{SaslConfig, TlsConfig};
 
 pub use self::builder::ConfigBuilder;
 pub use self::error::ConfigError;
-pub use self::secret::Secret;
 pub(crate) use self::servers::topic_problem;
 pub use milena_client::Compression;
 pub use milena_client::consumer::OffsetReset;
+pub use milena_client::security::Secret;
 
 /// The checked settings of an application.
 ///
 /// | setting | default | what it is |
 /// |---|---|---|
 /// | `bootstrap.servers` | `localhost:9092` | `host:port` pairs separated by commas |
-/// | `username`, `password` | | credentials; this version cannot use them and says so |
+/// | `username`, `password` | | credentials; `sasl.username` and `sasl.password` mean the same |
+/// | `security.protocol` | `PLAINTEXT`; with a username `SASL_SSL` | `PLAINTEXT`, `SSL`, `SASL_PLAINTEXT` or `SASL_SSL` |
+/// | `sasl.mechanism` | with a username `PLAIN` | `PLAIN`, `SCRAM-SHA-256`, `SCRAM-SHA-512` or `OAUTHBEARER` |
+/// | `ssl.…`, `sasl.…` | | as the client has them: PEM files and texts, login modules, token endpoints |
 /// | `client.id` | `milena` | the name brokers log, and dead letters carry |
 /// | `group.id` | | the consumer group; an application needs one |
 /// | `topic.prefix` | | put before every topic name on its way to the cluster |
@@ -64,6 +68,8 @@ pub struct Config {
     pub(crate) bootstrap_servers: Vec<String>,
     pub(crate) username: Option<String>,
     pub(crate) password: Option<Secret>,
+    /// Properties of the client's security, under their own names.
+    pub(crate) security: BTreeMap<&'static str, Secret>,
     pub(crate) client_id: String,
     pub(crate) group_id: Option<String>,
     pub(crate) topic_prefix: String,
@@ -144,17 +150,50 @@ impl Config {
 
     /// What the client makes of this.
     pub(crate) fn client_config(&self) -> Result<ClientConfig, ConfigError> {
-        if self.username.is_some() {
-            // Connecting without them would be worse than not connecting.
-            return Err(ConfigError::Conflict {
-                field: "username".to_owned(),
-                problem: "this version cannot authenticate; leave the credentials out".to_owned(),
-            });
-        }
-        Ok(ClientConfig::new(&self.bootstrap_servers.join(","))
+        let mut config = ClientConfig::new(&self.bootstrap_servers.join(","))
             .client_id(&self.client_id)
             .connect_timeout(self.connect_timeout)
-            .request_timeout(self.request_timeout))
+            .request_timeout(self.request_timeout);
+        let (tls, sasl) = self.security_config()?;
+        if let Some(tls) = tls {
+            config = config.tls(tls);
+        }
+        if let Some(sasl) = sasl {
+            config = config.sasl(sasl);
+        }
+        Ok(config)
+    }
+
+    /// What the client makes of the security settings. Who gives a user and a password, and says
+    /// no more, gets the protocol and the mechanism of most hosted clusters, and never sends a
+    /// password in the clear.
+    fn security_config(&self) -> Result<(Option<TlsConfig>, Option<SaslConfig>), ConfigError> {
+        let mut properties: BTreeMap<&str, &str> = self
+            .security
+            .iter()
+            .map(|(name, value)| (*name, value.expose()))
+            .collect();
+        if let (Some(username), Some(password)) = (&self.username, &self.password) {
+            properties.insert("sasl.username", username);
+            properties.insert("sasl.password", password.expose());
+            properties.entry("security.protocol").or_insert("SASL_SSL");
+            properties.entry("sasl.mechanism").or_insert("PLAIN");
+        }
+        milena_client::config::security(properties).map_err(|error| match error {
+            milena_client::Error::Config {
+                field,
+                value,
+                expected,
+            } => ConfigError::Invalid {
+                field,
+                value,
+                allowed: expected,
+            },
+            other => ConfigError::Conflict {
+                field: "security.protocol".to_owned(),
+                problem: other.to_string(),
+            },
+        })
     }
 }
 

@@ -4,9 +4,11 @@
 
 use std::time::Duration;
 
-use super::secret::{MASK, Secret};
 use super::servers::{SERVERS_ALLOWED, is_topic_byte, parse_servers};
-use super::{Compression, Config, OffsetReset};
+use super::{Compression, Config, OffsetReset, Secret};
+
+/// What is shown in place of a secret.
+pub(crate) const MASK: &str = "***";
 
 /// One setting.
 pub(crate) struct Setting {
@@ -22,19 +24,15 @@ pub(crate) struct Setting {
     pub(crate) is_secret: bool,
 }
 
-impl Setting {
-    /// The environment variable of this setting.
-    pub(crate) fn variable(&self) -> String {
-        format!(
-            "MILENA_{}",
-            self.name.replace('.', "_").to_ascii_uppercase()
-        )
-    }
-}
-
-/// The setting of this name, written with dots or underscores.
+/// The setting of this name, written with dots or underscores, in our spelling or in Kafka's.
 pub(crate) fn find(name: &str) -> Option<&'static Setting> {
     let name = name.replace('_', ".");
+    let name = match name.as_str() {
+        "sasl.username" => "username",
+        "sasl.password" => "password",
+        "sasl.mechanisms" => "sasl.mechanism",
+        other => other,
+    };
     SETTINGS.iter().find(|setting| setting.name == name)
 }
 
@@ -90,6 +88,27 @@ macro_rules! byte_count {
     };
 }
 
+/// A property of the client's security, which the client checks.
+macro_rules! security {
+    ($name:literal, $is_secret:literal) => {
+        Setting {
+            name: $name,
+            allowed: TEXT,
+            apply: |config, text| {
+                let value = Secret::new(non_empty(text)?);
+                config.security.insert($name, value);
+                Some(())
+            },
+            read: |config| {
+                let value = config.security.get($name)?;
+                let shown = if $is_secret { MASK } else { value.expose() };
+                Some(shown.to_owned())
+            },
+            is_secret: $is_secret,
+        }
+    };
+}
+
 /// Every setting there is.
 pub(crate) static SETTINGS: &[Setting] = &[
     Setting {
@@ -122,6 +141,25 @@ pub(crate) static SETTINGS: &[Setting] = &[
         read: |config| config.password.as_ref().map(|_| MASK.to_owned()),
         is_secret: true,
     },
+    security!("security.protocol", false),
+    security!("sasl.mechanism", false),
+    security!("sasl.jaas.config", true),
+    security!("sasl.oauthbearer.token.endpoint.url", false),
+    security!("sasl.oauthbearer.client.credentials.client.id", false),
+    security!("sasl.oauthbearer.client.credentials.client.secret", true),
+    security!("sasl.oauthbearer.scope", false),
+    security!("sasl.oauthbearer.config", true),
+    security!("enable.sasl.oauthbearer.unsecure.jwt", false),
+    security!("ssl.truststore.location", false),
+    security!("ssl.truststore.certificates", false),
+    security!("ssl.keystore.location", false),
+    security!("ssl.keystore.certificate.chain", false),
+    security!("ssl.keystore.key", true),
+    security!("ssl.ca.location", false),
+    security!("ssl.certificate.location", false),
+    security!("ssl.key.location", false),
+    security!("ssl.endpoint.identification.algorithm", false),
+    security!("enable.ssl.certificate.verification", false),
     Setting {
         name: "client.id",
         allowed: TEXT,

@@ -128,6 +128,52 @@ fn secrets_do_not_show() {
     );
 }
 
+#[track_caller]
+fn check_security(pairs: &[(&str, &str)], protocol: &str, mechanism: &str) {
+    let config = variables(pairs).build().unwrap();
+    let client = format!("{:?}", config.client_config().unwrap());
+    let has_tls = client.contains("tls: Some");
+    let has_sasl = client.contains("sasl: Some");
+    assert_eq!(
+        (has_tls, has_sasl),
+        (protocol.contains("SSL"), protocol.contains("SASL"))
+    );
+    assert!(client.contains(mechanism), "{client}");
+    assert!(!client.contains("hunter2"), "{client}");
+    assert!(!format!("{config:?}").contains("hunter2"));
+}
+
+#[test]
+fn credentials_are_used_and_never_sent_in_the_clear_unasked() {
+    check_security(
+        &[("MILENA_URL", "kafka://u:hunter2@h")],
+        "SASL_SSL",
+        "PLAIN",
+    );
+    check_security(
+        &[(
+            "MILENA_URL",
+            "kafka://u:hunter2@h?sasl.mechanism=SCRAM-SHA-512&security.protocol=SASL_PLAINTEXT",
+        )],
+        "SASL_PLAINTEXT",
+        "SCRAM-SHA-512",
+    );
+    check_security(
+        &[
+            ("MILENA_SASL_USERNAME", "u"),
+            ("MILENA_SASL_PASSWORD", "hunter2"),
+            ("MILENA_SASL_MECHANISM", "SCRAM-SHA-256"),
+        ],
+        "SASL_SSL",
+        "SCRAM-SHA-256",
+    );
+    check_security(&[("MILENA_SECURITY_PROTOCOL", "SSL")], "SSL", "");
+    check_error(
+        Config::builder().set("ssl.ca.location", "ca.pem"),
+        "security.protocol: \"PLAINTEXT\" is not allowed; it must be SSL or SASL_SSL: ssl.ca.location is given",
+    );
+}
+
 #[test]
 fn every_setting_reads_back_what_was_set() {
     for (name, value) in [
@@ -160,7 +206,7 @@ fn every_setting_reads_back_what_was_set() {
             .unwrap();
         assert_eq!(config.get(name).as_deref(), Some(value), "{name}");
     }
-    assert_eq!(Config::names().count(), 20);
+    assert_eq!(Config::names().count(), 39);
 }
 
 #[test]

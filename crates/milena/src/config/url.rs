@@ -1,7 +1,7 @@
 //! `kafka://user:password@h1:9092,h2:9092?group_id=…`, taken apart.
 
 use super::ConfigError;
-use super::secret::MASK;
+use super::settings::MASK;
 
 const ALLOWED: &str = "kafka://[user:password@]host[:port][,host[:port]…][?setting=value&…]";
 
