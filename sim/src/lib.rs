@@ -10,4 +10,5 @@ pub mod program;
 pub mod proxy;
 pub mod readers;
 pub mod schedule;
+pub mod secured;
 pub mod target;

@@ -18,6 +18,8 @@ const CLUSTERS: [(&str, u16); 3] = [("3.9.2", 1), ("4.3.1", 1), ("4.3.1", 3)];
 const SIM: &str = "milena-sim";
 /// Tells the conformance suite which brokers to use instead of the embedded one.
 const BROKERS_VARIABLE: &str = "MILENA_TEST_BROKERS";
+/// Tells the conformance suite where certificates and secured listeners are.
+const SECURITY_VARIABLE: &str = "MILENA_TEST_SECURITY";
 /// Tells suites where the `milena` program is.
 const PROGRAM_VARIABLE: &str = "MILENA_BIN";
 /// Tells the suite with a troubled cluster which program changes its nodes.
@@ -298,6 +300,7 @@ fn conformance_on_kafka(suite: &TestBinary, version: &str, nodes: u16) -> Result
     on_kafka(version, nodes, &[], |cluster| {
         let mut command = suite.command();
         command.env(BROKERS_VARIABLE, cluster.bootstrap());
+        command.envs(cluster.security_dir().map(|dir| (SECURITY_VARIABLE, dir)));
         // Apache Kafka takes no orders for faults.
         let count = run_tests(command.args(["--skip", "faults::"]))?;
         Ok(passed(count))
@@ -318,6 +321,7 @@ fn on_kafka(
         version: version.to_owned(),
         nodes,
         port: 0,
+        secured: true,
         properties: properties.iter().map(ToString::to_string).collect(),
     })?;
     let result = work(&cluster);

@@ -5,6 +5,7 @@
 mod differential;
 mod kcat;
 mod python;
+mod secured;
 
 use anyhow::{Context, Result, ensure};
 use milena_sim::program::{BrokerProcess, free_port};

@@ -5,6 +5,7 @@
 
 use super::process::ProcessIdentity;
 use super::properties::{NodeAddress, server_properties};
+use super::secured::{self, Secured};
 use super::{jars, probe};
 use crate::workspace;
 use anyhow::{Context, Result, bail, ensure};
@@ -30,6 +31,8 @@ pub(crate) struct ClusterOptions {
     pub(crate) nodes: u16,
     /// Port of the first broker; 0 takes free ports.
     pub(crate) port: u16,
+    /// Adds listeners with TLS and SASL.
+    pub(crate) secured: bool,
     /// Lines `name=value` appended to every `server.properties`.
     pub(crate) properties: Vec<String>,
 }
@@ -93,7 +96,7 @@ impl Cluster {
             },
         };
         let started = cluster
-            .launch(&jars, &nodes, &options.properties)
+            .launch(&jars, &nodes, options)
             .and_then(|mut children| cluster.wait_until_up(&mut children));
         if let Err(error) = started {
             cluster.stop().context("after a failed start")?;
@@ -197,6 +200,11 @@ impl Cluster {
         &self.dir
     }
 
+    /// The folder with certificates and addresses, if there are secured listeners.
+    pub(crate) fn security_dir(&self) -> Option<PathBuf> {
+        Some(secured::dir(&self.dir)).filter(|dir| dir.is_dir())
+    }
+
     pub(crate) fn nodes_count(&self) -> usize {
         self.record.broker_ports.len()
     }
@@ -210,17 +218,31 @@ impl Cluster {
         &mut self,
         jars: &Path,
         nodes: &[NodeAddress],
-        extra: &[String],
+        options: &ClusterOptions,
     ) -> Result<Vec<Child>> {
         let mut children = Vec::new();
+        let secured = options
+            .secured
+            .then(|| Secured::prepare(&self.dir, nodes))
+            .transpose()?;
+        let users: Vec<String> = match &secured {
+            Some(_) => secured::scram_users()
+                .map(|user| format!("--add-scram={user}"))
+                .to_vec(),
+            None => Vec::new(),
+        };
         for node in nodes {
             let data = self.dir.join("data").join(node.id.to_string());
             fs::create_dir_all(&data)
                 .with_context(|| format!("cannot create {}", data.display()))?;
             let file = self.dir.join(format!("node-{}.properties", node.id));
-            let text = server_properties(self.version(), *node, nodes, &data, extra);
+            let mut extra = secured
+                .as_ref()
+                .map_or_else(Vec::new, |secured| secured.lines(*node));
+            extra.extend_from_slice(&options.properties);
+            let text = server_properties(self.version(), *node, nodes, &data, &extra);
             fs::write(&file, text).with_context(|| format!("cannot write {}", file.display()))?;
-            self.format_storage(jars, *node, &file)?;
+            self.format_storage(jars, *node, &file, &users)?;
         }
         for node in nodes {
             let child = self.spawn_node(jars, node.id)?;
@@ -231,11 +253,18 @@ impl Cluster {
         Ok(children)
     }
 
-    fn format_storage(&self, jars: &Path, node: NodeAddress, properties: &Path) -> Result<()> {
+    fn format_storage(
+        &self,
+        jars: &Path,
+        node: NodeAddress,
+        properties: &Path,
+        users: &[String],
+    ) -> Result<()> {
         let log = self.log_file(node.id)?;
         let status = java(jars)
             .args(["kafka.tools.StorageTool", "format", "-t", CLUSTER_ID, "-c"])
             .arg(properties)
+            .args(users)
             .stdout(log.try_clone()?)
             .stderr(log)
             .status()

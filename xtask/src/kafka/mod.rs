@@ -8,6 +8,7 @@ mod jars;
 mod probe;
 mod process;
 mod properties;
+mod secured;
 
 pub(crate) use cluster::{Cluster, ClusterOptions, NodeChange};
 pub(crate) use jars::{ensure_jars, why_unavailable};
@@ -59,6 +60,9 @@ pub(crate) struct StartArguments {
     /// Port of the first broker, the others follow; 0 takes free ports
     #[arg(long, default_value_t = 9092)]
     port: u16,
+    /// Add listeners with TLS and SASL, with certificates and a user for tests
+    #[arg(long)]
+    secured: bool,
     /// A broker property set on every node, as NAME=VALUE; may be repeated
     #[arg(short = 'X', long = "property", value_name = "NAME=VALUE")]
     properties: Vec<String>,
@@ -95,6 +99,7 @@ fn start(arguments: StartArguments) -> Result<()> {
         version: arguments.version,
         nodes: arguments.nodes,
         port: arguments.port,
+        secured: arguments.secured,
         properties: arguments.properties,
     })?;
     eprintln!(
@@ -104,6 +109,9 @@ fn start(arguments: StartArguments) -> Result<()> {
         cluster.dir().display(),
         cluster.port(),
     );
+    if let Some(dir) = cluster.security_dir() {
+        eprintln!("secured listeners: MILENA_TEST_SECURITY={}", dir.display());
+    }
     println!("{}", cluster.bootstrap());
     Ok(())
 }
