@@ -18,6 +18,8 @@ pub const BROKERS_VARIABLE: &str = "MILENA_TEST_BROKERS";
 const TEST_WAIT: Duration = Duration::from_secs(120);
 /// How long a test waits for the next record before it says that one is missing.
 const RECORD_WAIT: Duration = Duration::from_secs(30);
+/// As `cargo xtask` configures it on Apache Kafka, too.
+const AUTHORIZER: &str = "org.apache.kafka.metadata.authorizer.StandardAuthorizer";
 /// The pause before the same question is asked again.
 const ASK_AGAIN: Duration = Duration::from_millis(20);
 
@@ -75,7 +77,9 @@ impl Target {
                     .property("log.retention.check.interval.ms", "200")?
                     // Members of the new protocol hear of changes with their heartbeats.
                     .property("group.consumer.heartbeat.interval.ms", "200")?
-                    .property("group.consumer.session.timeout.ms", "6000")?;
+                    .property("group.consumer.session.timeout.ms", "6000")?
+                    .property("authorizer.class.name", AUTHORIZER)?
+                    .property("allow.everyone.if.no.acl.found", "true")?;
                 for (name, value) in properties {
                     builder = builder.property(name, value)?;
                 }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use tokio::task::JoinHandle;
 
+use crate::authorizer::Authorizer;
 use crate::config::layers::ConfigStore;
 use crate::config::{self, BrokerConfig, ListenerAddress};
 use crate::coordinator::groups::Groups;
@@ -19,6 +20,7 @@ use crate::fetch_sessions::FetchSessions;
 use crate::housekeeping;
 use crate::log::FlushDepth;
 use crate::node::Node;
+use crate::quotas::Quotas;
 use crate::security::{ListenerSecurity, ScramStore, ScramUser};
 use crate::server::{self, Listener, ServerHandle};
 use crate::storage::Storage;
@@ -189,6 +191,8 @@ impl BrokerBuilder {
         let node = Arc::new(Node {
             topics: Catalog::open(storage.clone(), configs.clone(), opened.topics)?,
             configs,
+            authorizer: Authorizer::open(storage.clone(), &config)?,
+            quotas: Quotas::open(storage.clone())?,
             cluster_id: opened.cluster_id,
             fetch_sessions: FetchSessions::new(config.fetch_sessions_max),
             groups: Groups::open(&config, storage.clone(), opened.groups),

@@ -18,6 +18,7 @@
 //!
 //! This file owns the list of modules and what is public; it holds no logic.
 
+mod authorizer;
 mod broker;
 mod clock;
 mod config;
@@ -30,6 +31,7 @@ mod housekeeping;
 mod limits;
 mod log;
 mod node;
+mod quotas;
 mod security;
 mod server;
 mod storage;

@@ -34,6 +34,9 @@ pub(crate) const PARTITIONS_PER_TOPIC_MAX: i32 = 10_000;
 /// Partitions described in one response to DescribeTopicPartitions, as in Apache Kafka.
 pub(crate) const PARTITIONS_PER_PAGE_MAX: i32 = 2_000;
 
+/// Access control entries of one broker.
+pub(crate) const ACLS_MAX: usize = 20_000;
+
 /// Topics of one broker.
 pub(crate) const TOPICS_MAX: usize = 20_000;
 

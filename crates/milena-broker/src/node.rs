@@ -5,12 +5,14 @@
 
 use std::sync::Arc;
 
+use crate::authorizer::Authorizer;
 use crate::config::BrokerConfig;
 use crate::config::layers::ConfigStore;
 use crate::coordinator::groups::Groups;
 use crate::coordinator::transactions::Transactions;
 use crate::faults::Faults;
 use crate::fetch_sessions::FetchSessions;
+use crate::quotas::Quotas;
 use crate::security::ScramStore;
 use crate::server::RequestContext;
 use crate::storage::Storage;
@@ -26,6 +28,8 @@ pub(crate) struct Node {
     pub(crate) fetch_sessions: FetchSessions,
     pub(crate) groups: Groups,
     pub(crate) transactions: Transactions,
+    pub(crate) authorizer: Authorizer,
+    pub(crate) quotas: Quotas,
     pub(crate) scram: ScramStore,
     pub(crate) faults: Faults,
 }

@@ -5,6 +5,7 @@
 //! left out on a cluster.
 
 mod admin;
+mod admin_acls;
 mod admin_configs;
 mod admin_groups;
 mod admin_partitions;

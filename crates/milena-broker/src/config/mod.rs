@@ -40,6 +40,12 @@ pub(crate) struct BrokerConfig {
     pub(crate) protocols: ProtocolMap,
     /// Everything about TLS and SASL.
     pub(crate) security: SecurityProperties,
+    /// `authorizer.class.name`
+    pub(crate) has_authorizer: bool,
+    /// `super.users`, such as `User:admin`
+    pub(crate) super_users: Vec<String>,
+    /// `allow.everyone.if.no.acl.found`
+    pub(crate) allow_if_no_acl: bool,
     /// `num.partitions`
     pub(crate) partitions_default: i32,
     /// `auto.create.topics.enable`
@@ -108,6 +114,9 @@ impl Default for BrokerConfig {
             advertised: Vec::new(),
             protocols: ProtocolMap::new(),
             security: SecurityProperties::default(),
+            has_authorizer: false,
+            super_users: Vec::new(),
+            allow_if_no_acl: false,
             partitions_default: 1,
             auto_create_topics: true,
             delete_topics: true,

@@ -25,7 +25,9 @@ macro_rules! properties {
 
 const PROPERTIES: &[(&str, Setter)] = properties! {
     "advertised.listeners" => advertised = |value| listeners::listeners(value)?;
+    "allow.everyone.if.no.acl.found" => allow_if_no_acl = |value| boolean(value)?;
     "auto.create.topics.enable" => auto_create_topics = |value| boolean(value)?;
+    "authorizer.class.name" => has_authorizer = |value| authorizer(value)?;
     "broker.id" => node_id = |value| within(value, 0, i32::MAX)?;
     "broker.rack" => rack = |value| Some(value.to_owned());
     "connections.max.idle.ms" => connection_idle_max = |value| milliseconds(value)?;
@@ -52,10 +54,14 @@ const PROPERTIES: &[(&str, Setter)] = properties! {
     "offsets.retention.minutes" => offsets_retention = |value| Duration::from_secs(within(value, 1, i32::MAX as u64)? * 60);
     "producer.id.expiration.ms" => producer_id_expiration = |value| positive_milliseconds(value)?;
     "socket.request.max.bytes" => request_bytes_max = |value| within(value, 1024, i32::MAX as usize)?;
+    "super.users" => super_users = |value| super_users(value)?;
     "transaction.max.timeout.ms" => transaction_timeout_max = |value| milliseconds(value)?;
     "transaction.version" => transaction_version = |value| within(value, 0, 2)?;
     "transactional.id.expiration.ms" => transactional_id_expiration = |value| positive_milliseconds(value)?;
 };
+
+/// The authorizer of Apache Kafka in KRaft mode.
+const STANDARD_AUTHORIZER: &str = "org.apache.kafka.metadata.authorizer.StandardAuthorizer";
 
 /// Names further from every known one than this get no suggestion.
 const SIMILARITY_MIN: f64 = 0.7;
@@ -162,6 +168,29 @@ pub(super) fn boolean(value: &str) -> Result<bool, String> {
         "true" => Ok(true),
         "false" => Ok(false),
         _ => Err("true or false is expected".to_owned()),
+    }
+}
+
+/// Apache Kafka's class stands for ours; nothing else can be loaded.
+fn authorizer(value: &str) -> Result<bool, String> {
+    match value {
+        "" => Ok(false),
+        STANDARD_AUTHORIZER => Ok(true),
+        _ => Err(format!("{STANDARD_AUTHORIZER} is expected, or nothing")),
+    }
+}
+
+/// `User:one;User:two`
+fn super_users(value: &str) -> Result<Vec<String>, String> {
+    let users = value
+        .split(';')
+        .map(str::trim)
+        .filter(|user| !user.is_empty());
+    let users: Vec<String> = users.map(str::to_owned).collect();
+    if users.iter().all(|user| user.starts_with("User:")) {
+        Ok(users)
+    } else {
+        Err("User:NAME;User:NAME;… is expected".to_owned())
     }
 }
 

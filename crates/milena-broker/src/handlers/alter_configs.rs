@@ -8,12 +8,18 @@ use milena_wire::rpc::messages::alter_configs_response::AlterConfigsResourceResp
 use milena_wire::rpc::messages::{AlterConfigsRequest, AlterConfigsResponse};
 
 use super::config_resource::{Resource, named_twice};
+use crate::authorizer::acl::operation;
 use crate::config::change;
 use crate::config::layers::Settings;
 use crate::log::validate::Refusal;
 use crate::node::Node;
+use crate::server::RequestContext;
 
-pub(crate) fn handle(node: &Node, request: AlterConfigsRequest) -> AlterConfigsResponse {
+pub(crate) fn handle(
+    node: &Node,
+    context: &RequestContext,
+    request: AlterConfigsRequest,
+) -> AlterConfigsResponse {
     let responses = request.resources.iter().map(|resource| {
         let same = |other: &&AlterConfigsResource| {
             other.resource_type == resource.resource_type
@@ -22,7 +28,7 @@ pub(crate) fn handle(node: &Node, request: AlterConfigsRequest) -> AlterConfigsR
         let outcome = if request.resources.iter().filter(same).count() > 1 {
             Err(named_twice())
         } else {
-            replace(node, resource, request.validate_only)
+            replace(node, context, resource, request.validate_only)
         };
         let response = AlterConfigsResourceResponse::default()
             .with_resource_type(resource.resource_type)
@@ -37,7 +43,14 @@ pub(crate) fn handle(node: &Node, request: AlterConfigsRequest) -> AlterConfigsR
     AlterConfigsResponse::default().with_responses(responses.collect())
 }
 
-fn replace(node: &Node, asked: &AlterConfigsResource, validate_only: bool) -> Result<(), Refusal> {
+fn replace(
+    node: &Node,
+    context: &RequestContext,
+    asked: &AlterConfigsResource,
+    validate_only: bool,
+) -> Result<(), Refusal> {
+    let named = (asked.resource_type, asked.resource_name.as_str());
+    Resource::check(node, context, operation::ALTER_CONFIGS, named)?;
     let resource = Resource::find(node, asked.resource_type, &asked.resource_name)?;
     let mut settings = Settings::new();
     for config in &asked.configs {

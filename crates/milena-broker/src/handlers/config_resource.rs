@@ -5,10 +5,12 @@ use std::sync::Arc;
 
 use milena_wire::error_code::ErrorCode;
 
+use crate::authorizer::acl::{CLUSTER_NAME, resource};
 use crate::config::change::Subject;
 use crate::config::layers::{Scope, Settings};
 use crate::log::validate::Refusal;
 use crate::node::Node;
+use crate::server::RequestContext;
 use crate::topics::Topic;
 
 const TOPIC: i8 = 2;
@@ -50,6 +52,28 @@ impl Resource {
                     "resource type {other}; this broker has settings of topics (2) and brokers (4)"
                 ),
             )),
+        }
+    }
+
+    /// Refuses a client that may not do this with a topic's or the cluster's settings.
+    pub(super) fn check(
+        node: &Node,
+        context: &RequestContext,
+        operation: i8,
+        (resource_type, name): (i8, &str),
+    ) -> Result<(), Refusal> {
+        let (kind, name, code) = match resource_type {
+            TOPIC => (resource::TOPIC, name, ErrorCode::TopicAuthorizationFailed),
+            _ => (
+                resource::CLUSTER,
+                CLUSTER_NAME,
+                ErrorCode::ClusterAuthorizationFailed,
+            ),
+        };
+        if node.authorizer.allows(context, operation, kind, name) {
+            Ok(())
+        } else {
+            Err(Refusal::new(code, code.message()))
         }
     }
 

@@ -6,13 +6,25 @@ use milena_wire::rpc::messages::create_partitions_request::CreatePartitionsTopic
 use milena_wire::rpc::messages::create_partitions_response::CreatePartitionsTopicResult;
 use milena_wire::rpc::messages::{CreatePartitionsRequest, CreatePartitionsResponse};
 
+use crate::authorizer::acl::operation;
 use crate::limits::PARTITIONS_PER_TOPIC_MAX;
 use crate::log::validate::Refusal;
 use crate::node::Node;
+use crate::server::RequestContext;
 
-pub(crate) fn handle(node: &Node, request: CreatePartitionsRequest) -> CreatePartitionsResponse {
+pub(crate) fn handle(
+    node: &Node,
+    context: &RequestContext,
+    request: CreatePartitionsRequest,
+) -> CreatePartitionsResponse {
     let results = request.topics.into_iter().map(|topic| {
-        let outcome = grow(node, &topic, request.validate_only);
+        let allowed = node
+            .authorizer
+            .check_topic(context, operation::ALTER, &topic.name);
+        let outcome = match allowed {
+            Ok(()) => grow(node, &topic, request.validate_only),
+            Err(code) => Err(Refusal::new(code, code.message())),
+        };
         let result = CreatePartitionsTopicResult::default().with_name(topic.name);
         match outcome {
             Ok(()) => result.with_error_message(None),

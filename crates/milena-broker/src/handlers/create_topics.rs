@@ -9,12 +9,14 @@ use milena_wire::rpc::messages::create_topics_response::{
 use milena_wire::rpc::messages::{CreateTopicsRequest, CreateTopicsResponse};
 use uuid::Uuid;
 
+use crate::authorizer::acl::operation;
 use crate::config::change::{self, Subject};
 use crate::config::layers::Settings;
 use crate::config::topic::{TopicProperty, in_topic_unit};
 use crate::limits::PARTITIONS_PER_TOPIC_MAX;
 use crate::log::validate::Refusal;
 use crate::node::Node;
+use crate::server::RequestContext;
 use crate::topics::check_name;
 
 /// Lets the broker choose (KIP-464).
@@ -27,7 +29,11 @@ struct Created {
     configs: Vec<CreatableTopicConfigs>,
 }
 
-pub(crate) fn handle(node: &Node, request: CreateTopicsRequest) -> CreateTopicsResponse {
+pub(crate) fn handle(
+    node: &Node,
+    context: &RequestContext,
+    request: CreateTopicsRequest,
+) -> CreateTopicsResponse {
     let topics = request.topics.iter().map(|topic| {
         let twice = request
             .topics
@@ -41,7 +47,7 @@ pub(crate) fn handle(node: &Node, request: CreateTopicsRequest) -> CreateTopicsR
                 "the request names this topic twice",
             ))
         } else {
-            create(node, topic, request.validate_only)
+            create(node, context, topic, request.validate_only)
         };
         let result = CreatableTopicResult::default().with_name(topic.name.clone());
         match outcome {
@@ -58,7 +64,16 @@ pub(crate) fn handle(node: &Node, request: CreateTopicsRequest) -> CreateTopicsR
     CreateTopicsResponse::default().with_topics(topics.collect())
 }
 
-fn create(node: &Node, topic: &CreatableTopic, validate_only: bool) -> Result<Created, Refusal> {
+fn create(
+    node: &Node,
+    context: &RequestContext,
+    topic: &CreatableTopic,
+    validate_only: bool,
+) -> Result<Created, Refusal> {
+    let allowed = node
+        .authorizer
+        .check_topic(context, operation::CREATE, &topic.name);
+    allowed.map_err(|code| Refusal::new(code, code.message()))?;
     check_name(&topic.name)
         .map_err(|reason| Refusal::new(ErrorCode::InvalidTopicException, reason))?;
     let partitions = partition_count(node, topic)?;

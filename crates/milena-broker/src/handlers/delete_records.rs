@@ -6,8 +6,10 @@ use milena_wire::rpc::messages::delete_records_response::{
 };
 use milena_wire::rpc::messages::{DeleteRecordsRequest, DeleteRecordsResponse};
 
+use crate::authorizer::acl::operation;
 use crate::log::LogError;
 use crate::node::Node;
+use crate::server::RequestContext;
 use crate::topics::Topic;
 
 /// Stands for the end of the partition.
@@ -15,12 +17,19 @@ const HIGH_WATERMARK: i64 = -1;
 /// There is none: the request failed.
 const NO_WATERMARK: i64 = -1;
 
-pub(crate) fn handle(node: &Node, request: DeleteRecordsRequest) -> DeleteRecordsResponse {
+pub(crate) fn handle(
+    node: &Node,
+    context: &RequestContext,
+    request: DeleteRecordsRequest,
+) -> DeleteRecordsResponse {
     let topics = request.topics.into_iter().map(|asked| {
         let topic = node.topics.by_name(&asked.name);
         let partitions = asked.partitions.iter().map(|partition| {
             let index = partition.partition_index;
-            let outcome = delete(topic.as_deref(), index, partition.offset);
+            let allowed = node
+                .authorizer
+                .check_topic(context, operation::DELETE, &asked.name);
+            let outcome = allowed.and_then(|()| delete(topic.as_deref(), index, partition.offset));
             let result = DeleteRecordsPartitionResult::default().with_partition_index(index);
             match outcome {
                 Ok(start) => result.with_low_watermark(start),

@@ -6,9 +6,15 @@ use milena_wire::rpc::messages::delete_topics_response::DeletableTopicResult;
 use milena_wire::rpc::messages::{DeleteTopicsRequest, DeleteTopicsResponse, TopicName};
 use uuid::Uuid;
 
+use crate::authorizer::acl::operation;
 use crate::node::Node;
+use crate::server::RequestContext;
 
-pub(crate) fn handle(node: &Node, request: DeleteTopicsRequest) -> DeleteTopicsResponse {
+pub(crate) fn handle(
+    node: &Node,
+    context: &RequestContext,
+    request: DeleteTopicsRequest,
+) -> DeleteTopicsResponse {
     let by_name = request
         .topic_names
         .into_iter()
@@ -19,11 +25,16 @@ pub(crate) fn handle(node: &Node, request: DeleteTopicsRequest) -> DeleteTopicsR
         .map(|topic| (topic.name, topic.topic_id));
     let responses = by_name
         .chain(by_state)
-        .map(|(name, id)| delete(node, name, id));
+        .map(|(name, id)| delete(node, context, name, id));
     DeleteTopicsResponse::default().with_responses(responses.collect())
 }
 
-fn delete(node: &Node, name: Option<TopicName>, id: Uuid) -> DeletableTopicResult {
+fn delete(
+    node: &Node,
+    context: &RequestContext,
+    name: Option<TopicName>,
+    id: Uuid,
+) -> DeletableTopicResult {
     let (found, missing) = match &name {
         Some(name) => (
             node.topics.by_name(name),
@@ -31,7 +42,16 @@ fn delete(node: &Node, name: Option<TopicName>, id: Uuid) -> DeletableTopicResul
         ),
         None => (node.topics.by_id(id), ErrorCode::UnknownTopicId),
     };
+    let asked = match (&name, &found) {
+        (Some(name), _) => name.as_str(),
+        (None, Some(topic)) => &topic.name,
+        (None, None) => "",
+    };
+    let allowed = node
+        .authorizer
+        .check_topic(context, operation::DELETE, asked);
     let outcome = match &found {
+        _ if allowed.is_err() => allowed,
         _ if !node.config.delete_topics => Err(ErrorCode::TopicDeletionDisabled),
         None => Err(missing),
         Some(topic) => node.topics.delete(topic).inspect(|()| {

@@ -8,6 +8,7 @@ use milena_wire::rpc::messages::describe_configs_response::{
 use milena_wire::rpc::messages::{DescribeConfigsRequest, DescribeConfigsResponse};
 
 use super::config_resource::Resource;
+use crate::authorizer::acl::operation;
 use crate::config::DESCRIBED;
 use crate::config::layers::{Source, Synonym};
 use crate::config::topic::{TopicProperty, ValueType, in_topic_unit};
@@ -47,7 +48,7 @@ pub(crate) fn handle(
         documentation: types && request.include_documentation,
     };
     let results = request.resources.into_iter().map(|resource| {
-        let rows = rows_of(node, &resource);
+        let rows = rows_of(node, context, &resource);
         let result = DescribeConfigsResult::default()
             .with_resource_type(resource.resource_type)
             .with_resource_name(resource.resource_name);
@@ -69,7 +70,13 @@ pub(crate) fn handle(
     DescribeConfigsResponse::default().with_results(results.collect())
 }
 
-fn rows_of(node: &Node, asked: &DescribeConfigsResource) -> Result<Vec<Row>, Refusal> {
+fn rows_of(
+    node: &Node,
+    context: &RequestContext,
+    asked: &DescribeConfigsResource,
+) -> Result<Vec<Row>, Refusal> {
+    let named = (asked.resource_type, asked.resource_name.as_str());
+    Resource::check(node, context, operation::DESCRIBE_CONFIGS, named)?;
     let resource = Resource::find(node, asked.resource_type, &asked.resource_name)?;
     Ok(match resource {
         Resource::Topic(topic) => {

@@ -6,12 +6,15 @@ use milena_wire::rpc::messages::incremental_alter_configs_response::AlterConfigs
 use milena_wire::rpc::messages::{IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse};
 
 use super::config_resource::{Resource, named_twice};
+use crate::authorizer::acl::operation;
 use crate::config::change::{self, Operation};
 use crate::log::validate::Refusal;
 use crate::node::Node;
+use crate::server::RequestContext;
 
 pub(crate) fn handle(
     node: &Node,
+    context: &RequestContext,
     request: IncrementalAlterConfigsRequest,
 ) -> IncrementalAlterConfigsResponse {
     let responses = request.resources.iter().map(|resource| {
@@ -22,7 +25,7 @@ pub(crate) fn handle(
         let outcome = if request.resources.iter().filter(same).count() > 1 {
             Err(named_twice())
         } else {
-            alter(node, resource, request.validate_only)
+            alter(node, context, resource, request.validate_only)
         };
         let response = AlterConfigsResourceResponse::default()
             .with_resource_type(resource.resource_type)
@@ -37,7 +40,14 @@ pub(crate) fn handle(
     IncrementalAlterConfigsResponse::default().with_responses(responses.collect())
 }
 
-fn alter(node: &Node, asked: &AlterConfigsResource, validate_only: bool) -> Result<(), Refusal> {
+fn alter(
+    node: &Node,
+    context: &RequestContext,
+    asked: &AlterConfigsResource,
+    validate_only: bool,
+) -> Result<(), Refusal> {
+    let named = (asked.resource_type, asked.resource_name.as_str());
+    Resource::check(node, context, operation::ALTER_CONFIGS, named)?;
     let resource = Resource::find(node, asked.resource_type, &asked.resource_name)?;
     let mut changes = Vec::with_capacity(asked.configs.len());
     for config in &asked.configs {

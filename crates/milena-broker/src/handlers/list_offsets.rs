@@ -7,6 +7,7 @@ use milena_wire::rpc::messages::list_offsets_response::{
 };
 use milena_wire::rpc::messages::{ListOffsetsRequest, ListOffsetsResponse};
 
+use crate::authorizer::acl::operation;
 use crate::handlers::check_leader_epoch;
 use crate::log::view::Isolation;
 use crate::log::{LogError, TimestampedOffset};
@@ -42,7 +43,10 @@ pub(crate) fn handle(
                 .with_partition_index(partition.partition_index)
                 .with_timestamp(UNKNOWN)
                 .with_offset(UNKNOWN);
-            match look_up(topic.as_deref(), partition, isolation) {
+            let allowed = node
+                .authorizer
+                .check_topic(context, operation::DESCRIBE, &asked.name);
+            match allowed.and_then(|()| look_up(topic.as_deref(), partition, isolation)) {
                 Ok((found, leader_epoch)) => response
                     .with_timestamp(found.timestamp)
                     .with_offset(found.offset)

@@ -10,6 +10,7 @@ use milena_wire::rpc::messages::metadata_response::{
 };
 use milena_wire::rpc::messages::{MetadataRequest, MetadataResponse, TopicName};
 
+use crate::authorizer::acl::operation;
 use crate::config::layers::Settings;
 use crate::node::Node;
 use crate::server::RequestContext;
@@ -28,11 +29,11 @@ pub(crate) fn handle(
             || request.allow_auto_topic_creation);
     let topics = match request.topics {
         // In version 0 an empty list asks for all topics, later a null one does.
-        None => all_topics(node),
-        Some(topics) if topics.is_empty() && context.api_version == 0 => all_topics(node),
+        None => all_topics(node, context),
+        Some(topics) if topics.is_empty() && context.api_version == 0 => all_topics(node, context),
         Some(topics) => topics
             .iter()
-            .map(|topic| one_topic(node, topic, may_create))
+            .map(|topic| one_topic(node, context, topic, may_create))
             .collect(),
     };
     let (host, port) = node.advertised(context);
@@ -48,16 +49,28 @@ pub(crate) fn handle(
         .with_topics(topics)
 }
 
-fn all_topics(node: &Node) -> Vec<MetadataResponseTopic> {
+fn all_topics(node: &Node, context: &RequestContext) -> Vec<MetadataResponseTopic> {
+    let may_see = |name: &str| {
+        let authorizer = &node.authorizer;
+        authorizer
+            .check_topic(context, operation::DESCRIBE, name)
+            .is_ok()
+    };
     node.topics
         .all()
         .iter()
+        .filter(|topic| may_see(&topic.name))
         .map(|topic| describe(node, topic))
         .collect()
 }
 
-fn one_topic(node: &Node, asked: &MetadataRequestTopic, may_create: bool) -> MetadataResponseTopic {
-    match find_or_create(node, asked, may_create) {
+fn one_topic(
+    node: &Node,
+    context: &RequestContext,
+    asked: &MetadataRequestTopic,
+    may_create: bool,
+) -> MetadataResponseTopic {
+    match find_or_create(node, context, asked, may_create) {
         Ok(topic) => describe(node, &topic),
         Err(code) => MetadataResponseTopic::default()
             .with_error_code(code.code())
@@ -69,15 +82,19 @@ fn one_topic(node: &Node, asked: &MetadataRequestTopic, may_create: bool) -> Met
 
 fn find_or_create(
     node: &Node,
+    context: &RequestContext,
     asked: &MetadataRequestTopic,
     may_create: bool,
 ) -> Result<Arc<Topic>, ErrorCode> {
     let Some(name) = &asked.name else {
-        return node
-            .topics
-            .by_id(asked.topic_id)
-            .ok_or(ErrorCode::UnknownTopicId);
+        let topic = node.topics.by_id(asked.topic_id);
+        let topic = topic.ok_or(ErrorCode::UnknownTopicId)?;
+        node.authorizer
+            .check_topic(context, operation::DESCRIBE, &topic.name)?;
+        return Ok(topic);
     };
+    node.authorizer
+        .check_topic(context, operation::DESCRIBE, name)?;
     if let Some(topic) = node.topics.by_name(name) {
         return Ok(topic);
     }
@@ -85,6 +102,8 @@ fn find_or_create(
     if !may_create {
         return Err(ErrorCode::UnknownTopicOrPartition);
     }
+    node.authorizer
+        .check_topic(context, operation::CREATE, name)?;
     match node
         .topics
         .create(name, node.config.partitions_default, Settings::new())

@@ -12,6 +12,7 @@ use milena_wire::rpc::messages::produce_response::{
 };
 use milena_wire::rpc::messages::{ProduceRequest, ProduceResponse};
 
+use crate::authorizer::acl::operation;
 use crate::clock;
 use crate::config::topic::TopicConfig;
 use crate::coordinator::transaction::{Addition, Identity};
@@ -36,7 +37,7 @@ const ERROR_MESSAGES_SINCE: i16 = 8;
 pub(crate) fn handle(node: &Arc<Node>, context: &RequestContext, request: ProduceRequest) -> Reply {
     let acks = request.acks;
     let transactional_id = request.transactional_id.as_deref().map(|id| id.as_str());
-    let mut appends = Appends::new(node, context.api_version, transactional_id);
+    let mut appends = Appends::new(node, context, transactional_id);
     let topics = request.topic_data.into_iter().map(|topic| {
         if (-1..=1).contains(&acks) {
             appends.topic(topic)
@@ -94,6 +95,7 @@ async fn flushed(mut response: ProduceResponse, unflushed: Vec<Unflushed>) -> Pr
 /// The appends of one request.
 struct Appends<'a> {
     node: &'a Node,
+    context: &'a RequestContext,
     api_version: i16,
     transactional_id: Option<&'a str>,
     now_ms: i64,
@@ -102,10 +104,11 @@ struct Appends<'a> {
 }
 
 impl<'a> Appends<'a> {
-    fn new(node: &'a Node, api_version: i16, transactional_id: Option<&'a str>) -> Self {
+    fn new(node: &'a Node, context: &'a RequestContext, transactional_id: Option<&'a str>) -> Self {
         Appends {
             node,
-            api_version,
+            context,
+            api_version: context.api_version,
             transactional_id,
             now_ms: clock::wall_ms(),
             failures: 0,
@@ -125,17 +128,28 @@ impl<'a> Appends<'a> {
                 ErrorCode::UnknownTopicOrPartition,
             )
         };
+        let name = topic
+            .as_ref()
+            .map_or(data.name.as_str(), |topic| &topic.name);
+        let allowed = self
+            .node
+            .authorizer
+            .check_topic(self.context, operation::WRITE, name);
         let partitions = data.partition_data.into_iter().map(|partition| {
             let response = PartitionProduceResponse::default()
                 .with_index(partition.index)
                 .with_base_offset(-1)
                 .with_log_start_offset(-1);
-            match self.append(
-                topic.as_deref(),
-                missing,
-                partition.index,
-                partition.records,
-            ) {
+            let appended = match allowed {
+                Ok(()) => self.append(
+                    topic.as_deref(),
+                    missing,
+                    partition.index,
+                    partition.records,
+                ),
+                Err(code) => Err(Refusal::new(code, code.message())),
+            };
+            match appended {
                 Ok(appended) => response
                     .with_base_offset(appended.base_offset)
                     .with_log_append_time_ms(appended.log_append_time)

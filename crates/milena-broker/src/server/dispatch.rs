@@ -16,6 +16,7 @@ use super::connection::Ends;
 use super::refuse::Refuse;
 use super::reply::{self, Outcome, Reply, RequestContext};
 use super::unsupported;
+use crate::authorizer::gate;
 use crate::faults::Fault;
 use crate::handlers;
 use crate::node::Node;
@@ -57,6 +58,9 @@ pub(crate) fn dispatch(
         Some(Fault::Fail(code)) => return refuse(api, &context, frame, code),
         _ => {}
     }
+    if let Some(code) = gate::refusal(node, &context, &frame) {
+        return refuse(api, &context, frame, code);
+    }
     let reply = handle(node, api, &context, frame)?;
     Ok(match fault {
         Some(Fault::DropResponse) => Reply::Nothing,
@@ -95,8 +99,12 @@ fn handle(
         ApiKey::ApiVersions => answer(context, body, |_: m::ApiVersionsRequest| {
             h::api_versions::handle(&node.config, context.api_version)
         }),
-        ApiKey::CreateTopics => answer(context, body, |r| h::create_topics::handle(node, r)),
-        ApiKey::DeleteTopics => answer(context, body, |r| h::delete_topics::handle(node, r)),
+        ApiKey::CreateTopics => answer(context, body, |r| {
+            h::create_topics::handle(node, context, r)
+        }),
+        ApiKey::DeleteTopics => answer(context, body, |r| {
+            h::delete_topics::handle(node, context, r)
+        }),
         ApiKey::InitProducerId => answer(context, body, |r| {
             h::init_producer_id::handle(node, context, r)
         }),
@@ -118,9 +126,9 @@ fn handle(
         }),
         ApiKey::ListGroups => answer(context, body, |r| h::list_groups::handle(node, context, r)),
         ApiKey::DeleteGroups => answer(context, body, |r| h::delete_groups::handle(node, r)),
-        ApiKey::CreatePartitions => {
-            answer(context, body, |r| h::create_partitions::handle(node, r))
-        }
+        ApiKey::CreatePartitions => answer(context, body, |r| {
+            h::create_partitions::handle(node, context, r)
+        }),
         ApiKey::OffsetForLeaderEpoch => answer(context, body, |r| {
             h::offset_for_leader_epoch::handle(node, r)
         }),
@@ -135,11 +143,15 @@ fn handle(
         ApiKey::DescribeConfigs => answer(context, body, |r| {
             h::describe_configs::handle(node, context, r)
         }),
-        ApiKey::AlterConfigs => answer(context, body, |r| h::alter_configs::handle(node, r)),
-        ApiKey::IncrementalAlterConfigs => answer(context, body, |r| {
-            h::incremental_alter_configs::handle(node, r)
+        ApiKey::AlterConfigs => answer(context, body, |r| {
+            h::alter_configs::handle(node, context, r)
         }),
-        ApiKey::DeleteRecords => answer(context, body, |r| h::delete_records::handle(node, r)),
+        ApiKey::IncrementalAlterConfigs => answer(context, body, |r| {
+            h::incremental_alter_configs::handle(node, context, r)
+        }),
+        ApiKey::DeleteRecords => answer(context, body, |r| {
+            h::delete_records::handle(node, context, r)
+        }),
         ApiKey::DescribeLogDirs => answer(context, body, |r| h::describe_log_dirs::handle(node, r)),
         ApiKey::AlterReplicaLogDirs => answer(context, body, |r| {
             h::alter_replica_log_dirs::handle(node, r)
@@ -158,6 +170,15 @@ fn handle(
             h::describe_topic_partitions::handle(node, r)
         }),
         ApiKey::OffsetDelete => answer(context, body, |r| h::offset_delete::handle(node, r)),
+        ApiKey::DescribeAcls => answer(context, body, |r| h::describe_acls::handle(node, r)),
+        ApiKey::CreateAcls => answer(context, body, |r| h::create_acls::handle(node, r)),
+        ApiKey::DeleteAcls => answer(context, body, |r| h::delete_acls::handle(node, r)),
+        ApiKey::DescribeClientQuotas => answer(context, body, |r| {
+            h::describe_client_quotas::handle(node, r)
+        }),
+        ApiKey::AlterClientQuotas => {
+            answer(context, body, |r| h::alter_client_quotas::handle(node, r))
+        }
         ApiKey::DescribeCluster => answer(context, body, |r| {
             h::describe_cluster::handle(node, context, r)
         }),
@@ -240,6 +261,9 @@ fn refuse(
         ApiKey::SyncGroup => refuse_as::<m::SyncGroupRequest>(context, body, code),
         ApiKey::Heartbeat => refuse_as::<m::HeartbeatRequest>(context, body, code),
         ApiKey::LeaveGroup => refuse_as::<m::LeaveGroupRequest>(context, body, code),
+        ApiKey::CreateAcls => refuse_as::<m::CreateAclsRequest>(context, body, code),
+        ApiKey::DeleteAcls => refuse_as::<m::DeleteAclsRequest>(context, body, code),
+        ApiKey::AlterClientQuotas => refuse_as::<m::AlterClientQuotasRequest>(context, body, code),
         ApiKey::ListGroups => refuse_as::<m::ListGroupsRequest>(context, body, code),
         ApiKey::DescribeCluster => refuse_as::<m::DescribeClusterRequest>(context, body, code),
         _ => Ok(Reply::Ready(unsupported::with_top_level_code(

@@ -5,10 +5,11 @@
 
 use milena_wire::error_code::ErrorCode;
 use milena_wire::rpc::messages::{
-    self, add_partitions_to_txn_request, add_partitions_to_txn_response, create_topics_response,
-    delete_topics_response, fetch_response, find_coordinator_response, list_offsets_response,
-    metadata_response, offset_commit_response, offset_fetch_response, produce_response,
-    txn_offset_commit_response,
+    self, add_partitions_to_txn_request, add_partitions_to_txn_response,
+    alter_client_quotas_response, create_acls_response, create_topics_response,
+    delete_acls_response, delete_topics_response, fetch_response, find_coordinator_response,
+    list_offsets_response, metadata_response, offset_commit_response, offset_fetch_response,
+    produce_response, txn_offset_commit_response,
 };
 
 /// Builds the response that says `code` wherever this request's response can.
@@ -234,6 +235,47 @@ impl Refuse for messages::FindCoordinatorRequest {
                 .with_port(-1);
         }
         response.with_coordinators(coordinators)
+    }
+}
+
+impl Refuse for messages::CreateAclsRequest {
+    type Response = messages::CreateAclsResponse;
+
+    fn refuse(&self, code: ErrorCode) -> Self::Response {
+        let result =
+            |_| create_acls_response::AclCreationResult::default().with_error_code(code.code());
+        let results = self.creations.iter().map(result);
+        messages::CreateAclsResponse::default().with_results(results.collect())
+    }
+}
+
+impl Refuse for messages::DeleteAclsRequest {
+    type Response = messages::DeleteAclsResponse;
+
+    fn refuse(&self, code: ErrorCode) -> Self::Response {
+        let result = |_| {
+            delete_acls_response::DeleteAclsFilterResult::default().with_error_code(code.code())
+        };
+        let results = self.filters.iter().map(result);
+        messages::DeleteAclsResponse::default().with_filter_results(results.collect())
+    }
+}
+
+impl Refuse for messages::AlterClientQuotasRequest {
+    type Response = messages::AlterClientQuotasResponse;
+
+    fn refuse(&self, code: ErrorCode) -> Self::Response {
+        let entries = self.entries.iter().map(|entry| {
+            let entity = entry.entity.iter().map(|part| {
+                alter_client_quotas_response::EntityData::default()
+                    .with_entity_type(part.entity_type.clone())
+                    .with_entity_name(part.entity_name.clone())
+            });
+            alter_client_quotas_response::EntryData::default()
+                .with_error_code(code.code())
+                .with_entity(entity.collect())
+        });
+        messages::AlterClientQuotasResponse::default().with_entries(entries.collect())
     }
 }
 

@@ -32,6 +32,11 @@ pub(crate) struct RequestContext {
 }
 
 impl RequestContext {
+    /// Who the client is, as entries of access control name it.
+    pub(crate) fn principal_name(&self) -> String {
+        self.principal.to_string()
+    }
+
     /// The client id for logs and member ids; empty when there is none.
     pub(crate) fn client_id(&self) -> &str {
         self.client_id.as_deref().unwrap_or_default()

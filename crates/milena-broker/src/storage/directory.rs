@@ -7,6 +7,7 @@
 //!     producer-ids    the first unused block
 //!     users           SCRAM credentials
 //!     configs         settings of topics and brokers made while it runs
+//!     acls, quotas    likewise, who may do what and how much
 //!     groups          journal of members and committed offsets
 //!     transactions    journal of transactional ids
 //!     logs/<topic id>/<partition>/<base offset>.log, .index, checkpoint

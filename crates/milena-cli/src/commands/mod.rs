@@ -3,6 +3,7 @@
 //! Every command is a clap `Args` struct named `Arguments` (or a `Subcommand` named
 //! `Command`) and an async `run` that turns it into an exit code by way of [`Failure`].
 
+mod acl;
 mod broker;
 mod config;
 mod consume;
@@ -10,6 +11,7 @@ mod demo;
 mod group;
 mod log_dir;
 mod produce;
+mod quota;
 mod reassign;
 mod records;
 mod topic;
@@ -46,6 +48,12 @@ pub(crate) enum Command {
     /// Move partitions between brokers, elect their preferred leaders.
     #[command(subcommand)]
     Reassign(reassign::Command),
+    /// Show and change who may do what.
+    #[command(subcommand)]
+    Acl(acl::Command),
+    /// Show and change how much users and clients may do.
+    #[command(subcommand)]
+    Quota(quota::Command),
     /// Run a single-node broker for development and tests.
     Broker(broker::Arguments),
 }
@@ -71,6 +79,8 @@ impl Command {
             Command::Records(command) => records::run(command).await,
             Command::LogDir(command) => log_dir::run(command).await,
             Command::Reassign(command) => reassign::run(command).await,
+            Command::Acl(command) => acl::run(command).await,
+            Command::Quota(command) => quota::run(command).await,
             Command::Broker(arguments) => broker::run(arguments).await,
         }
     }

@@ -96,3 +96,31 @@ fn partitions_are_added_and_stay_where_they_are() {
     let elected = stage.output(&["reassign", "elect", "orders:0"]);
     assert_eq!(elected, "orders-0 is led by its preferred leader\n");
 }
+
+#[test]
+fn quotas_and_access_control_are_shown_as_they_are_set() {
+    let stage = Stage::new();
+    let alter = ["quota", "alter", "--user", "ann"];
+    let set = [&alter[..], &["--set", "producer_byte_rate=5000"]].concat();
+    assert_eq!(stage.output(&set), "changed the quotas\n");
+    assert_eq!(
+        stage.output(&["quota", "list"]),
+        "ENTITY    QUOTA               VALUE\nUser ann  producer_byte_rate  5000\n"
+    );
+    let unset = [&alter[..], &["--unset", "producer_byte_rate"]].concat();
+    stage.output(&unset);
+    assert_eq!(stage.output(&["quota", "list", "-o", "yaml"]), "[]\n");
+    assert_eq!(stage.run(&["quota", "alter", "--set", "x=1"]).code, Some(2));
+
+    // This broker has no authorizer.
+    let create = ["acl", "create", "-t", "orders", "--principal", "User:ann"];
+    let create = [&create[..], &["--operation", "read,write"]].concat();
+    let refused = stage.run(&create);
+    assert_eq!(refused.code, Some(1));
+    assert!(
+        refused.stderr.contains("SECURITY_DISABLED"),
+        "{}",
+        refused.stderr
+    );
+    assert_eq!(stage.run(&["acl", "delete", "--yes"]).code, Some(2));
+}

@@ -1,20 +1,25 @@
 //! Looking after topics, groups and the cluster: one file a subject. Each call finds the broker that
 //! is responsible, and tries again until it answers or the time is up.
 
+mod acls;
 mod cluster;
 mod configs;
 mod consumer_groups;
 mod each;
+mod features;
 mod group_members;
 mod group_offsets;
 mod groups;
+mod hanging;
 mod leaders;
 mod log_dirs;
 mod offsets;
 mod partitions;
+mod quotas;
 mod reassignments;
 mod records;
 mod topics;
+mod transactions;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -31,22 +36,29 @@ use crate::topology::NodeId;
 use crate::wire::messages::MetadataResponse;
 use crate::wire::{ErrorCode, StrBytes};
 
+pub use acls::{Acl, AclFilter, AclName, AclOperation, AclPattern, AclPermission, AclResourceType};
 pub use cluster::{BrokerDescription, ClusterDescription};
 pub use configs::{
     ChangeMode, ConfigChange, ConfigDetail, ConfigEntry, ConfigResource, ConfigSource,
     ConfigSynonym,
 };
+pub use features::{Feature, FeatureDirection, FeatureUpdate, Features};
 pub use group_members::MemberName;
 pub use group_offsets::{NewOffset, PlannedOffset, ResetTo};
 pub use groups::{GroupDescription, GroupFilter, GroupListing, MemberDescription};
+pub use hanging::HangingTransaction;
 pub use leaders::ElectionType;
 pub use log_dirs::{LogDirDescription, Replica, ReplicaInfo};
 pub use offsets::{CommittedOffset, OffsetAt, PartitionLag};
 pub use partitions::NewPartitions;
+pub use quotas::{QuotaChange, QuotaEntity, QuotaEntityType, QuotaMatch, QuotaValues};
 pub use reassignments::{NewReplicas, Reassignment};
 pub use records::DeleteBefore;
 pub use topics::{
     CreateMode, CreatedTopic, NewTopic, PartitionDescription, TopicDescription, TopicListing,
+};
+pub use transactions::{
+    ProducerDescription, TransactionDescription, TransactionFilter, TransactionListing,
 };
 
 /// What was asked about several things: each one's name and its own result, in the order asked.

@@ -13,6 +13,7 @@ use milena_wire::rpc::messages::{FetchRequest, FetchResponse};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use crate::authorizer::acl::operation;
 use crate::clock;
 use crate::fetch_sessions::{Begun, PartitionKey, Seen, SessionRequest, TopicKey, Wanted};
 use crate::handlers::check_leader_epoch;
@@ -48,7 +49,7 @@ pub(crate) fn handle(node: &Arc<Node>, context: &RequestContext, request: FetchR
     let targets = begun
         .wanted
         .iter()
-        .map(|wanted| find(node, wanted, by_id))
+        .map(|wanted| find(node, context, wanted, by_id))
         .collect();
     let fetch = Fetch {
         node: node.clone(),
@@ -247,7 +248,7 @@ fn session_request(context: &RequestContext, request: FetchRequest) -> SessionRe
     }
 }
 
-fn find(node: &Node, wanted: &Wanted, by_id: bool) -> Target {
+fn find(node: &Node, context: &RequestContext, wanted: &Wanted, by_id: bool) -> Target {
     let topic = match &wanted.key.topic {
         TopicKey::Id(id) => node.topics.by_id(*id),
         TopicKey::Name(name) => node.topics.by_name(name),
@@ -257,6 +258,13 @@ fn find(node: &Node, wanted: &Wanted, by_id: bool) -> Target {
     } else {
         ErrorCode::UnknownTopicOrPartition
     };
+    let name = match (&topic, &wanted.key.topic) {
+        (Some(topic), _) => &*topic.name,
+        (None, TopicKey::Name(name)) => name.as_str(),
+        (None, TopicKey::Id(_)) => return Err(missing),
+    };
+    node.authorizer
+        .check_topic(context, operation::READ, name)?;
     let topic = topic.ok_or(missing)?;
     topic
         .partition(wanted.key.partition)

@@ -1,0 +1,212 @@
+//! Who may do what: entries that are created, described and deleted while the broker runs, and the
+//! decision they lead to. Without `authorizer.class.name` everyone may do everything.
+
+pub(crate) mod acl;
+mod decide;
+pub(crate) mod gate;
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use milena_wire::error_code::ErrorCode;
+
+use crate::config::BrokerConfig;
+use crate::error::BrokerError;
+use crate::limits::ACLS_MAX;
+use crate::log::validate::Refusal;
+use crate::server::RequestContext;
+use crate::storage::codec::{Reader, Writer};
+use crate::storage::{Storage, corrupt};
+
+use acl::{Acl, AclFilter, resource};
+use decide::{Wish, decide};
+
+/// The file they are kept in.
+const DOCUMENT: &str = "acls";
+
+/// The authorizer of one node.
+pub(crate) struct Authorizer {
+    storage: Arc<Storage>,
+    is_enabled: bool,
+    super_users: Vec<String>,
+    allow_if_none: bool,
+    entries: RwLock<BTreeSet<Acl>>,
+}
+
+impl Authorizer {
+    /// The entries as the storage remembers them.
+    pub(crate) fn open(
+        storage: Arc<Storage>,
+        config: &BrokerConfig,
+    ) -> Result<Authorizer, BrokerError> {
+        let entries = match storage.load_document(DOCUMENT)? {
+            None => BTreeSet::new(),
+            Some(payload) => decode(&payload).ok_or_else(|| {
+                corrupt(
+                    &storage.path().join(DOCUMENT),
+                    "it is no list of access controls",
+                )
+            })?,
+        };
+        Ok(Authorizer {
+            storage,
+            is_enabled: config.has_authorizer,
+            super_users: config.super_users.clone(),
+            allow_if_none: config.allow_if_no_acl,
+            entries: RwLock::new(entries),
+        })
+    }
+
+    /// Whether anything is ever refused.
+    pub(crate) fn is_enabled(&self) -> bool {
+        self.is_enabled
+    }
+
+    /// Refuses a client that may not do this with a topic.
+    pub(crate) fn check_topic(
+        &self,
+        context: &RequestContext,
+        operation: i8,
+        topic: &str,
+    ) -> Result<(), ErrorCode> {
+        if self.allows(context, operation, resource::TOPIC, topic) {
+            Ok(())
+        } else {
+            Err(ErrorCode::TopicAuthorizationFailed)
+        }
+    }
+
+    /// Refuses requests about entries while nothing is made of them.
+    pub(crate) fn check_enabled(&self) -> Result<(), Refusal> {
+        if self.is_enabled {
+            return Ok(());
+        }
+        let reason = "No Authorizer is configured on the broker";
+        Err(Refusal::new(ErrorCode::SecurityDisabled, reason))
+    }
+
+    /// Whether the client may do this.
+    pub(crate) fn allows(
+        &self,
+        context: &RequestContext,
+        operation: i8,
+        resource_type: i8,
+        resource_name: &str,
+    ) -> bool {
+        if !self.is_enabled {
+            return true;
+        }
+        let principal = context.principal_name();
+        if self.super_users.iter().any(|user| *user == *principal) {
+            return true;
+        }
+        let wish = Wish {
+            principal: &principal,
+            host: &context.peer.ip().to_canonical().to_string(),
+            operation,
+            resource_type,
+            resource_name,
+        };
+        let entries = self.entries.read().unwrap_or_else(PoisonError::into_inner);
+        let is_allowed = decide(entries.iter(), wish, self.allow_if_none);
+        if !is_allowed {
+            tracing::info!(
+                event = "denied",
+                principal = %principal,
+                operation,
+                resource_type,
+                resource = resource_name,
+            );
+        }
+        is_allowed
+    }
+
+    /// Adds an entry; one that is there already stays.
+    pub(crate) fn create(&self, acl: Acl) -> Result<(), Refusal> {
+        acl.check()?;
+        self.change(|entries| {
+            if entries.len() >= ACLS_MAX {
+                let reason = format!("there are {ACLS_MAX} entries already");
+                return Err(Refusal::new(ErrorCode::PolicyViolation, reason));
+            }
+            entries.insert(acl);
+            Ok(())
+        })
+    }
+
+    /// The entries that a filter matches, sorted.
+    pub(crate) fn find(&self, filter: &AclFilter) -> Result<Vec<Acl>, Refusal> {
+        filter.check()?;
+        let entries = self.entries.read().unwrap_or_else(PoisonError::into_inner);
+        let found = entries.iter().filter(|acl| filter.matches(acl));
+        Ok(found.cloned().collect())
+    }
+
+    /// Deletes the entries that a filter matches and gives them back.
+    pub(crate) fn delete(&self, filter: &AclFilter) -> Result<Vec<Acl>, Refusal> {
+        filter.check()?;
+        self.change(|entries| {
+            let (gone, kept): (Vec<Acl>, Vec<Acl>) =
+                entries.iter().cloned().partition(|acl| filter.matches(acl));
+            *entries = kept.into_iter().collect();
+            Ok(gone)
+        })
+    }
+
+    fn change<T>(
+        &self,
+        change: impl FnOnce(&mut BTreeSet<Acl>) -> Result<T, Refusal>,
+    ) -> Result<T, Refusal> {
+        let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
+        let mut changed = entries.clone();
+        let outcome = change(&mut changed)?;
+        if *entries != changed {
+            let saved = self.storage.save_document(DOCUMENT, &encode(&changed));
+            saved.map_err(|error| {
+                tracing::error!(event = "acls_not_saved", error = %error);
+                let code = ErrorCode::KafkaStorageError;
+                Refusal::new(code, code.message())
+            })?;
+            *entries = changed;
+        }
+        Ok(outcome)
+    }
+}
+
+fn encode(entries: &BTreeSet<Acl>) -> Vec<u8> {
+    let mut writer = Writer::default();
+    writer.put_count(entries.len());
+    for acl in entries {
+        writer.put_u8(acl.resource_type.to_be_bytes()[0]);
+        writer.put_u8(acl.pattern_type.to_be_bytes()[0]);
+        writer.put_u8(acl.operation.to_be_bytes()[0]);
+        writer.put_u8(acl.permission.to_be_bytes()[0]);
+        writer.put_text(&acl.resource_name);
+        writer.put_text(&acl.principal);
+        writer.put_text(&acl.host);
+    }
+    writer.into_bytes()
+}
+
+fn decode(payload: &[u8]) -> Option<BTreeSet<Acl>> {
+    let mut reader = Reader::new(payload);
+    let mut entries = BTreeSet::new();
+    for _ in 0..reader.take_count()? {
+        let mut number = || Some(i8::from_be_bytes([reader.take_u8()?]));
+        let (resource_type, pattern_type) = (number()?, number()?);
+        let (operation, permission) = (number()?, number()?);
+        entries.insert(Acl {
+            resource_type,
+            pattern_type,
+            operation,
+            permission,
+            resource_name: reader.take_text()?.to_string(),
+            principal: reader.take_text()?.to_string(),
+            host: reader.take_text()?.to_string(),
+        });
+    }
+    reader.is_empty().then_some(entries)
+}
+
+#[cfg(test)]
+mod tests;
