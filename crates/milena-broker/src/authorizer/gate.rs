@@ -58,6 +58,9 @@ fn groups_of(key: ApiKey, context: &RequestContext, body: &Bytes) -> Option<(i8,
         ApiKey::Heartbeat => read(decode::<m::HeartbeatRequest>(context, body)?.group_id),
         ApiKey::LeaveGroup => read(decode::<m::LeaveGroupRequest>(context, body)?.group_id),
         ApiKey::OffsetCommit => read(decode::<m::OffsetCommitRequest>(context, body)?.group_id),
+        ApiKey::ConsumerGroupHeartbeat => {
+            read(decode::<m::ConsumerGroupHeartbeatRequest>(context, body)?.group_id)
+        }
         ApiKey::OffsetDelete => {
             let group = decode::<m::OffsetDeleteRequest>(context, body)?.group_id;
             Some((operation::DELETE, vec![text(&group)]))
