@@ -115,6 +115,12 @@ impl Broker {
         self.node.faults.clone()
     }
 
+    /// What it serves, for tests of its parts.
+    #[cfg(test)]
+    pub(crate) fn node(&self) -> &Arc<Node> {
+        &self.node
+    }
+
     /// Stops gracefully: no new connections, pending work ends, everything that
     /// was acknowledged is on disk (with directory storage).
     pub async fn stop(self) {

@@ -2,14 +2,20 @@
 
 use anyhow::{Context, Result, ensure};
 use milena_broker::{ApiKey, ErrorCode, Fault};
-use milena_client::consumer::{Consumer, ConsumerConfig, IsolationLevel, OffsetReset};
+use milena_client::consumer::{
+    Consumer, ConsumerConfig, IsolationLevel, OffsetReset, Polled, SeekTo,
+};
 use milena_client::producer::{ProducerConfig, Record};
-use milena_client::transaction::{Outcome, TransactionalProducer};
+use milena_client::transaction::{
+    ConsumerGroupMetadata, Outcome, TransactionError, TransactionalProducer,
+};
 use milena_client::{Admin, Client, ClientConfig, Compression, TopicPartition};
 use milena_sim::target::{Target, all_partitions, on_target_with, take, unique};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
 
 const WAIT: Duration = Duration::from_secs(30);
 /// How long nothing may come before a test takes it for certain that nothing will.
@@ -538,4 +544,132 @@ async fn transactions_get_through_faults_whole() -> Result<()> {
         Ok(())
     })
     .await
+}
+
+/// Copiers of one group that come and go: whoever loses its partitions in the middle of a
+/// transaction cannot commit it, and the copy holds each record once.
+#[tokio::test(flavor = "multi_thread")]
+async fn copiers_that_rebalance_copy_everything_once() -> Result<()> {
+    const RECORDS: usize = 600;
+    const PARTITIONS: i32 = 4;
+    on_each_version(async |target| {
+        let (from, to) = (
+            target.topic("shared-original", PARTITIONS).await?,
+            target.topic("shared-copy", PARTITIONS).await?,
+        );
+        let config = ProducerConfig::default().batch_bytes_max(256);
+        let plain = target.producer(config)?;
+        for number in 0..RECORDS {
+            let value = number.to_string();
+            let partition = i32::try_from(number)? % PARTITIONS;
+            let record = Record::to(&from).value(&value).partition(partition);
+            let _delivery = plain.enqueue(record).await?;
+        }
+        plain.close().await?;
+
+        let progress = Arc::new(watch::Sender::new(0));
+        let group = unique("shared-copiers");
+        let mut copiers = JoinSet::new();
+        for (from_when, until_when) in [(0, 250), (100, RECORDS), (200, RECORDS)] {
+            let copier = Copier {
+                target: Arc::clone(&target),
+                from: from.clone(),
+                to: to.clone(),
+                group: group.clone(),
+                progress: Arc::clone(&progress),
+            };
+            copiers.spawn(copier.run(from_when, until_when));
+        }
+        while let Some(ended) = copiers.join_next().await {
+            ended??;
+        }
+        let level = IsolationLevel::ReadCommitted;
+        let reader = reader(target.client(), &to, PARTITIONS, level).await?;
+        let mut copied: Vec<usize> = Vec::new();
+        for value in values(&reader, RECORDS).await? {
+            copied.push(value.parse()?);
+        }
+        copied.sort_unstable();
+        assert_eq!(copied, (0..RECORDS).collect::<Vec<_>>());
+        Ok(())
+    })
+    .await
+}
+
+/// One of several copiers of a group.
+struct Copier {
+    target: Arc<Target>,
+    from: String,
+    to: String,
+    group: String,
+    /// How many records all of them have copied.
+    progress: Arc<watch::Sender<usize>>,
+}
+
+impl Copier {
+    /// Copies from when so many are copied until so many are.
+    async fn run(self, from_when: usize, until_when: usize) -> Result<()> {
+        let reached = |count: &usize| *count >= from_when;
+        self.progress.subscribe().wait_for(reached).await?;
+        let mut producer = producer(&self.target, &unique("shared-copier")).await?;
+        let config = ConsumerConfig::group(self.group.as_str())
+            .auto_offset_reset(OffsetReset::Earliest)
+            .enable_auto_commit(false)
+            .poll_records_max(10);
+        let consumer = Consumer::new(self.target.client(), config)?;
+        consumer.subscribe([&self.from]).await?;
+        while *self.progress.borrow() < until_when {
+            let polled = consumer.poll(Duration::from_millis(50)).await?;
+            if polled.is_empty() {
+                continue;
+            }
+            let metadata = consumer.group_metadata().context("a group")?;
+            match self.copy(&mut producer, &metadata, polled).await {
+                Ok(count) => self.progress.send_modify(|copied| *copied += count),
+                Err(error) if error.is_aborted() => rewind(&consumer).await?,
+                Err(error) => return Err(error.into()),
+            }
+        }
+        consumer.close().await?;
+        producer.close().await?;
+        Ok(())
+    }
+
+    async fn copy(
+        &self,
+        producer: &mut TransactionalProducer,
+        metadata: &ConsumerGroupMetadata,
+        polled: Polled,
+    ) -> Result<usize, TransactionError> {
+        let transaction = producer.begin().await?;
+        let mut offsets: BTreeMap<TopicPartition, i64> = BTreeMap::new();
+        let mut count = 0;
+        for batch in polled.batches {
+            offsets.insert(batch.topic_partition().clone(), batch.next_offset());
+            for record in batch.into_records().flatten() {
+                let value = record.value.unwrap_or_default();
+                let copy = Record::to(&self.to)
+                    .value(&value)
+                    .partition(record.partition);
+                // What is not accepted fails the commit.
+                let _accepted = transaction.enqueue(copy).await;
+                count += 1;
+            }
+        }
+        let offsets: Vec<_> = offsets.into_iter().collect();
+        transaction.send_offsets(metadata, &offsets).await?;
+        transaction.commit().await?;
+        Ok(count)
+    }
+}
+
+/// Back to what is committed: nothing of the aborted transaction counts.
+async fn rewind(consumer: &Consumer) -> Result<()> {
+    let assigned = consumer.assignment();
+    for (partition, offset) in consumer.committed(&assigned).await? {
+        let to = offset.map_or(SeekTo::Beginning, SeekTo::Offset);
+        // One that is gone meanwhile is another member's to rewind.
+        let _sought = consumer.seek(&partition, to).await;
+    }
+    Ok(())
 }

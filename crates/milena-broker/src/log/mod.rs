@@ -15,7 +15,7 @@ pub(crate) mod rewrite;
 mod segment;
 mod start;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 pub(crate) mod transactions;
 pub(crate) mod validate;
 pub(crate) mod view;

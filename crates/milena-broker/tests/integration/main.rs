@@ -8,3 +8,4 @@ mod protocol;
 mod restart;
 mod security;
 mod topics;
+mod transactions;

@@ -411,3 +411,34 @@ fn random_faults_lose_double_and_reorder_nothing() {
         );
     }
 }
+
+#[test]
+fn pitfall_04_within_a_transaction_no_gap_starts_an_epoch() {
+    let second = ProducerIdentity { epoch: 1, ..FIRST };
+    let mut bench = Bench::established();
+    assert!(bench.window.enter_transaction(1, FIRST));
+    let (serial, _lost, bytes) = bench.send(2);
+    let header = BatchHeader::parse(&bytes).unwrap();
+    assert!(header.attributes.is_transactional());
+    bench.answer(serial, Verdict::OutOfOrder);
+    assert!(bench.window.has_gap());
+    // Neither the failed batch nor a new one leaves, under whatever epoch.
+    bench.pass(Duration::from_secs(60));
+    assert_eq!(bench.admission(), Admission::Wait(None));
+    // The next transaction waits until what was left of this one is given up.
+    assert!(!bench.window.enter_transaction(2, second));
+    bench.window.fail_retries(&ProduceErrorKind::Closed.into());
+    assert!(bench.window.enter_transaction(2, second));
+    assert_eq!(stamp_of(&bench.send(1).2), (1, 0));
+}
+
+#[test]
+fn sequences_go_on_from_one_transaction_to_the_next_under_one_epoch() {
+    let mut bench = Bench::established();
+    for serial in 1..4 {
+        assert!(bench.window.enter_transaction(serial, FIRST));
+        let (sent, _delivery, bytes) = bench.send(1);
+        assert_eq!(stamp_of(&bytes), (0, i32::try_from(serial).unwrap()));
+        bench.answer(sent, acknowledged(1));
+    }
+}
