@@ -3,6 +3,7 @@
 //! Owns the command line of the automation and nothing else; each command lives in its own module.
 
 mod bench;
+mod budgets;
 mod kafka;
 mod lint;
 mod steps;
@@ -35,14 +36,17 @@ enum Command {
     Ci,
     /// Measure CPU per message against rdkafka, on our broker and on one that only acknowledges
     Bench(bench::BenchArguments),
+    /// Count instructions per message of the hot paths and hold them against their budgets
+    Budgets(budgets::BudgetArguments),
 }
 
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Kafka(command) => kafka::run(command),
         Command::Test => Ok(run_steps(&[test::run])),
-        Command::Ci => Ok(run_steps(&[lint::run, test::run])),
+        Command::Ci => Ok(run_steps(&[lint::run, test::run, budgets::step])),
         Command::Bench(arguments) => bench::run(&arguments).map(|()| ExitCode::SUCCESS),
+        Command::Budgets(arguments) => budgets::run(&arguments).map(|()| ExitCode::SUCCESS),
         Command::Tidy => tidy::run().map(|()| ExitCode::SUCCESS),
     };
     match result {

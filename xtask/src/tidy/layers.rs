@@ -38,7 +38,7 @@ const LAYERS: [(&str, &[&str]); 7] = [
 /// Allowed only behind a feature.
 const OPTIONAL: [(&str, &str); 1] = [("milena", "milena-broker")];
 /// These may use everything, and nothing may use them.
-const ON_TOP: [&str; 3] = ["bench", "milena-sim", "xtask"];
+const ON_TOP: [&str; 4] = ["bench", "milena-budgets", "milena-sim", "xtask"];
 /// A crate that must not reach another, through whatever path of normal and build dependencies.
 const UNREACHABLE: [(&str, &str); 1] = [("milena-wire", "tokio")];
 
