@@ -2,6 +2,7 @@
 //! broker or the cluster that `MILENA_TEST_BROKERS` names.
 
 mod compaction;
+mod groups;
 mod line;
 mod partitions;
 mod peers;

@@ -17,6 +17,9 @@ const JAVA_SOURCE: &str = include_str!("Peer.java");
 /// A folder with the jars of the Java client; `cargo xtask kafka jars` prints one.
 const JARS_VARIABLE: &str = "MILENA_KAFKA_JARS";
 
+/// A folder with compiled classes.
+pub(super) type Classes = OnceLock<Result<TempDir, String>>;
+
 /// Another client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Peer {
@@ -88,15 +91,8 @@ impl Peer {
                 command
             }
             Self::Java => {
-                let classes = classes()?;
-                let mut command = Command::new("java");
-                command
-                    .args(["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"])
-                    .arg("-Dorg.slf4j.simpleLogger.defaultLogLevel=error")
-                    .arg("-cp")
-                    .arg(class_path(&[classes])?)
-                    .arg("Peer");
-                command
+                static CLASSES: Classes = Classes::new();
+                java(&CLASSES, "Peer", JAVA_SOURCE)?
             }
         };
         command.env("PYTHONUNBUFFERED", "0");
@@ -104,7 +100,24 @@ impl Peer {
     }
 }
 
-fn python() -> String {
+/// Runs the Java class `name`, which is compiled once a run.
+pub(super) fn java(classes: &Classes, name: &str, source: &str) -> Result<Command> {
+    let compiled = classes.get_or_init(|| compile(name, source).map_err(|e| format!("{e:#}")));
+    let classes = match compiled {
+        Ok(folder) => folder.path(),
+        Err(error) => return Err(anyhow::Error::msg(error.clone())),
+    };
+    let mut command = Command::new("java");
+    command
+        .args(["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"])
+        .arg("-Dorg.slf4j.simpleLogger.defaultLogLevel=error")
+        .arg("-cp")
+        .arg(class_path(&[classes])?)
+        .arg(name);
+    Ok(command)
+}
+
+pub(super) fn python() -> String {
     std::env::var("MILENA_PYTHON").unwrap_or_else(|_| "python3".to_owned())
 }
 
@@ -124,20 +137,10 @@ fn class_path(first: &[&Path]) -> Result<std::ffi::OsString> {
     Ok(std::env::join_paths(parts)?)
 }
 
-/// The folder with the compiled class, compiled once a run.
-fn classes() -> Result<&'static Path> {
-    static CLASSES: OnceLock<Result<TempDir, String>> = OnceLock::new();
-    let compiled = CLASSES.get_or_init(|| compile().map_err(|error| format!("{error:#}")));
-    match compiled {
-        Ok(folder) => Ok(folder.path()),
-        Err(error) => Err(anyhow::Error::msg(error.clone())),
-    }
-}
-
-fn compile() -> Result<TempDir> {
+fn compile(name: &str, text: &str) -> Result<TempDir> {
     let folder = tempfile::tempdir()?;
-    let source = folder.path().join("Peer.java");
-    std::fs::write(&source, JAVA_SOURCE)?;
+    let source = folder.path().join(format!("{name}.java"));
+    std::fs::write(&source, text)?;
     let output = std::process::Command::new("javac")
         .arg("-cp")
         .arg(class_path(&[])?)
@@ -148,7 +151,7 @@ fn compile() -> Result<TempDir> {
         .context("cannot run javac")?;
     ensure!(
         output.status.success(),
-        "Peer.java does not compile: {}",
+        "{name}.java does not compile: {}",
         String::from_utf8_lossy(&output.stderr)
     );
     Ok(folder)
