@@ -2,17 +2,18 @@
 
 use anyhow::Result;
 use milena_client::Compression;
+use milena_client::admin::NewTopic;
 use milena_client::consumer::{Consumer, ConsumerConfig, OffsetReset};
 use milena_client::producer::{ProduceErrorKind, ProducerConfig, Record};
-use milena_sim::target::{all_partitions, on_target, take};
+use milena_sim::target::{all_partitions, on_target, take, unique};
 use std::collections::BTreeSet;
 
 const LARGE_BYTES: usize = 900_000;
 
 /// Bytes that do not compress away.
-fn noise(seed: u64) -> Vec<u8> {
+fn noise(seed: u64, bytes: usize) -> Vec<u8> {
     let mut random = fastrand::Rng::with_seed(seed);
-    (0..LARGE_BYTES).map(|_| random.u8(..)).collect()
+    (0..bytes).map(|_| random.u8(..)).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -23,7 +24,7 @@ async fn records_beyond_the_fetch_size_come_one_by_one() -> Result<()> {
         let producer = target.producer(config)?;
         for seed in 0..6 {
             let partition = i32::try_from(seed % 2)?;
-            let value = noise(seed);
+            let value = noise(seed, LARGE_BYTES);
             let record = Record::to(&topic).value(&value).partition(partition);
             producer.send(record).await?;
         }
@@ -39,7 +40,7 @@ async fn records_beyond_the_fetch_size_come_one_by_one() -> Result<()> {
         for record in take(&reader, 6).await? {
             let seed = u64::try_from(record.offset * 2 + i64::from(record.partition))?;
             assert!(
-                record.value.as_deref() == Some(&noise(seed)[..]),
+                record.value.as_deref() == Some(&noise(seed, LARGE_BYTES)[..]),
                 "record {seed} differs"
             );
         }
@@ -95,6 +96,54 @@ async fn many_partitions_are_all_written_and_read() -> Result<()> {
             .map(|record| (record.partition, record.offset))
             .collect();
         assert_eq!(places.len(), 640);
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn batches_too_large_for_the_topic_are_split_and_keep_their_order() -> Result<()> {
+    on_target(async |target| {
+        let topic = unique("small-batches");
+        let new = NewTopic::new(&topic).config("max.message.bytes", "2000");
+        target.admin().create_topic(new).await?;
+        for compression in [Compression::None, Compression::Zstd] {
+            let config = ProducerConfig::default().compression(compression, None);
+            let producer = target.producer(config)?;
+            let mut deliveries = Vec::new();
+            for number in 0..200_u64 {
+                let mut value = noise(number, 100);
+                value[..8].copy_from_slice(&number.to_be_bytes());
+                let record = Record::to(&topic).partition(0).value(&value);
+                deliveries.push(producer.enqueue(record).await?);
+            }
+            let large = noise(1000, 3000);
+            let record = Record::to(&topic).partition(0).value(&large);
+            let too_large = producer.enqueue(record).await?;
+            let mut offsets = Vec::new();
+            for delivery in deliveries {
+                offsets.extend(delivery.await?.offset());
+            }
+            let expected: Vec<i64> = (offsets[0]..offsets[0] + 200).collect();
+            assert_eq!(offsets, expected, "{compression}");
+            let error = too_large.await.expect_err("no half of it is smaller");
+            assert!(error.to_string().contains("MESSAGE_TOO_LARGE"), "{error}");
+            producer
+                .send(Record::to(&topic).partition(0).value("goes on"))
+                .await?;
+            producer.close().await?;
+        }
+        let reader = target.reader(&topic, 1).await?;
+        let read = take(&reader, 402).await?;
+        let numbers = read.iter().filter_map(|record| {
+            let value = record.value.as_deref()?;
+            (value.len() == 100)
+                .then(|| value.first_chunk().map(|bytes| u64::from_be_bytes(*bytes)))
+        });
+        let numbers: Vec<u64> = numbers.flatten().collect();
+        let expected: Vec<u64> = (0..200).chain(0..200).collect();
+        assert_eq!(numbers, expected);
+        reader.close().await?;
         Ok(())
     })
     .await

@@ -4,12 +4,16 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
-use milena_wire::batch::{BatchEncoder, BatchStamp, RecordData, patch_producer};
+use milena_wire::batch::{
+    BatchEncoder, BatchError, BatchStamp, Header, RawBatch, RecordData, RecordView, patch_producer,
+};
 use milena_wire::compression::Compression;
+use milena_wire::limits::DECOMPRESSED_BYTES_MAX;
 
 use super::budget::Reservation;
-use super::delivery::BatchOutcome;
+use super::delivery::{BatchOutcome, BatchResult, Part};
 use super::error::{ProduceError, ProduceErrorKind};
+use super::sequence::Sequence;
 use crate::buffer_pool::BufferPool;
 
 /// Records of one partition, in wire form, still growing.
@@ -100,9 +104,10 @@ impl OpenBatch {
             bytes: self.pool.lend(finished.batch),
             record_count,
             outcome: self.outcome,
+            first_index: 0,
             deadline,
             maybe_written: true,
-            _reservation: self.reservation,
+            reservation: Arc::new(self.reservation),
         })
     }
 }
@@ -116,15 +121,102 @@ pub(super) struct SealedBatch {
     pub(super) ordinal: u64,
     pub(super) bytes: Bytes,
     pub(super) record_count: u32,
-    pub(super) outcome: Arc<BatchOutcome>,
+    outcome: Arc<BatchOutcome>,
+    /// The first record's index among those of the outcome: 0 unless the batch was split.
+    first_index: u32,
     pub(super) deadline: Instant,
     /// Whether a broker may hold it: until proven otherwise, once it was sent.
     pub(super) maybe_written: bool,
-    /// Gives the buffer space back when the batch is done with.
-    pub(super) _reservation: Reservation,
+    /// Gives the buffer space back when the batch is done with, all of its pieces.
+    reservation: Arc<Reservation>,
 }
 
 impl SealedBatch {
+    /// Tells those who wait for the records what became of them.
+    pub(super) fn complete(&self, result: BatchResult) {
+        self.outcome.complete_piece(self.first_index, result);
+    }
+
+    /// Rejects the records, each with an error of its own where there is one; `errors` are in the
+    /// order of their indices.
+    pub(super) fn reject(&self, error: &ProduceError, errors: &[(u32, ProduceError)]) {
+        if errors.is_empty() || self.outcome.is_split() {
+            return self.complete(Err(error.clone()));
+        }
+        let mut parts = Vec::with_capacity(2 * errors.len() + 1);
+        let mut next_index = 0;
+        for (index, own) in errors {
+            if *index > next_index {
+                parts.push(part(next_index, error));
+            }
+            parts.push(part(*index, own));
+            next_index = index + 1;
+        }
+        if next_index < self.record_count {
+            parts.push(part(next_index, error));
+        }
+        self.outcome.complete_parts(parts);
+    }
+
+    /// Whether nobody waits for it any more.
+    pub(super) fn is_complete(&self) -> bool {
+        self.outcome.is_piece_complete(self.first_index)
+    }
+
+    pub(super) fn outcome(&self) -> &Arc<BatchOutcome> {
+        &self.outcome
+    }
+
+    /// The same records as two batches, under the same producer and the same sequence numbers.
+    ///
+    /// # Errors
+    /// Of one record there is no half; the error is that of the codec.
+    pub(super) fn split(&self, level: Option<i32>) -> Result<[SealedBatch; 2], String> {
+        let raw = RawBatch::parse(self.bytes.clone()).map_err(|error| error.to_string())?;
+        let batch = raw.open(DECOMPRESSED_BYTES_MAX);
+        let batch = batch.map_err(|error| error.to_string())?;
+        let first_count = self.record_count / 2;
+        let stamp = |base_sequence| BatchStamp {
+            producer_id: raw.header.producer_id,
+            producer_epoch: raw.header.producer_epoch,
+            base_sequence,
+            is_transactional: raw.header.attributes.is_transactional(),
+        };
+        let compression = raw.header.attributes.compression();
+        let compression = compression.map_err(|error| error.to_string())?;
+        let first_sequence = raw.header.base_sequence;
+        let second_sequence = match first_sequence {
+            none @ ..0 => none,
+            first => Sequence(first).advanced(first_count).0,
+        };
+        let mut records = batch.records();
+        let mut half = |count: u32, stamp: BatchStamp, first_index: u32| {
+            let bytes = encode(
+                records.by_ref().take(count as usize),
+                stamp,
+                compression,
+                level,
+            );
+            bytes.map(|bytes| SealedBatch {
+                serial: 0,
+                ordinal: self.ordinal,
+                bytes,
+                record_count: count,
+                outcome: self.outcome.clone(),
+                first_index,
+                deadline: self.deadline,
+                maybe_written: false,
+                reservation: self.reservation.clone(),
+            })
+        };
+        let first = half(first_count, stamp(first_sequence), self.first_index)?;
+        let second_count = self.record_count - first_count;
+        let second_index = self.first_index + first_count;
+        let second = half(second_count, stamp(second_sequence), second_index)?;
+        self.outcome.add_piece();
+        Ok([first, second])
+    }
+
     /// Stamps the batch anew. In a copy: a socket may still read the old bytes (KAFKA-19012).
     pub(super) fn restamp(&mut self, stamp: BatchStamp) {
         let mut bytes = Vec::from(self.bytes.as_ref());
@@ -139,3 +231,41 @@ impl SealedBatch {
         self.bytes = Bytes::from(bytes);
     }
 }
+
+fn part(first_index: u32, error: &ProduceError) -> Part {
+    Part {
+        first_index,
+        result: Err(error.clone()),
+    }
+}
+
+/// A batch of `records`.
+fn encode<'a>(
+    records: impl Iterator<Item = Result<RecordView<'a>, BatchError>>,
+    stamp: BatchStamp,
+    compression: Compression,
+    level: Option<i32>,
+) -> Result<Bytes, String> {
+    let text = |error: BatchError| error.to_string();
+    let mut encoder = BatchEncoder::with_capacity(0);
+    for record in records {
+        let record = record.map_err(text)?;
+        let mut headers = Vec::with_capacity(record.headers.len());
+        for header in record.headers {
+            let key = std::str::from_utf8(header.key).map_err(|error| error.to_string())?;
+            let value = header.value;
+            headers.push(Header { key, value });
+        }
+        let data = RecordData {
+            timestamp: record.timestamp,
+            key: record.key,
+            value: record.value,
+            headers: &headers,
+        };
+        encoder.append(&data).map_err(text)?;
+    }
+    encoder.finish(stamp, compression, level).map_err(text)
+}
+
+#[cfg(test)]
+mod tests;

@@ -38,12 +38,39 @@ impl BatchAcknowledgement {
     }
 }
 
+/// What became of a batch, or of a part of it.
+pub(super) type BatchResult = Result<BatchAcknowledgement, ProduceError>;
+
+/// Records that share a fate: from this index on, up to the next part's.
+#[derive(Debug, Clone)]
+pub(super) struct Part {
+    pub(super) first_index: u32,
+    pub(super) result: BatchResult,
+}
+
+#[derive(Debug)]
+enum Settled {
+    /// All records alike, which is the rule.
+    Whole(BatchResult),
+    /// In the order of their indices, from 0 on.
+    Parts(Vec<Part>),
+}
+
 /// The shared fate of the records of one batch.
 #[derive(Debug)]
 pub(super) struct BatchOutcome {
     partition: i32,
-    result: OnceLock<Result<BatchAcknowledgement, ProduceError>>,
+    settled: OnceLock<Settled>,
     waiters: Mutex<Waiters>,
+    /// Of a batch that was split; the last of them to be settled settles the whole.
+    pieces: Mutex<Pieces>,
+}
+
+#[derive(Debug, Default)]
+struct Pieces {
+    /// How many there are beside the first.
+    more: usize,
+    settled: Vec<Part>,
 }
 
 /// Who is woken when the batch is settled: deliveries by their record's index, then others.
@@ -64,15 +91,63 @@ impl BatchOutcome {
     pub(super) fn new(partition: i32) -> Arc<Self> {
         Arc::new(BatchOutcome {
             partition,
-            result: OnceLock::new(),
+            settled: OnceLock::new(),
             waiters: Mutex::default(),
+            pieces: Mutex::default(),
         })
     }
 
     /// Settles the batch and wakes every waiter. Only the first call counts: a batch that timed
     /// out stays timed out, whatever the broker answers later.
-    pub(super) fn complete(&self, result: Result<BatchAcknowledgement, ProduceError>) {
-        if self.result.set(result).is_ok() {
+    pub(super) fn complete(&self, result: BatchResult) {
+        self.settle(Settled::Whole(result));
+    }
+
+    /// Settles the batch with a fate for each part; the first begins at index 0.
+    pub(super) fn complete_parts(&self, parts: Vec<Part>) {
+        self.settle(Settled::Parts(parts));
+    }
+
+    /// The batch has one piece more, as one of them was split.
+    pub(super) fn add_piece(&self) {
+        self.lock_pieces().more += 1;
+    }
+
+    /// Settles the piece that begins with the record `first_index`, and with the last of them the
+    /// batch. Only the first call counts for each.
+    pub(super) fn complete_piece(&self, first_index: u32, result: BatchResult) {
+        let mut pieces = self.lock_pieces();
+        if pieces.more == 0 {
+            drop(pieces);
+            return self.complete(result);
+        }
+        if pieces.is_settled(first_index) {
+            return;
+        }
+        pieces.settled.push(Part {
+            first_index,
+            result,
+        });
+        if pieces.settled.len() > pieces.more {
+            let mut parts = std::mem::take(&mut pieces.settled);
+            drop(pieces);
+            parts.sort_by_key(|part| part.first_index);
+            self.complete_parts(parts);
+        }
+    }
+
+    /// Whether the batch has more than one piece.
+    pub(super) fn is_split(&self) -> bool {
+        self.lock_pieces().more > 0
+    }
+
+    /// Whether nothing more is to be said of the piece that begins there.
+    pub(super) fn is_piece_complete(&self, first_index: u32) -> bool {
+        self.is_complete() || self.lock_pieces().is_settled(first_index)
+    }
+
+    fn settle(&self, settled: Settled) {
+        if self.settled.set(settled).is_ok() {
             let mut waiters = self.lock_waiters();
             if let Some(reports) = waiters.reports.take() {
                 let call = |(index, callback)| Some((callback, self.record(index)?));
@@ -86,7 +161,7 @@ impl BatchOutcome {
     }
 
     pub(super) fn is_complete(&self) -> bool {
-        self.result.get().is_some()
+        self.settled.get().is_some()
     }
 
     /// Waits until the batch is settled, one way or the other.
@@ -113,11 +188,34 @@ impl BatchOutcome {
 
     #[inline]
     fn record(&self, index: u32) -> Option<Result<RecordMetadata, ProduceError>> {
-        Some(match self.result.get()? {
+        let (result, index) = match self.settled.get()? {
+            Settled::Whole(result) => (result, index),
+            Settled::Parts(parts) => find_part(parts, index)?,
+        };
+        Some(match result {
             Ok(acknowledgement) => Ok(acknowledgement.record(self.partition, index)),
             Err(error) => Err(error.clone()),
         })
     }
+
+    fn lock_pieces(&self) -> MutexGuard<'_, Pieces> {
+        self.pieces.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Pieces {
+    fn is_settled(&self, first_index: u32) -> bool {
+        let mut settled = self.settled.iter();
+        settled.any(|part| part.first_index == first_index)
+    }
+}
+
+/// The part of record `index`, and the record's index within it.
+#[cold]
+fn find_part(parts: &[Part], index: u32) -> Option<(&BatchResult, u32)> {
+    let behind = parts.partition_point(|part| part.first_index <= index);
+    let part = parts.get(behind.checked_sub(1)?)?;
+    Some((&part.result, index - part.first_index))
 }
 
 impl fmt::Debug for Waiters {

@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use crate::{ErrorClass, ErrorCode};
 use bytes::Bytes;
+use milena_wire::rpc::StrBytes;
 use milena_wire::rpc::messages::produce_response::PartitionProduceResponse;
 use milena_wire::rpc::{self, messages::ProduceResponse};
 
 use super::delivery::BatchAcknowledgement;
 use super::error::{ProduceError, ProduceErrorKind};
-use super::window::Verdict;
+use super::window::{Rejection, Verdict};
 
 /// A partition's part of a response.
 #[derive(Debug)]
@@ -19,6 +20,8 @@ pub(super) struct PartitionAnswer {
     base_offset: i64,
     log_append_time_ms: i64,
     message: Option<Arc<str>>,
+    /// The records that are to blame, by their index, and what is wrong with them (KIP-467).
+    record_errors: Vec<(u32, Option<Arc<str>>)>,
 }
 
 /// The answers of one response, by topic and partition.
@@ -39,16 +42,23 @@ pub(super) fn decode(mut body: Bytes, version: i16) -> Result<Answers, String> {
 }
 
 fn answer(partition: PartitionProduceResponse) -> PartitionAnswer {
-    let message = partition
+    let text = |text: &StrBytes| Arc::from(text.as_str());
+    let mut record_errors: Vec<(u32, Option<Arc<str>>)> = partition
         .record_errors
         .iter()
-        .find_map(|record| record.batch_index_error_message.clone())
-        .or(partition.error_message);
+        .filter_map(|record| {
+            let message = record.batch_index_error_message.as_ref().map(text);
+            Some((u32::try_from(record.batch_index).ok()?, message))
+        })
+        .collect();
+    record_errors.sort_by_key(|(index, _)| *index);
+    record_errors.dedup_by_key(|(index, _)| *index);
     PartitionAnswer {
         code: ErrorCode::from(partition.error_code),
         base_offset: partition.base_offset,
         log_append_time_ms: partition.log_append_time_ms,
-        message: message.map(|text| text.as_str().into()),
+        message: partition.error_message.as_ref().map(text),
+        record_errors,
     }
 }
 
@@ -72,12 +82,28 @@ impl PartitionAnswer {
                 Verdict::OutOfOrder
             }
             code if code.class() == ErrorClass::Retriable => Verdict::Retriable,
-            code => Verdict::Rejected(ProduceError::from(ProduceErrorKind::Rejected {
-                topic: topic.clone(),
-                partition,
-                code,
-                message: self.message,
-            })),
+            ErrorCode::MessageTooLarge | ErrorCode::RecordListTooLarge => {
+                Verdict::TooLarge(self.error(topic, partition, self.message.clone()))
+            }
+            _ => {
+                let records = self.record_errors.iter().map(|(index, message)| {
+                    let message = message.clone().or_else(|| self.message.clone());
+                    (*index, self.error(topic, partition, message))
+                });
+                Verdict::Rejected(Rejection {
+                    records: records.collect(),
+                    error: self.error(topic, partition, self.message.clone()),
+                })
+            }
         }
+    }
+
+    fn error(&self, topic: &Arc<str>, partition: i32, message: Option<Arc<str>>) -> ProduceError {
+        ProduceError::from(ProduceErrorKind::Rejected {
+            topic: topic.clone(),
+            partition,
+            code: self.code,
+            message,
+        })
     }
 }

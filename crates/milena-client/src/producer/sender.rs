@@ -299,7 +299,7 @@ impl Sender {
         for (partition, serial) in batches {
             let error = error.clone().into();
             self.note_failure(&error);
-            let verdict = Verdict::Rejected(error);
+            let verdict = Verdict::Rejected(error.into());
             partition
                 .window()
                 .answered(*serial, verdict, Instant::now());
@@ -340,9 +340,6 @@ impl Sender {
                 }
                 answer.verdict(&partition.topic, partition.index)
             });
-            if let Verdict::Rejected(error) = &verdict {
-                self.note_failure(error);
-            }
             self.settle(&partition, serial, verdict, now);
             if partition.has_unsent() {
                 self.shared.push_ready(&partition);
@@ -355,6 +352,11 @@ impl Sender {
 
     fn settle(&self, partition: &Partition, serial: u64, verdict: Verdict, now: Instant) {
         let mut window = partition.window();
+        match &verdict {
+            Verdict::Rejected(rejection) => self.note_failure(&rejection.error),
+            Verdict::TooLarge(error) if !window.is_divisible(serial) => self.note_failure(error),
+            _ => {}
+        }
         window.answered(serial, verdict, now);
         if let Some(gate) = &self.shared.gate
             && window.has_gap()

@@ -163,6 +163,7 @@ impl Shared {
             let mut window = SendWindow::new(
                 self.config.is_idempotent(),
                 self.config.in_flight_per_partition_max,
+                self.config.compression_level,
                 self.retry_backoff(),
             );
             if let Some(identity) = self.identity.current() {

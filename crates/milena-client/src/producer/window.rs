@@ -42,7 +42,26 @@ pub(super) enum Verdict {
     /// The sequence is not the one the broker expects next.
     OutOfOrder,
     /// Not written, and the same bytes never will be.
-    Rejected(ProduceError),
+    Rejected(Rejection),
+    /// Not written, as the batch is larger than the topic allows; its halves may not be.
+    TooLarge(ProduceError),
+}
+
+/// Why a broker does not take a batch.
+#[derive(Debug)]
+pub(super) struct Rejection {
+    pub(super) error: ProduceError,
+    /// The records that are to blame, where the broker names them (KIP-467), by their index.
+    pub(super) records: Vec<(u32, ProduceError)>,
+}
+
+impl From<ProduceError> for Rejection {
+    fn from(error: ProduceError) -> Self {
+        Rejection {
+            error,
+            records: Vec::new(),
+        }
+    }
 }
 
 /// What the partition may send now.
@@ -62,6 +81,8 @@ pub(super) enum Admission {
 struct Sent {
     batch: SealedBatch,
     failed: bool,
+    /// What is sent instead of it, in two.
+    halves: Option<[SealedBatch; 2]>,
 }
 
 /// The send side of one partition.
@@ -71,6 +92,8 @@ pub(crate) struct SendWindow {
     /// Which transaction the batches belong to; `None` without any.
     transaction: Option<u64>,
     in_flight_max: usize,
+    /// For batches that have to be compressed anew.
+    compression_level: Option<i32>,
     identity: Option<ProducerIdentity>,
     next_sequence: Sequence,
     /// The broker knows the identity: it acknowledged a batch under it.
@@ -87,11 +110,17 @@ pub(crate) struct SendWindow {
 }
 
 impl SendWindow {
-    pub(super) fn new(idempotent: bool, in_flight_max: usize, backoff: Backoff) -> Self {
+    pub(super) fn new(
+        idempotent: bool,
+        in_flight_max: usize,
+        compression_level: Option<i32>,
+        backoff: Backoff,
+    ) -> Self {
         SendWindow {
             idempotent,
             transaction: None,
             in_flight_max,
+            compression_level,
             identity: (!idempotent).then_some(ProducerIdentity::NONE),
             next_sequence: Sequence::FIRST,
             is_established: !idempotent,
@@ -168,8 +197,13 @@ impl SendWindow {
         if self.gap && self.transaction.is_some() {
             return Admission::Wait(None);
         }
-        if !self.retries.is_empty() {
-            return Admission::Retry;
+        if let Some(next) = self.retries.front() {
+            let oldest = self.in_flight.front().map_or(next, |sent| &sent.batch);
+            let span = next.ordinal - oldest.ordinal;
+            return match span < self.in_flight_max as u64 {
+                true => Admission::Retry,
+                false => Admission::Wait(None),
+            };
         }
         if self.gap || self.span() >= self.in_flight_max as u64 {
             return Admission::Wait(None);
@@ -207,19 +241,22 @@ impl SendWindow {
 
     /// Registers a new batch as in flight to `node`; returns its serial for
     /// [`SendWindow::answered`].
-    pub(super) fn sent(&mut self, batch: SealedBatch, node: NodeId) -> u64 {
+    pub(super) fn sent(&mut self, mut batch: SealedBatch, node: NodeId) -> u64 {
         let ordinal = self.next_ordinal;
         self.next_ordinal += 1;
-        self.push_in_flight(SealedBatch { ordinal, ..batch }, node)
+        batch.ordinal = ordinal;
+        self.push_in_flight(batch, node)
     }
 
-    fn push_in_flight(&mut self, batch: SealedBatch, node: NodeId) -> u64 {
+    fn push_in_flight(&mut self, mut batch: SealedBatch, node: NodeId) -> u64 {
         let serial = self.next_serial;
         self.next_serial += 1;
+        batch.serial = serial;
         self.in_flight_node = Some(node);
         self.in_flight.push_back(Sent {
-            batch: SealedBatch { serial, ..batch },
+            batch,
             failed: false,
+            halves: None,
         });
         serial
     }
@@ -230,6 +267,12 @@ impl SendWindow {
         batch.maybe_written = true;
         let bytes = batch.bytes.clone();
         Some((self.push_in_flight(batch, node), bytes))
+    }
+
+    /// Whether the batch has more than one record.
+    pub(super) fn is_divisible(&self, serial: u64) -> bool {
+        let mut in_flight = self.in_flight.iter();
+        in_flight.any(|sent| sent.batch.serial == serial && sent.batch.record_count > 1)
     }
 
     /// Takes a broker's answer for one batch.
@@ -246,15 +289,16 @@ impl SendWindow {
                 self.backoff.reset();
                 self.is_established = true;
                 if let Some(sent) = self.in_flight.remove(index) {
-                    sent.batch.outcome.complete(Ok(acknowledgement));
+                    sent.batch.complete(Ok(acknowledgement));
                 }
             }
-            Verdict::Rejected(error) => {
+            Verdict::Rejected(rejection) => {
                 self.gap |= self.idempotent;
                 if let Some(sent) = self.in_flight.remove(index) {
-                    sent.batch.outcome.complete(Err(error));
+                    sent.batch.reject(&rejection.error, &rejection.records);
                 }
             }
+            Verdict::TooLarge(error) => self.split(index, &error),
             Verdict::Retriable => self.in_flight[index].failed = true,
             Verdict::OutOfOrder => {
                 let sent = &mut self.in_flight[index];
@@ -273,14 +317,14 @@ impl SendWindow {
     pub(super) fn expire(&mut self, now: Instant, timed_out: impl Fn(bool) -> ProduceError) {
         for sent in &self.in_flight {
             if sent.batch.deadline <= now {
-                sent.batch.outcome.complete(Err(timed_out(true)));
+                sent.batch.complete(Err(timed_out(true)));
             }
         }
         let before = self.retries.len();
         self.retries.retain(|batch| {
             let keep = batch.deadline > now;
             if !keep {
-                batch.outcome.complete(Err(timed_out(batch.maybe_written)));
+                batch.complete(Err(timed_out(batch.maybe_written)));
             }
             keep
         });
@@ -301,7 +345,7 @@ impl SendWindow {
     pub(super) fn fail_retries(&mut self, error: &ProduceError) {
         self.gap |= self.idempotent && !self.retries.is_empty();
         for batch in self.retries.drain(..) {
-            batch.outcome.complete(Err(error.clone()));
+            batch.complete(Err(error.clone()));
         }
     }
 
@@ -309,14 +353,14 @@ impl SendWindow {
     pub(super) fn fail_all(&mut self, error: &ProduceError) {
         let retries = self.retries.drain(..);
         for batch in retries.chain(self.in_flight.drain(..).map(|sent| sent.batch)) {
-            batch.outcome.complete(Err(error.clone()));
+            batch.complete(Err(error.clone()));
         }
     }
 
     /// The outcomes still open, first to last.
     pub(super) fn outcomes(&self) -> impl Iterator<Item = &Arc<BatchOutcome>> {
         let in_flight = self.in_flight.iter().map(|sent| &sent.batch);
-        in_flight.chain(&self.retries).map(|batch| &batch.outcome)
+        in_flight.chain(&self.retries).map(SealedBatch::outcome)
     }
 
     /// Once every answer is in, turns the failed batches into retries, in their order.
@@ -324,14 +368,56 @@ impl SendWindow {
         if self.in_flight.is_empty() || self.in_flight.iter().any(|sent| !sent.failed) {
             return;
         }
-        for sent in self.in_flight.drain(..).rev() {
-            if sent.batch.outcome.is_complete() {
-                self.gap |= self.idempotent;
-            } else {
-                self.retries.push_front(sent.batch);
+        let mut again = VecDeque::new();
+        for sent in self.in_flight.drain(..) {
+            match sent.halves {
+                _ if sent.batch.is_complete() => self.gap |= self.idempotent,
+                None => again.push_back(sent.batch),
+                Some(halves) => again.extend(halves),
             }
         }
+        again.append(&mut self.retries);
+        self.retries = again;
+        self.make_room_for_halves();
         self.resume_at = Some(now + self.backoff.next_delay());
+    }
+
+    /// Has the batch at `index`, which was not written, sent again in halves; gives it up if it
+    /// has none. Its sequence numbers stay in use, so that those behind it need no others.
+    fn split(&mut self, index: usize, error: &ProduceError) {
+        let sent = &mut self.in_flight[index];
+        let halves =
+            (sent.batch.record_count > 1).then(|| sent.batch.split(self.compression_level));
+        match halves {
+            Some(Ok(halves)) => {
+                sent.failed = true;
+                sent.halves = Some(halves);
+            }
+            // Our own bytes, and unreadable: nothing is lost by trying until the time is up.
+            Some(Err(reason)) => {
+                tracing::error!(event = "producer_split_failed", reason);
+                sent.failed = true;
+            }
+            None => {
+                self.gap |= self.idempotent;
+                if let Some(sent) = self.in_flight.remove(index) {
+                    sent.batch.complete(Err(error.clone()));
+                }
+            }
+        }
+    }
+
+    /// Second halves count as batches of their own: those behind them move on by one. Batches
+    /// that were answered keep counting where they were, as the broker remembers them there.
+    fn make_room_for_halves(&mut self) {
+        let mut moved = 0;
+        let mut last = None;
+        for batch in &mut self.retries {
+            moved += u64::from(last == Some(batch.ordinal));
+            last = Some(batch.ordinal);
+            batch.ordinal += moved;
+        }
+        self.next_ordinal += moved;
     }
 
     /// Starts the next epoch when a gap stands in the way and nothing unresolved is left that

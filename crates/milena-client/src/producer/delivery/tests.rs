@@ -109,3 +109,18 @@ fn the_first_outcome_stays() {
     };
     assert!(matches!(error.kind(), ProduceErrorKind::Closed));
 }
+
+#[test]
+fn the_parts_of_a_batch_have_fates_of_their_own() {
+    let outcome = BatchOutcome::new(0);
+    outcome.add_piece();
+    outcome.complete_piece(2, Err(ProduceErrorKind::Closed.into()));
+    outcome.complete_piece(2, Ok(acknowledged(99)));
+    assert!(!outcome.is_complete() && outcome.is_piece_complete(2));
+    outcome.complete_piece(0, Ok(acknowledged(7)));
+    let offsets: Vec<_> = (0..4)
+        .map(|index| Delivery::new(outcome.clone(), index).try_result().unwrap())
+        .map(|result| result.ok().and_then(|metadata| metadata.offset()))
+        .collect();
+    assert_eq!(offsets, [Some(7), Some(8), None, None]);
+}

@@ -13,7 +13,7 @@ use crate::buffer_pool::BufferPool;
 use crate::producer::batch::OpenBatch;
 use crate::producer::budget::Budget;
 use crate::producer::delivery::{BatchAcknowledgement, Delivery};
-use crate::producer::error::ProduceErrorKind;
+use crate::producer::error::{ProduceError, ProduceErrorKind};
 use crate::producer::record::RecordMetadata;
 use crate::producer::sequence::ProducerIdentity;
 
@@ -31,7 +31,7 @@ struct Bench {
 impl Bench {
     fn new() -> Self {
         let backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(1));
-        let mut window = SendWindow::new(true, 5, backoff);
+        let mut window = SendWindow::new(true, 5, None, backoff);
         window.adopt(FIRST);
         Bench {
             window,
@@ -90,6 +90,10 @@ impl Bench {
     fn pass(&mut self, duration: Duration) {
         self.now += duration;
     }
+}
+
+fn rejected() -> Verdict {
+    Verdict::Rejected(ProduceError::from(ProduceErrorKind::Closed).into())
 }
 
 fn acknowledged(base_offset: i64) -> Verdict {
@@ -218,7 +222,7 @@ fn pitfall_07_records_after_a_refused_batch_are_written_under_a_new_epoch() {
     let mut bench = Bench::established();
     let (refused, lost, _) = bench.send(3);
     let (follower, delivery, _) = bench.send(4);
-    bench.answer(refused, Verdict::Rejected(ProduceErrorKind::Closed.into()));
+    bench.answer(refused, rejected());
     assert!(lost.try_result().unwrap().is_err());
     // The broker misses the refused batch's sequence, so it cannot have written the follower.
     bench.answer(follower, Verdict::OutOfOrder);
@@ -237,7 +241,7 @@ fn pitfall_09_bytes_that_a_socket_may_still_read_are_never_changed() {
     let (refused, ..) = bench.send(3);
     let (follower, _delivery, on_the_wire) = bench.send(4);
     let before = on_the_wire.to_vec();
-    bench.answer(refused, Verdict::Rejected(ProduceErrorKind::Closed.into()));
+    bench.answer(refused, rejected());
     bench.answer(follower, Verdict::OutOfOrder);
     bench.pass(Duration::from_secs(2));
     let (_, stamped_anew) = bench.resend();
@@ -249,7 +253,7 @@ fn pitfall_09_bytes_that_a_socket_may_still_read_are_never_changed() {
 fn a_gap_with_nothing_in_flight_starts_a_new_epoch_for_new_batches() {
     let mut bench = Bench::new();
     let (refused, ..) = bench.send(3);
-    bench.answer(refused, Verdict::Rejected(ProduceErrorKind::Closed.into()));
+    bench.answer(refused, rejected());
     assert_eq!(stamp_of(&bench.send(2).2), (1, 0));
 }
 
@@ -306,7 +310,7 @@ fn used_up_epochs_ask_for_a_new_id() {
         epoch: i16::MAX,
     });
     let (refused, ..) = bench.send(1);
-    bench.answer(refused, Verdict::Rejected(ProduceErrorKind::Closed.into()));
+    bench.answer(refused, rejected());
     assert_eq!(bench.admission(), Admission::NeedsIdentity);
     bench
         .window
@@ -314,10 +318,67 @@ fn used_up_epochs_ask_for_a_new_id() {
     assert_eq!(stamp_of(&bench.send(1).2), (0, 0));
 }
 
+fn too_large() -> Verdict {
+    Verdict::TooLarge(ProduceErrorKind::Closed.into())
+}
+
+#[test]
+fn a_batch_too_large_goes_again_in_halves_before_those_behind_it() {
+    let mut bench = Bench::established();
+    let (large, delivery, _) = bench.send(3);
+    let (follower, behind, on_the_wire) = bench.send(2);
+    bench.answer(large, too_large());
+    // The broker misses the sequence of the first batch.
+    bench.answer(follower, Verdict::OutOfOrder);
+    bench.pass(Duration::from_secs(2));
+    let halves = [bench.resend(), bench.resend()];
+    assert_eq!(
+        halves.each_ref().map(|half| stamp_of(&half.1)),
+        [(0, 1), (0, 2)]
+    );
+    let (again, same_bytes) = bench.resend();
+    assert_eq!(same_bytes, on_the_wire);
+    bench.answer(halves[0].0, acknowledged(10));
+    assert!(delivery.try_result().is_none(), "half of its batch is out");
+    bench.answer(halves[1].0, acknowledged(11));
+    bench.answer(again, acknowledged(13));
+    assert_eq!((offset(&delivery), offset(&behind)), (Some(10), Some(13)));
+    assert_eq!(stamp_of(&bench.send(1).2), (0, 6));
+}
+
+#[test]
+fn one_record_that_is_too_large_is_given_up() {
+    let mut bench = Bench::established();
+    let (large, delivery, _) = bench.send(1);
+    bench.answer(large, too_large());
+    assert!(delivery.try_result().unwrap().is_err());
+    assert_eq!(
+        stamp_of(&bench.send(1).2),
+        (1, 0),
+        "its sequence was not used"
+    );
+}
+
+#[test]
+fn halves_do_not_exceed_what_a_broker_remembers() {
+    let mut bench = Bench::established();
+    let sent: Vec<_> = (0..5).map(|_| bench.send(2).0).collect();
+    for serial in sent {
+        bench.answer(serial, too_large());
+    }
+    bench.pass(Duration::from_secs(2));
+    let in_flight: Vec<_> = (0..5).map(|_| bench.resend().0).collect();
+    assert_eq!(bench.admission(), Admission::Wait(None));
+    bench.answer(in_flight[0], acknowledged(1));
+    bench.resend();
+}
+
 /// A broker's view of one producer on one partition, as Kafka keeps it.
 #[derive(Default)]
 struct ModelBroker {
-    log: Vec<(i16, i32, u32)>,
+    /// Epoch, sequence and count of each batch, and its base offset.
+    log: Vec<((i16, i32, u32), i64)>,
+    records_count: i64,
     /// None until the producer's first batch, which may have any sequence.
     epoch: Option<i16>,
     next_sequence: i32,
@@ -328,14 +389,9 @@ impl ModelBroker {
         let header = BatchHeader::parse(bytes).unwrap();
         let count = header.records_count as u32;
         let batch = (header.producer_epoch, header.base_sequence, count);
-        if let Some(index) = self
-            .log
-            .iter()
-            .rev()
-            .take(5)
-            .position(|entry| *entry == batch)
-        {
-            return acknowledged((self.log.len() - 1 - index) as i64);
+        let mut remembered = self.log.iter().rev().take(5);
+        if let Some((_, base_offset)) = remembered.find(|(entry, _)| *entry == batch) {
+            return acknowledged(*base_offset);
         }
         let expected = match self.epoch {
             None => header.base_sequence,
@@ -348,13 +404,21 @@ impl ModelBroker {
         }
         self.epoch = Some(header.producer_epoch);
         self.next_sequence = header.base_sequence + header.records_count;
-        self.log.push(batch);
-        acknowledged(self.log.len() as i64 - 1)
+        let base_offset = self.records_count;
+        self.log.push((batch, base_offset));
+        self.records_count += i64::from(count);
+        acknowledged(base_offset)
+    }
+
+    fn has(&self, bytes: &Bytes) -> bool {
+        let sequence = stamp_of(bytes).1;
+        self.log.iter().any(|((_, first, _), _)| *first == sequence)
     }
 }
 
-/// Random losses of requests and answers, and refusals: every acknowledged batch is in the model's
-/// log exactly once, in the order of sending, and every batch is settled in the end.
+/// Random losses of requests and answers, refusals, and batches that are too large as a whole:
+/// every acknowledged record is in the model's log exactly once, in the order of sending, and every
+/// one is settled in the end.
 #[test]
 fn random_faults_lose_double_and_reorder_nothing() {
     for seed in 0..2_000 {
@@ -363,11 +427,15 @@ fn random_faults_lose_double_and_reorder_nothing() {
         let mut broker = ModelBroker::default();
         let mut deliveries = Vec::new();
         let mut wire: Vec<(u64, Bytes)> = Vec::new();
-        while deliveries.len() < 60 || !wire.is_empty() || bench.window.has_retries() {
+        let mut sent = 0;
+        while sent < 60 || !wire.is_empty() || bench.window.has_retries() {
             match bench.admission() {
-                Admission::New if deliveries.len() < 60 && random.u8(..) < 180 => {
-                    let (serial, delivery, bytes) = bench.send(random.u32(1..4));
-                    deliveries.push(delivery);
+                Admission::New if sent < 60 && random.u8(..) < 180 => {
+                    let count = random.u32(1..4);
+                    let (serial, _, bytes) = bench.send(count);
+                    let outcome = bench.window.in_flight.back().unwrap().batch.outcome();
+                    deliveries.extend((0..count).map(|i| Delivery::new(outcome.clone(), i)));
+                    sent += 1;
                     wire.push((serial, bytes));
                     continue;
                 }
@@ -388,9 +456,8 @@ fn random_faults_lose_double_and_reorder_nothing() {
                     broker.append(&bytes);
                     Verdict::Retriable
                 }
-                2 if !broker.log.iter().any(|entry| entry.1 == stamp_of(&bytes).1) => {
-                    Verdict::Rejected(ProduceErrorKind::Closed.into())
-                }
+                2 if !broker.has(&bytes) => rejected(),
+                3 if !broker.has(&bytes) => Verdict::TooLarge(ProduceErrorKind::Closed.into()),
                 _ => broker.append(&bytes),
             };
             bench.answer(serial, verdict);
@@ -405,8 +472,8 @@ fn random_faults_lose_double_and_reorder_nothing() {
             "seed {seed}: {offsets:?}"
         );
         assert_eq!(
-            offsets.len(),
-            broker.log.len(),
+            offsets.len() as i64,
+            broker.records_count,
             "seed {seed}: lost or doubled"
         );
     }
