@@ -75,6 +75,7 @@ impl Target {
                 let mut builder = Broker::builder()
                     .property("group.min.session.timeout.ms", "1000")?
                     .property("log.retention.check.interval.ms", "200")?
+                    .property("log.cleaner.backoff.ms", "100")?
                     // Members of the new protocol hear of changes with their heartbeats.
                     .property("group.consumer.heartbeat.interval.ms", "200")?
                     .property("group.consumer.session.timeout.ms", "6000")?

@@ -19,11 +19,13 @@ const NEVER: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 /// Runs until the broker stops.
 pub(crate) async fn run(node: Arc<Node>, mut stop: watch::Receiver<bool>) {
     let mut cleaning = every(node.config.retention_check_interval);
+    let mut compactions = every(node.config.compaction_interval);
     let mut checkpoints = every(node.config.checkpoint_interval);
     let mut flushes = every(node.config.flush_interval.unwrap_or(NEVER));
     loop {
         tokio::select! {
             _ = cleaning.tick() => clean(&node),
+            _ = compactions.tick() => compact_in_background(&node).await,
             _ = checkpoints.tick() => flush_in_background(&node, FlushDepth::Checkpoint).await,
             _ = flushes.tick() => flush_in_background(&node, FlushDepth::Records).await,
             () = stopped(&mut stop) => return,
@@ -77,6 +79,41 @@ fn clean(node: &Node) {
                 );
             }
         }
+    }
+}
+
+/// Compacts what is due, one log after the other. Blocks for the disk.
+fn compact_all(node: &Node) {
+    let now_ms = clock::wall_ms();
+    for topic in node.topics.all() {
+        let config = topic.config();
+        if !config.cleanup.compacts {
+            continue;
+        }
+        for partition in topic.partitions() {
+            match partition.log.compact(&config, now_ms) {
+                Ok(false) => {}
+                Ok(true) => tracing::debug!(
+                    event = "compacted",
+                    topic = %partition.topic,
+                    partition = partition.index,
+                ),
+                Err(error) => tracing::error!(
+                    event = "compaction_failed",
+                    topic = %partition.topic,
+                    partition = partition.index,
+                    error = %error,
+                ),
+            }
+        }
+    }
+}
+
+async fn compact_in_background(node: &Arc<Node>) {
+    let node = node.clone();
+    let compacted = tokio::task::spawn_blocking(move || compact_all(&node)).await;
+    if let Err(error) = compacted {
+        tracing::error!(event = "compaction_failed", error = %error);
     }
 }
 

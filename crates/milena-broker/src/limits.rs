@@ -19,6 +19,9 @@ pub(crate) const DECOMPRESSED_BATCH_BYTES_MAX: usize = 256 * 1024 * 1024;
 /// Batches per producer and partition whose sequences are remembered (KIP-98).
 pub(crate) const PRODUCER_BATCHES_KEPT: usize = 5;
 
+/// Keys remembered while a log is compacted; the next pass goes on behind them.
+pub(crate) const COMPACTION_KEYS_MAX: usize = 1_000_000;
+
 /// Producers remembered per partition; the longest silent one makes room.
 pub(crate) const PRODUCERS_PER_PARTITION_MAX: usize = 10_000;
 

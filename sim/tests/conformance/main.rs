@@ -6,9 +6,11 @@
 
 mod admin;
 mod admin_acls;
+mod admin_compaction;
 mod admin_configs;
 mod admin_groups;
 mod admin_partitions;
+mod admin_users;
 mod app;
 mod commits;
 mod faults;

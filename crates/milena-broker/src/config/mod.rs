@@ -46,6 +46,8 @@ pub(crate) struct BrokerConfig {
     pub(crate) super_users: Vec<String>,
     /// `allow.everyone.if.no.acl.found`
     pub(crate) allow_if_no_acl: bool,
+    /// `log.cleaner.backoff.ms`; how often compacted topics are looked at.
+    pub(crate) compaction_interval: Duration,
     /// `num.partitions`
     pub(crate) partitions_default: i32,
     /// `auto.create.topics.enable`
@@ -117,6 +119,7 @@ impl Default for BrokerConfig {
             has_authorizer: false,
             super_users: Vec::new(),
             allow_if_no_acl: false,
+            compaction_interval: Duration::from_secs(15),
             partitions_default: 1,
             auto_create_topics: true,
             delete_topics: true,

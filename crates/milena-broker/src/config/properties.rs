@@ -43,6 +43,7 @@ const PROPERTIES: &[(&str, Setter)] = properties! {
     "group.min.session.timeout.ms" => group_session_timeout_min = |value| milliseconds(value)?;
     "listener.security.protocol.map" => protocols = |value| listeners::protocol_map(value)?;
     "listeners" => listeners = |value| listeners::listeners(value)?;
+    "log.cleaner.backoff.ms" => compaction_interval = |value| positive_milliseconds(value)?;
     "log.flush.interval.ms" => flush_interval = |value| Some(positive_milliseconds(value)?);
     "log.flush.offset.checkpoint.interval.ms" => checkpoint_interval = |value| positive_milliseconds(value)?;
     "log.retention.check.interval.ms" => retention_check_interval = |value| positive_milliseconds(value)?;
@@ -88,6 +89,7 @@ pub(crate) const DESCRIBED: &[(&str, ValueType, &str)] = &[
     ("group.max.session.timeout.ms", ValueType::Int, "1800000"),
     ("group.max.size", ValueType::Int, "5000"),
     ("group.min.session.timeout.ms", ValueType::Int, "6000"),
+    ("log.cleaner.backoff.ms", ValueType::Long, "15000"),
     ("log.retention.check.interval.ms", ValueType::Long, "300000"),
     ("max.connections", ValueType::Int, "10000"),
     ("node.id", ValueType::Int, "1"),

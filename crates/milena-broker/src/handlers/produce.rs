@@ -219,6 +219,7 @@ impl<'a> Appends<'a> {
         let before_max_ms = tolerance_ms(config.timestamp_before_max_ms);
         BatchRules {
             batch_bytes_max: config.batch_bytes_max,
+            needs_keys: config.cleanup.compacts,
             timestamp_max: self.now_ms.saturating_add(after_max_ms),
             timestamp_min: self.now_ms.saturating_sub(before_max_ms),
         }

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use milena_wire::batch::BatchHeader;
 
 use super::checkpoint::Checkpoint;
+use super::compact::{self, Cleaned, Content, Part, PartSize, Progress};
 use super::producers::Producers;
 use super::segment::Segment;
 use super::{
@@ -48,6 +49,7 @@ pub(crate) struct DirectoryLog {
     /// Records before it were deleted, even if their segment is still there.
     start_offset: i64,
     next_offset: i64,
+    progress: Progress,
     /// Base offset of the first segment with bytes that may not be on disk.
     unflushed_from: i64,
 }
@@ -85,6 +87,7 @@ impl DirectoryLog {
         directory: PathBuf,
         settings: SegmentSettings,
         segments: Vec<Segment>,
+        progress: Progress,
         start_offset: i64,
         next_offset: i64,
     ) -> Self {
@@ -93,6 +96,7 @@ impl DirectoryLog {
             directory,
             settings,
             segments,
+            progress,
             start_offset: start_offset.min(next_offset),
             next_offset,
             unflushed_from,
@@ -219,7 +223,8 @@ impl BatchStore for DirectoryLog {
             let bytes = first.bytes;
             let too_old = before_ms.is_some_and(|limit| first.newest_timestamp < limit);
             let too_much = bytes_max.is_some_and(|limit| total - bytes >= limit);
-            if bytes == 0 || !(too_old || too_much) {
+            let is_only = self.segments.len() == 1;
+            if (bytes == 0 && is_only) || !(too_old || too_much) {
                 break;
             }
             if self.segments.len() == 1 {
@@ -244,6 +249,49 @@ impl BatchStore for DirectoryLog {
             self.remove_first().map_err(failed("delete"))?;
         }
         Ok(())
+    }
+
+    fn sealed(&self) -> Vec<Part> {
+        let next = self.segments.iter().skip(1);
+        let sealed = self.segments.iter().zip(next);
+        let parts = sealed.map(|(segment, next)| Part {
+            base_offset: segment.base_offset,
+            size: PartSize {
+                end_offset: next.base_offset,
+                bytes: segment.bytes,
+                newest_timestamp: segment.newest_timestamp,
+            },
+            content: Content::File {
+                file: segment.file.clone(),
+                path: segment.path.clone(),
+            },
+        });
+        parts.collect()
+    }
+
+    fn progress(&self) -> Progress {
+        self.progress.clone()
+    }
+
+    fn replace(&mut self, part: &Part, cleaned: Cleaned) -> Result<(), LogError> {
+        let (Content::File { file, .. }, Cleaned::File(cleaned)) = (&part.content, cleaned) else {
+            return Ok(());
+        };
+        let is_it = |segment: &&mut Segment| Arc::ptr_eq(&segment.file, file);
+        let Some(segment) = self.segments.iter_mut().find(is_it) else {
+            // Deleted meanwhile.
+            let _ = std::fs::remove_file(cleaned);
+            return Ok(());
+        };
+        let interval = self.settings.index_interval_bytes;
+        segment
+            .replace(&cleaned, interval)
+            .map_err(failed("compact"))
+    }
+
+    fn passed(&mut self, until: i64, at_ms: i64) -> Result<(), LogError> {
+        self.progress.passed(until, at_ms);
+        compact::save(&self.directory, &self.progress).map_err(failed("write the progress of"))
     }
 
     fn bytes(&self) -> u64 {

@@ -5,7 +5,9 @@
 use std::collections::VecDeque;
 
 use bytes::Bytes;
+use milena_wire::batch::{BatchHeader, RawBatch};
 
+use super::compact::{Cleaned, Content, Part, PartSize, Progress};
 use super::producers::Producers;
 use super::{
     BatchStore, Flush, FlushDepth, LogError, PATCHED_BYTES, Piece, ReadLimit, SegmentSettings,
@@ -21,6 +23,17 @@ pub(crate) struct MemoryLog {
     start_offset: i64,
     next_offset: i64,
     bytes: u64,
+    settings: Option<SegmentSettings>,
+    active: Active,
+    progress: Progress,
+}
+
+/// The last part, as a log in a directory would have it in a segment: it is not compacted.
+#[derive(Debug, Default)]
+struct Active {
+    base_offset: i64,
+    bytes: u64,
+    first_timestamp: i64,
 }
 
 #[derive(Debug)]
@@ -32,6 +45,16 @@ struct StoredBatch {
 }
 
 impl StoredBatch {
+    fn of(batch: &RawBatch) -> Option<StoredBatch> {
+        let bytes = batch.bytes();
+        Some(StoredBatch {
+            head: *bytes.first_chunk()?,
+            body: bytes.slice(PATCHED_BYTES..),
+            last_offset: batch.header.last_offset(),
+            max_timestamp: batch.header.max_timestamp,
+        })
+    }
+
     fn len(&self) -> usize {
         PATCHED_BYTES + self.body.len()
     }
@@ -53,10 +76,34 @@ impl StoredBatch {
 }
 
 impl MemoryLog {
+    pub(crate) fn new(settings: SegmentSettings) -> Self {
+        MemoryLog {
+            settings: Some(settings),
+            ..MemoryLog::default()
+        }
+    }
+
     /// The position of the batch that holds `offset` or, failing that, follows it.
     fn position(&self, offset: i64) -> usize {
         self.batches
             .partition_point(|batch| batch.last_offset < offset)
+    }
+
+    fn roll_if_due(&mut self, batch: &BatchHeader) {
+        let is_due = self.settings.is_some_and(|settings| {
+            let bytes = self.active.bytes + batch.total_bytes() as u64;
+            let span_ms = batch
+                .max_timestamp
+                .saturating_sub(self.active.first_timestamp);
+            bytes > settings.segment_bytes || span_ms > settings.segment_ms
+        });
+        if self.active.bytes == 0 || is_due {
+            self.active = Active {
+                base_offset: batch.base_offset,
+                bytes: 0,
+                first_timestamp: batch.max_timestamp,
+            };
+        }
     }
 
     fn drop_first(&mut self) {
@@ -68,7 +115,9 @@ impl MemoryLog {
 }
 
 impl BatchStore for MemoryLog {
-    fn configure(&mut self, _: SegmentSettings) {}
+    fn configure(&mut self, settings: SegmentSettings) {
+        self.settings = Some(settings);
+    }
 
     fn start_offset(&self) -> i64 {
         self.start_offset
@@ -90,6 +139,8 @@ impl BatchStore for MemoryLog {
             last_offset: batch.header.last_offset(),
             max_timestamp: batch.header.max_timestamp,
         };
+        self.roll_if_due(&batch.header);
+        self.active.bytes += stored.len() as u64;
         self.bytes += stored.len() as u64;
         self.next_offset = stored.last_offset + 1;
         self.batches.push_back(stored);
@@ -158,6 +209,54 @@ impl BatchStore for MemoryLog {
             self.drop_first();
         }
         self.start_offset = self.start_offset.max(offset);
+        Ok(())
+    }
+
+    fn sealed(&self) -> Vec<Part> {
+        let sealed = self.batches.iter();
+        let sealed = sealed.take_while(|batch| batch.last_offset < self.active.base_offset);
+        let (mut batches, mut bytes, mut newest) = (Vec::new(), 0, i64::MIN);
+        for batch in sealed {
+            bytes += batch.len() as u64;
+            newest = newest.max(batch.max_timestamp);
+            batches.extend(RawBatch::parse(batch.whole()));
+        }
+        if batches.is_empty() {
+            return Vec::new();
+        }
+        vec![Part {
+            base_offset: self.start_offset,
+            size: PartSize {
+                end_offset: self.active.base_offset,
+                bytes,
+                newest_timestamp: newest,
+            },
+            content: Content::Batches(batches),
+        }]
+    }
+
+    fn progress(&self) -> Progress {
+        self.progress.clone()
+    }
+
+    fn replace(&mut self, part: &Part, cleaned: Cleaned) -> Result<(), LogError> {
+        let Cleaned::Batches(cleaned) = cleaned else {
+            return Ok(());
+        };
+        let end_offset = part.size.end_offset;
+        let kept = self.batches.split_off(self.position(end_offset));
+        // What was deleted meanwhile stays deleted.
+        let cleaned = cleaned
+            .iter()
+            .filter(|batch| batch.header.last_offset() >= self.start_offset);
+        self.batches = cleaned.filter_map(StoredBatch::of).collect();
+        self.batches.extend(kept);
+        self.bytes = self.batches.iter().map(|batch| batch.len() as u64).sum();
+        Ok(())
+    }
+
+    fn passed(&mut self, until: i64, at_ms: i64) -> Result<(), LogError> {
+        self.progress.passed(until, at_ms);
         Ok(())
     }
 

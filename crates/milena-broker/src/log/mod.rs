@@ -4,6 +4,7 @@
 //! no request and no connection, and not which node serves it.
 
 mod checkpoint;
+pub(crate) mod compact;
 mod directory;
 mod index;
 pub(crate) mod marker;
@@ -25,6 +26,7 @@ use std::io;
 use bytes::Bytes;
 use milena_wire::batch::BatchHeader;
 
+use compact::{Cleaned, Part, Progress};
 use producers::Producers;
 
 pub(crate) use directory::{Flush, SegmentSettings};
@@ -139,6 +141,14 @@ pub(crate) trait BatchStore: Send {
     fn retain(&mut self, before_ms: Option<i64>, bytes_max: Option<u64>) -> Result<bool, LogError>;
     /// Has the log start at `offset`, which lies within it.
     fn delete_before(&mut self, offset: i64) -> Result<(), LogError>;
+    /// What no longer grows, oldest first, as it is now.
+    fn sealed(&self) -> Vec<Part>;
+    /// Up to where the log was compacted.
+    fn progress(&self) -> Progress;
+    /// Puts what is left of a part in its place, unless the part is gone by now.
+    fn replace(&mut self, part: &Part, cleaned: Cleaned) -> Result<(), LogError>;
+    /// Remembers that what is before `until` was compacted.
+    fn passed(&mut self, until: i64, at_ms: i64) -> Result<(), LogError>;
     /// How much space the batches take.
     fn bytes(&self) -> u64;
     /// Collects what has to be written to disk so that everything appended so far

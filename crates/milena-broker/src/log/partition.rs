@@ -27,9 +27,9 @@ pub(crate) struct PartitionLog {
     flush_turn: tokio::sync::Mutex<()>,
 }
 
-struct State {
-    store: Box<dyn BatchStore>,
-    producers: Producers,
+pub(super) struct State {
+    pub(super) store: Box<dyn BatchStore>,
+    pub(super) producers: Producers,
     waiters: Vec<Weak<Notify>>,
     /// What is before it is on disk.
     flushed_offset: i64,
@@ -334,7 +334,7 @@ impl PartitionLog {
         self.lock().wake();
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
         // Only a panic of our own poisons it, and each step leaves the log readable.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -13,6 +13,7 @@ use milena_wire::batch::BatchHeader;
 
 use super::BatchStore;
 use super::checkpoint::Checkpoint;
+use super::compact;
 use super::directory::{DirectoryLog, SegmentSettings};
 use super::marker;
 use super::producers::{Producers, Sequenced};
@@ -54,7 +55,15 @@ pub(crate) fn open(
     }
     let start_offset = start::load(directory)?;
     let directory = directory.to_owned();
-    let log = DirectoryLog::new(directory, settings, segments, start_offset, next_offset);
+    let progress = compact::load(&directory)?;
+    let log = DirectoryLog::new(
+        directory,
+        settings,
+        segments,
+        progress,
+        start_offset,
+        next_offset,
+    );
     tracing::debug!(
         event = "log_opened",
         directory = %log.directory().display(),

@@ -8,10 +8,10 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
-use milena_wire::batch::{self, BATCH_HEADER_BYTES, BatchHeader};
+use milena_wire::batch::{self, BATCH_HEADER_BYTES, BatchHeader, RawBatch};
 
 use super::index::{IndexEntry, SparseIndex};
-use super::{ReadLimit, StampedBatch};
+use super::{LogError, ReadLimit, StampedBatch};
 
 /// Bytes read at once while walking through a segment.
 const SCAN_BYTES: usize = 1 << 20;
@@ -235,6 +235,31 @@ impl Segment {
         Ok(position)
     }
 
+    /// Takes the content of another file, which is on disk, in place of its own.
+    pub(crate) fn replace(&mut self, content: &Path, index_interval: u64) -> io::Result<()> {
+        // An index of the old content must not survive it.
+        self.forget_index()?;
+        std::fs::rename(content, &self.path)?;
+        let directory = self.path.parent().unwrap_or(Path::new("."));
+        crate::storage::codec::sync_directory(directory)?;
+        let mut fresh = Segment::open(self.path.clone(), self.base_offset, 0)?;
+        let mut headers = Vec::new();
+        fresh.walk(
+            0,
+            fresh.bytes,
+            Trust::Checked,
+            None,
+            |header, position, _| {
+                headers.push((*header, position));
+            },
+        )?;
+        for (header, position) in headers {
+            fresh.note(&header, position, index_interval);
+        }
+        *self = fresh;
+        Ok(())
+    }
+
     /// Forgets what the index said; everything is to be walked through again.
     pub(crate) fn forget_index(&mut self) -> io::Result<()> {
         self.index = SparseIndex::default();
@@ -252,6 +277,33 @@ impl Segment {
         self.bytes = bytes;
         Ok(())
     }
+}
+
+/// Reads the batches of a segment that no longer grows, one after the other, until `visit` says no.
+pub(crate) fn visit(
+    file: &File,
+    bytes: u64,
+    visit: &mut dyn FnMut(RawBatch) -> Result<bool, LogError>,
+) -> Result<(), LogError> {
+    let failed = |source| LogError::Storage {
+        action: "read",
+        source,
+    };
+    let mut position = 0;
+    while position < bytes {
+        let mut head = [0; BATCH_HEADER_BYTES];
+        read_exact_at(file, &mut head, position).map_err(failed)?;
+        let invalid = |error: batch::BatchError| failed(io::Error::other(error.to_string()));
+        let header = BatchHeader::parse(&head).map_err(invalid)?;
+        let mut buffer = vec![0; header.total_bytes()];
+        read_exact_at(file, &mut buffer, position).map_err(failed)?;
+        let batch = RawBatch::parse(Bytes::from(buffer)).map_err(invalid)?;
+        position += header.total_bytes() as u64;
+        if !visit(batch)? {
+            break;
+        }
+    }
+    Ok(())
 }
 
 /// A part of a file in memory that moves along with whoever walks through it.

@@ -18,6 +18,8 @@ pub(crate) struct BatchRules {
     pub(crate) timestamp_max: i64,
     /// Timestamps below this are refused.
     pub(crate) timestamp_min: i64,
+    /// Records are found by their keys: each has one.
+    pub(crate) needs_keys: bool,
 }
 
 /// Why a batch was refused: the code, and a sentence for the producer.
@@ -64,7 +66,7 @@ pub(crate) fn check(records: Option<Bytes>, rules: BatchRules) -> Result<RawBatc
         .verify_crc()
         .map_err(|error| corrupt(error.to_string()))?;
     check_header(&batch.header, rules)?;
-    check_records(&batch)?;
+    check_records(&batch, rules)?;
     Ok(batch)
 }
 
@@ -120,7 +122,7 @@ fn check_header(header: &BatchHeader, rules: BatchRules) -> Result<(), Refusal> 
 }
 
 /// Reads every record once, so that no consumer finds what it cannot read.
-fn check_records(batch: &RawBatch) -> Result<(), Refusal> {
+fn check_records(batch: &RawBatch, rules: BatchRules) -> Result<(), Refusal> {
     let opened = batch
         .open(limits::DECOMPRESSED_BATCH_BYTES_MAX)
         .map_err(|error| corrupt(error.to_string()))?;
@@ -132,6 +134,9 @@ fn check_records(batch: &RawBatch) -> Result<(), Refusal> {
                 "record offset {} where {expected_offset} follows",
                 record.offset
             )));
+        }
+        if rules.needs_keys && record.key.is_none() {
+            return Err(invalid("a compacted topic takes no record without a key"));
         }
         expected_offset += 1;
     }

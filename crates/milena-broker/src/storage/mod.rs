@@ -106,7 +106,7 @@ impl Storage {
     ) -> Result<PartitionLog, LogError> {
         match self {
             Storage::Memory { .. } => Ok(PartitionLog::new(
-                Box::new(MemoryLog::default()),
+                Box::new(MemoryLog::new(settings)),
                 Producers::default(),
             )),
             Storage::Directory(directory) => directory.open_log(topic, partition, settings),

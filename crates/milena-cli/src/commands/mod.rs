@@ -15,6 +15,7 @@ mod quota;
 mod reassign;
 mod records;
 mod topic;
+mod user;
 
 use clap::Subcommand;
 
@@ -54,6 +55,9 @@ pub(crate) enum Command {
     /// Show and change how much users and clients may do.
     #[command(subcommand)]
     Quota(quota::Command),
+    /// Show and change passwords for SASL SCRAM.
+    #[command(subcommand)]
+    User(user::Command),
     /// Run a single-node broker for development and tests.
     Broker(broker::Arguments),
 }
@@ -81,6 +85,7 @@ impl Command {
             Command::Reassign(command) => reassign::run(command).await,
             Command::Acl(command) => acl::run(command).await,
             Command::Quota(command) => quota::run(command).await,
+            Command::User(command) => user::run(command).await,
             Command::Broker(arguments) => broker::run(arguments).await,
         }
     }

@@ -124,3 +124,31 @@ fn quotas_and_access_control_are_shown_as_they_are_set() {
     );
     assert_eq!(stage.run(&["acl", "delete", "--yes"]).code, Some(2));
 }
+
+#[test]
+fn passwords_are_read_from_standard_input_and_never_shown() {
+    let stage = Stage::new();
+    let set = ["user", "set-password", "ann"];
+    let done = stage.run_with_input(&set, b"secret\n").success();
+    assert_eq!(done, "set the password of ann\n");
+    assert_eq!(
+        stage.output(&["user", "list"]),
+        "USER  MECHANISM      ITERATIONS\nann   SCRAM-SHA-512  4096\n"
+    );
+    assert_eq!(stage.run(&set).code, Some(2));
+    let planned = stage.run(&["user", "delete", "ann"]);
+    assert_eq!(planned.code, Some(2));
+    assert_eq!(
+        planned.stdout,
+        "would delete the SCRAM-SHA-512 password of ann\n"
+    );
+    let deleted = stage.output(&["user", "delete", "ann", "--yes"]);
+    assert_eq!(deleted, "deleted the password of ann\n");
+    let again = stage.run(&["user", "delete", "ann", "--yes"]);
+    assert_eq!(again.code, Some(1));
+    assert!(
+        again.stderr.contains("RESOURCE_NOT_FOUND"),
+        "{}",
+        again.stderr
+    );
+}

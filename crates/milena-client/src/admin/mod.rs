@@ -18,6 +18,7 @@ mod partitions;
 mod quotas;
 mod reassignments;
 mod records;
+mod scram;
 mod topics;
 mod transactions;
 
@@ -54,6 +55,7 @@ pub use partitions::NewPartitions;
 pub use quotas::{QuotaChange, QuotaEntity, QuotaEntityType, QuotaMatch, QuotaValues};
 pub use reassignments::{NewReplicas, Reassignment};
 pub use records::DeleteBefore;
+pub use scram::{ScramChange, ScramCredentialInfo, ScramMechanism};
 pub use topics::{
     CreateMode, CreatedTopic, NewTopic, PartitionDescription, TopicDescription, TopicListing,
 };
