@@ -55,6 +55,10 @@ pub(crate) const GROUP_ID_LENGTH_MAX: usize = 1_024;
 /// Partitions a single group may have committed offsets for.
 pub(crate) const OFFSETS_PER_GROUP_MAX: usize = 250_000;
 
+/// The largest request of a client that has not said who it is, as in Apache Kafka
+/// (`sasl.server.max.receive.size`).
+pub(crate) const UNAUTHENTICATED_REQUEST_BYTES_MAX: usize = 512 * 1024;
+
 /// How long a client may take for its TLS handshake.
 pub(crate) const TLS_HANDSHAKE_MAX: std::time::Duration = std::time::Duration::from_secs(10);
 

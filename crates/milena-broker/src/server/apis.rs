@@ -90,9 +90,11 @@ impl ServedApi {
     /// first that is served: librdkafka before 2.11 takes a broker without
     /// Produce v0 for one that cannot do compression (KAFKA-18659). Apache
     /// Kafka 4 says the same for the same reason.
+    /// For SaslHandshake as well: librdkafka takes a broker without v0 for one that
+    /// knows no SASL, and then uses v1.
     pub(crate) fn version_min_advertised(self) -> i16 {
         match self.key {
-            ApiKey::Produce => 0,
+            ApiKey::Produce | ApiKey::SaslHandshake => 0,
             _ => self.version_min,
         }
     }

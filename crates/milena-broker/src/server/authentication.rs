@@ -58,6 +58,11 @@ impl Authentication {
         }
     }
 
+    /// Whether the client has yet to say who it is.
+    pub(crate) fn is_pending(&self) -> bool {
+        self.rules.is_some() && self.session.is_none()
+    }
+
     /// Who the client is.
     pub(crate) fn principal(&self) -> &Principal {
         &self.principal

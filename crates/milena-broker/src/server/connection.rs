@@ -136,7 +136,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     /// Handles every complete frame in the read buffer, as far as there is room.
     fn handle_frames(&mut self) {
         while !self.closing && self.has_room() {
-            let frame_bytes_max = self.node.config.request_bytes_max;
+            let mut frame_bytes_max = self.node.config.request_bytes_max;
+            if self.authentication.is_pending() {
+                frame_bytes_max = frame_bytes_max.min(limits::UNAUTHENTICATED_REQUEST_BYTES_MAX);
+            }
             match split_frame(&mut self.read_buffer, frame_bytes_max) {
                 Ok(Some(frame)) => self.handle_frame(frame),
                 Ok(None) => {

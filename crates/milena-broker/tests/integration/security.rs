@@ -14,6 +14,10 @@ use milena_wire::rpc::messages::{
 };
 use milena_wire::sasl::scram::ScramMechanism;
 
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
 use crate::client::{Client, broker, start};
 
 const PLAIN_USERS: &str = "org.apache.kafka.common.security.plain.PlainLoginModule required \
@@ -80,6 +84,21 @@ async fn nothing_is_served_before_authentication() {
     let mut client = Client::connect(&broker).await;
     assert_eq!(code(&client.log_in(ALICE).await), ErrorCode::None);
     assert!(client.is_served().await);
+    broker.stop().await;
+}
+
+#[tokio::test]
+async fn a_stranger_may_not_send_much() {
+    let broker = start(secured("PLAIN")).await;
+    for (frame_bytes, is_refused) in [(600 * 1024_i32, true), (400 * 1024, false)] {
+        let mut stream = TcpStream::connect(broker.address())
+            .await
+            .expect("it listens");
+        let sent = stream.write_all(&frame_bytes.to_be_bytes()).await;
+        sent.expect("it reads");
+        let answer = timeout(Duration::from_millis(300), stream.read_u8()).await;
+        assert_eq!(answer.is_ok(), is_refused, "{answer:?}");
+    }
     broker.stop().await;
 }
 

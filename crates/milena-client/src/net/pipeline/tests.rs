@@ -24,8 +24,18 @@ impl Fixture {
         waiter: u32,
         timeout_ms: u64,
     ) -> Result<Instant, Refusal> {
+        self.enqueue_in(Turn::Queue, reply, waiter, timeout_ms)
+    }
+
+    fn enqueue_in(
+        &mut self,
+        turn: Turn,
+        reply: Reply,
+        waiter: u32,
+        timeout_ms: u64,
+    ) -> Result<Instant, Refusal> {
         let request = NewRequest {
-            turn: Turn::Queue,
+            turn,
             api: ApiKey::Metadata,
             version: 9,
             client_id: "me",
@@ -224,4 +234,53 @@ fn abandoning_returns_who_waits() {
         .collect();
     assert_eq!(waiters, [0, 1]);
     assert!(!fixture.pipeline.has_queued());
+}
+
+#[test]
+fn held_requests_wait_for_those_that_are_ahead() {
+    let mut fixture = Fixture::new();
+    fixture.enqueue(0, 1000).expect("there is room");
+    fixture.pipeline.hold();
+    fixture.enqueue(1, 1000).expect("there is room");
+    fixture
+        .enqueue_as(Reply::None, 2, 500)
+        .expect("there is room");
+    fixture
+        .enqueue_in(Turn::Ahead, Reply::Expected, 3, 1000)
+        .expect("there is room");
+    assert_eq!(fixture.pipeline.load(), 4);
+    // What came before the others were held, and what is ahead: two pieces each.
+    assert_eq!(fixture.write_all(), 4);
+    for (correlation_id, waiter) in [(0, 0), (3, 3)] {
+        let accepted = fixture.pipeline.accept(correlation_id, fixture.now);
+        assert_eq!(accepted.expect("in order").waiter, waiter);
+    }
+    assert_eq!(fixture.write_all(), 0);
+    fixture.pipeline.release();
+    assert_eq!(fixture.write_all(), 4);
+    let accepted = fixture.pipeline.accept(1, fixture.now);
+    assert_eq!(accepted.expect("in order").waiter, 1);
+    let written: Vec<u32> = fixture
+        .pipeline
+        .written(fixture.now)
+        .map(|request| request.waiter)
+        .collect();
+    assert_eq!(written, [2]);
+}
+
+#[test]
+fn held_requests_expire_and_are_given_up_like_others() {
+    let mut fixture = Fixture::new();
+    fixture.pipeline.hold();
+    fixture.enqueue(7, 100).expect("there is room");
+    let later = fixture.now + Duration::from_millis(100);
+    assert_eq!(
+        fixture.pipeline.next_deadline(Duration::from_secs(60)),
+        later
+    );
+    let expired = fixture.pipeline.expired(later).expect("it is late");
+    let mut given_up = fixture.pipeline.abandon();
+    let guilty = given_up.remove(expired.position).expect("it is there");
+    assert_eq!(guilty.waiter, 7);
+    assert_eq!(fixture.pipeline.load(), 0);
 }

@@ -4,9 +4,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use super::{Authentication, Session};
+use crate::backoff::Backoff;
 use crate::config::ClientConfig;
 use crate::error::Error;
 use crate::net::connection::{Connection, Turn, WeakConnection};
@@ -31,15 +32,26 @@ pub(in crate::net) fn keep_alive(
 /// Renews the session until the connection ends.
 async fn renew(connection: WeakConnection, config: Arc<ClientConfig>, mut session: Session) {
     while let (Some(lifetime), Some(sasl)) = (session.lifetime, &config.sasl) {
-        sleep_until(Instant::now() + renew_after(lifetime)).await;
-        match renew_once(&connection, sasl, config.request_timeout).await {
-            Ok(Some(renewed)) => session = renewed,
-            Ok(None) => return,
-            Err(error) => {
-                tracing::warn!(event = "session_not_renewed", address = connection.address(), %error);
-                return connection.close(error);
+        let begins = Instant::now();
+        let ends = begins + lifetime;
+        sleep_until(begins + renew_after(lifetime)).await;
+        let mut backoff = Backoff::new(config.retry_backoff, config.retry_backoff_max);
+        session = loop {
+            match renew_once(&connection, sasl, config.request_timeout).await {
+                Ok(Some(renewed)) => break renewed,
+                Ok(None) => return,
+                // There is no token at the moment, but what we have is still good.
+                Err(error) if error.is_retriable() && Instant::now() < ends => {
+                    connection.release();
+                    tracing::debug!(event = "session_not_renewed", address = connection.address(), %error);
+                    sleep(backoff.next_delay()).await;
+                }
+                Err(error) => {
+                    tracing::warn!(event = "session_lost", address = connection.address(), %error);
+                    return connection.close(error);
+                }
             }
-        }
+        };
     }
 }
 
