@@ -22,6 +22,7 @@ pub mod partitioner;
 pub mod producer;
 mod retry;
 pub mod security;
+pub mod share;
 mod topology;
 pub mod transaction;
 mod wire;

@@ -17,6 +17,7 @@ mod faults;
 mod groups;
 mod groups_consumer;
 mod groups_membership;
+mod groups_share;
 mod idle;
 mod ordering;
 mod producing;

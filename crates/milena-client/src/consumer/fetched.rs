@@ -8,7 +8,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use milena_wire::batch::{Batch, BatchError, RecordCursor};
+use milena_wire::batch::{Batch, BatchError, RawBatch, RecordCursor};
 pub use milena_wire::batch::{HeaderView, HeadersView, RecordView, TimestampType};
 use milena_wire::limits::DECOMPRESSED_BYTES_MAX;
 
@@ -42,6 +42,21 @@ impl FetchedBatch {
             partition: taken.partition,
             batch,
             from: taken.queued.from,
+        })
+    }
+
+    /// The same for a batch that did not wait in a consumer's queue.
+    pub(crate) fn from_raw(partition: TopicPartition, raw: &RawBatch) -> Result<Self, Error> {
+        let offset = raw.header.base_offset;
+        let open = || {
+            raw.verify_crc()?;
+            raw.open(DECOMPRESSED_BYTES_MAX)
+        };
+        let batch = open().map_err(|error| unreadable(&partition, offset, &error))?;
+        Ok(Self {
+            partition,
+            batch,
+            from: offset,
         })
     }
 
