@@ -200,7 +200,7 @@ pub(crate) async fn check(
         history: Arc::default(),
     };
     let all = usize::try_from(PARTITIONS)?;
-    group.produce(0..300).await?;
+    group.produce(0..100).await?;
     let first = group.join(1)?;
     group
         .until("the first has all", || first.partitions() == all)
@@ -208,7 +208,7 @@ pub(crate) async fn check(
 
     let more = tokio::spawn({
         let group = group.clone();
-        async move { group.produce(300..1_500).await }
+        async move { group.produce(100..500).await }
     });
     let second = group.join(2)?;
     group
@@ -223,7 +223,7 @@ pub(crate) async fn check(
     group
         .until("the second has all", || second.partitions() == all)
         .await?;
-    group.produce(1_500..1_800).await?;
+    group.produce(500..600).await?;
     group.until_all_read().await?;
     second.leave().await?;
     group.history().assert_sound();
