@@ -45,12 +45,16 @@ async fn passwords_come_and_go() -> Result<()> {
         let all = admin.describe_scram_credentials(None).await?;
         assert!(all.iter().any(|(user, _)| *user == ann), "{all:?}");
 
-        let changes = [
-            ScramChange::set(&ann, Sha512, "another"),
+        // One after the other: Apache Kafka 3.9 loses what is set in a request that deletes as well.
+        for change in [
             ScramChange::delete(&bob, Sha512),
-        ];
-        for (user, result) in admin.alter_scram_credentials(&changes).await? {
-            result.context(user)?;
+            ScramChange::set(&ann, Sha512, "another"),
+        ] {
+            admin
+                .alter_scram_credentials(&[change])
+                .await?
+                .remove(0)
+                .1?;
         }
         until_told(&admin, &ann, &[(Sha256, 4_096), (Sha512, 4_096)]).await?;
         until_told(&admin, &bob, &[]).await?;
