@@ -66,3 +66,48 @@ fn topics_and_group_records_are_read_as_they_were_written() {
         }
     }
 }
+
+#[test]
+fn groups_of_the_new_protocol_are_read_as_they_were_written() {
+    use crate::coordinator::consumer_group::{
+        Member as ConsumerMember, MemberState, PartitionSet, Pattern, ServerAssignor,
+    };
+
+    let now = Instant::now();
+    let partitions = |indexes: &[i32]| -> PartitionSet {
+        let topic = Uuid::from_u128(7);
+        indexes.iter().map(|index| (topic, *index)).collect()
+    };
+    let mut static_member = ConsumerMember::new("a".into(), now);
+    static_member.instance_id = Some("i".into());
+    static_member.rack_id = Some("r".into());
+    static_member.rebalance_timeout = Duration::from_secs(60);
+    static_member.names = ["t".into(), "u".into()].into();
+    static_member.assignor = Some(ServerAssignor::Range);
+    static_member.epoch = -2;
+    static_member.assigned = partitions(&[0, 1]);
+    let mut member = ConsumerMember::new("b".into(), now);
+    member.pattern = Some(Pattern::new("t.*").expect("valid"));
+    member.epoch = 4;
+    member.previous_epoch = 3;
+    member.state = MemberState::Unrevoked;
+    member.revoking = partitions(&[2]);
+    let record = GroupRecord::ConsumerMembers {
+        group: "g".into(),
+        snapshot: ConsumerGroupSnapshot {
+            epoch: 5,
+            target_epoch: 4,
+            assignor: ServerAssignor::Uniform,
+            members: vec![static_member, member],
+            targets: vec![
+                ("a".into(), partitions(&[0])),
+                ("b".into(), partitions(&[])),
+            ],
+        },
+    };
+    let bytes = record.encode();
+    assert_eq!(GroupRecord::decode(&bytes, now), Some(record));
+    for cut in 0..bytes.len() {
+        assert_eq!(GroupRecord::decode(&bytes[..cut], now), None);
+    }
+}
