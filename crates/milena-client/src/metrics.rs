@@ -7,12 +7,19 @@
 //!
 //! | Name | Kind | What |
 //! |---|---|---|
+//! | `messaging.client.sent.messages` (topic, partition) | counter | records acknowledged |
 //! | `messaging.client.consumed.messages` (topic, partition) | counter | records handed out, at most: a batch counts whole |
 //! | `kafka.client.request.duration` (address, api) | histogram, s | from queueing a request to its answer |
 //! | `kafka.client.request.bytes` (address, api) | counter, bytes | requests sent |
 //! | `kafka.client.response.bytes` (address, api) | counter, bytes | answers received |
 //! | `kafka.client.connections` (address) | gauge | connections open |
 //! | `kafka.client.connection.failures` (address) | counter | attempts to connect that failed |
+//! | `kafka.producer.sent.bytes` (topic, partition) | counter, bytes | batches acknowledged, compressed |
+//! | `kafka.producer.batches` (topic, partition) | counter | batches acknowledged |
+//! | `kafka.producer.retries` (topic, partition) | counter | batches that have to be sent again |
+//! | `kafka.producer.errors` (topic, partition) | counter | batches refused |
+//! | `kafka.producer.batch.records` | histogram | records of a batch |
+//! | `kafka.producer.queue.duration` | histogram, s | from opening a batch to sealing it |
 //! | `kafka.consumer.fetched.bytes` (topic, partition) | counter, bytes | batches handed out, compressed |
 //! | `kafka.consumer.lag` (topic, partition) | gauge | offsets between the position and the end, as of the last poll |
 //!
@@ -21,18 +28,40 @@
 
 use metrics::{Label, Unit, describe_counter, describe_gauge, describe_histogram};
 
+pub(crate) const SENT_MESSAGES: &str = "messaging.client.sent.messages";
 pub(crate) const CONSUMED_MESSAGES: &str = "messaging.client.consumed.messages";
 pub(crate) const REQUEST_DURATION: &str = "kafka.client.request.duration";
 pub(crate) const REQUEST_BYTES: &str = "kafka.client.request.bytes";
 pub(crate) const RESPONSE_BYTES: &str = "kafka.client.response.bytes";
 pub(crate) const CONNECTIONS: &str = "kafka.client.connections";
 pub(crate) const CONNECTION_FAILURES: &str = "kafka.client.connection.failures";
+pub(crate) const PRODUCER_SENT_BYTES: &str = "kafka.producer.sent.bytes";
+pub(crate) const PRODUCER_BATCHES: &str = "kafka.producer.batches";
+pub(crate) const PRODUCER_RETRIES: &str = "kafka.producer.retries";
+pub(crate) const PRODUCER_ERRORS: &str = "kafka.producer.errors";
+pub(crate) const PRODUCER_BATCH_RECORDS: &str = "kafka.producer.batch.records";
+pub(crate) const PRODUCER_QUEUE_DURATION: &str = "kafka.producer.queue.duration";
 pub(crate) const CONSUMER_FETCHED_BYTES: &str = "kafka.consumer.fetched.bytes";
 pub(crate) const CONSUMER_LAG: &str = "kafka.consumer.lag";
 
 /// Tells the installed exporter the unit and the meaning of each metric. Call it once, after
 /// installing the exporter.
 pub fn describe() {
+    describe_counter!(SENT_MESSAGES, Unit::Count, "Records acknowledged");
+    describe_counter!(PRODUCER_SENT_BYTES, Unit::Bytes, "Batches acknowledged");
+    describe_counter!(PRODUCER_BATCHES, Unit::Count, "Batches acknowledged");
+    describe_counter!(
+        PRODUCER_RETRIES,
+        Unit::Count,
+        "Batches that have to be sent again"
+    );
+    describe_counter!(PRODUCER_ERRORS, Unit::Count, "Batches refused");
+    describe_histogram!(PRODUCER_BATCH_RECORDS, Unit::Count, "Records of a batch");
+    describe_histogram!(
+        PRODUCER_QUEUE_DURATION,
+        Unit::Seconds,
+        "From opening a batch to sealing it"
+    );
     describe_counter!(CONSUMED_MESSAGES, Unit::Count, "Records handed out");
     describe_histogram!(
         REQUEST_DURATION,

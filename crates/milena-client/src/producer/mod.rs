@@ -15,6 +15,7 @@ mod error;
 mod identity;
 mod keeper;
 mod limits;
+mod metrics;
 mod partition;
 mod properties;
 mod record;

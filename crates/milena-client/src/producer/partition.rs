@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use milena_wire::batch::{BATCH_HEADER_BYTES, Header, RecordData};
@@ -16,6 +16,7 @@ use super::budget::{Budget, Reservation};
 use super::delivery::{BatchOutcome, Delivery};
 use super::error::{ProduceError, ProduceErrorKind};
 use super::limits::{BATCH_BYTES_INITIAL_MIN, RECORD_OVERHEAD_BYTES_MAX};
+use super::metrics::PartitionMetrics;
 use super::record::Record;
 use super::window::SendWindow;
 use crate::NodeId;
@@ -33,6 +34,7 @@ pub(crate) struct Partition {
     queued: AtomicBool,
     queue: Mutex<Queue>,
     window: Mutex<SendWindow>,
+    metrics: OnceLock<PartitionMetrics>,
 }
 
 /// The batches that are not sent yet.
@@ -119,7 +121,14 @@ impl Partition {
             queued: AtomicBool::new(false),
             queue: Mutex::default(),
             window: Mutex::new(window),
+            metrics: OnceLock::new(),
         }
+    }
+
+    /// What is measured of this partition, from its first batch on.
+    pub(super) fn metrics(&self) -> &PartitionMetrics {
+        let new = || PartitionMetrics::new(&self.topic, self.index);
+        self.metrics.get_or_init(new)
     }
 
     pub(crate) fn topic(&self) -> &Arc<str> {

@@ -212,7 +212,8 @@ impl Sender {
         };
         let config = &self.shared.config;
         let stamp = window.stamp(open.records_count());
-        let deadline = open.opened_at + config.delivery_timeout;
+        let opened_at = open.opened_at;
+        let deadline = opened_at + config.delivery_timeout;
         match open.seal(
             stamp,
             config.compression,
@@ -220,6 +221,8 @@ impl Sender {
             deadline,
         ) {
             Ok(sealed) => {
+                let open_for = now.saturating_duration_since(opened_at);
+                partition.metrics().sealed(sealed.record_count, open_for);
                 let bytes = sealed.bytes.clone();
                 Some((window.sent(sealed, self.route.node), bytes))
             }
@@ -296,13 +299,10 @@ impl Sender {
     }
 
     fn reject(&self, batches: &[(Arc<Partition>, u64)], error: &Error) {
+        let now = Instant::now();
         for (partition, serial) in batches {
-            let error = error.clone().into();
-            self.note_failure(&error);
-            let verdict = Verdict::Rejected(error.into());
-            partition
-                .window()
-                .answered(*serial, verdict, Instant::now());
+            let error = ProduceError::from(error.clone());
+            self.settle(partition, *serial, Verdict::Rejected(error.into()), now);
         }
     }
 
@@ -314,7 +314,7 @@ impl Sender {
                 Ok(()) => Verdict::Acknowledged(BatchAcknowledgement::UNKNOWN),
                 Err(_unsent) => Verdict::Retriable,
             };
-            partition.window().answered(*serial, verdict, now);
+            self.settle(partition, *serial, verdict, now);
             self.shared.push_ready(partition);
         }
     }
@@ -352,10 +352,13 @@ impl Sender {
 
     fn settle(&self, partition: &Partition, serial: u64, verdict: Verdict, now: Instant) {
         let mut window = partition.window();
-        match &verdict {
-            Verdict::Rejected(rejection) => self.note_failure(&rejection.error),
-            Verdict::TooLarge(error) if !window.is_divisible(serial) => self.note_failure(error),
-            _ => {}
+        if let Some(size) = window.size_of(serial) {
+            partition.metrics().answered(size, &verdict);
+            match &verdict {
+                Verdict::Rejected(rejection) => self.note_failure(&rejection.error),
+                Verdict::TooLarge(error) if size.records == 1 => self.note_failure(error),
+                _ => {}
+            }
         }
         window.answered(serial, verdict, now);
         if let Some(gate) = &self.shared.gate

@@ -47,6 +47,13 @@ pub(super) enum Verdict {
     TooLarge(ProduceError),
 }
 
+/// What is in a batch.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct BatchSize {
+    pub(super) records: u32,
+    pub(super) bytes: usize,
+}
+
 /// Why a broker does not take a batch.
 #[derive(Debug)]
 pub(super) struct Rejection {
@@ -269,10 +276,14 @@ impl SendWindow {
         Some((self.push_in_flight(batch, node), bytes))
     }
 
-    /// Whether the batch has more than one record.
-    pub(super) fn is_divisible(&self, serial: u64) -> bool {
+    /// The size of a batch in flight.
+    pub(super) fn size_of(&self, serial: u64) -> Option<BatchSize> {
         let mut in_flight = self.in_flight.iter();
-        in_flight.any(|sent| sent.batch.serial == serial && sent.batch.record_count > 1)
+        let sent = in_flight.find(|sent| sent.batch.serial == serial)?;
+        Some(BatchSize {
+            records: sent.batch.record_count,
+            bytes: sent.batch.bytes.len(),
+        })
     }
 
     /// Takes a broker's answer for one batch.

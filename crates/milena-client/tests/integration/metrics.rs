@@ -53,6 +53,9 @@ async fn an_exporter_sees_requests_connections_and_what_is_consumed() {
     let name = |name: &str, label: &str| (name.to_owned(), label.to_owned());
     let seen = values(&snapshotter);
     assert_eq!(seen[&name("messaging.client.consumed.messages", "t")], 3.0);
+    assert_eq!(seen[&name("messaging.client.sent.messages", "t")], 3.0);
+    assert_eq!(seen[&name("kafka.producer.batches", "t")], 3.0);
+    assert!(seen[&name("kafka.producer.sent.bytes", "t")] > 3.0 * 61.0);
     assert!(seen[&name("kafka.consumer.fetched.bytes", "t")] > 3.0 * 61.0);
     assert_eq!(seen[&name("kafka.consumer.lag", "t")], 0.0);
     assert_eq!(seen[&name("kafka.client.request.duration", "Produce")], 3.0);
