@@ -12,3 +12,4 @@ pub mod readers;
 pub mod schedule;
 pub mod secured;
 pub mod target;
+pub mod transactions;

@@ -5,6 +5,7 @@
 //! change its nodes: `cargo xtask test` sets both. The run prints its seed; `MILENA_SEED` repeats it.
 
 mod nodes;
+mod transactions;
 
 use anyhow::{Context, Result, ensure};
 use milena_client::admin::NewTopic;
@@ -19,6 +20,7 @@ use milena_sim::target::{all_partitions, take, unique};
 use nodes::Nodes;
 use std::collections::BTreeSet;
 use std::time::Duration;
+use tokio::sync::Mutex;
 
 const PARTITIONS: i32 = 6;
 const TROUBLES: usize = 5;
@@ -54,16 +56,26 @@ fn readers(bootstrap: &str, topic: &str) -> Readers {
     Readers::start(vec![member.clone(), member])
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn acknowledged_records_survive_nodes_that_are_killed_and_paused() -> Result<()> {
-    let Some(nodes) = Nodes::from_environment()? else {
-        return Ok(());
-    };
+/// Names the run's troubles; given again, it repeats them.
+fn seed() -> u64 {
     let given = std::env::var("MILENA_SEED").ok();
     let seed = given
         .and_then(|seed| seed.parse().ok())
         .unwrap_or_else(|| fastrand::u64(..));
     eprintln!("MILENA_SEED={seed}");
+    seed
+}
+
+/// Held by the test that takes nodes away: two at once would leave too few.
+static TURN: Mutex<()> = Mutex::const_new(());
+
+#[tokio::test(flavor = "multi_thread")]
+async fn acknowledged_records_survive_nodes_that_are_killed_and_paused() -> Result<()> {
+    let Some(nodes) = Nodes::from_environment()? else {
+        return Ok(());
+    };
+    let _turn = TURN.lock().await;
+    let seed = seed();
     let bootstrap = nodes.bootstrap();
     let client = Client::new(client_config(bootstrap))?;
     let topic = unique("cluster");
