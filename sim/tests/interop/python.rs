@@ -32,3 +32,11 @@ async fn python_commits_and_aborts_transactions() -> Result<()> {
     }
     Ok(())
 }
+
+#[tokio::test]
+async fn python_administers() -> Result<()> {
+    let authorizer =
+        "authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer";
+    let properties = [authorizer, "allow.everyone.if.no.acl.found=true"];
+    check(include_str!("admin.py"), &properties).await
+}
