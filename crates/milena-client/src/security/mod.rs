@@ -25,6 +25,8 @@ pub(crate) use oidc::OidcTokens;
 pub use sasl::SaslConfig;
 pub(crate) use sasl::{Credentials, Mechanism};
 pub use secret::Secret;
+#[cfg(feature = "tls")]
+pub(crate) use tls::PemSource;
 pub use tls::TlsConfig;
-pub(crate) use tls::{Identity, Pem, PemSource, Verification};
+pub(crate) use tls::{Identity, Pem, Verification};
 pub use token::{Token, TokenError, TokenFuture, TokenProvider, UnsecuredTokens};
