@@ -17,6 +17,8 @@ pub struct Schedule {
     pub load: LoadPlan,
     /// The members of the group, in the order they join.
     pub members: Vec<MemberPlan>,
+    /// Whether the coordinator assigns (KIP-848) instead of a member.
+    pub is_coordinator_assigning: bool,
     /// Requests the broker fails: the n-th of its kind, counted from 1.
     pub faults: Vec<FaultPlan>,
     /// Times at which nothing gets through, from the start of the run; in order, none overlaps.
@@ -159,6 +161,7 @@ impl Schedule {
             outages: outages(&mut random, rough),
             rough,
             disturbed_percent: random.u32(20..90),
+            is_coordinator_assigning: random.bool(),
         }
     }
 
@@ -295,6 +298,15 @@ const FAILURES: &[(ApiKey, &[ErrorCode])] = &[
             ErrorCode::NotCoordinator,
             ErrorCode::IllegalGeneration,
             ErrorCode::UnknownMemberId,
+        ],
+    ),
+    (
+        ApiKey::ConsumerGroupHeartbeat,
+        &[
+            ErrorCode::CoordinatorLoadInProgress,
+            ErrorCode::NotCoordinator,
+            ErrorCode::UnknownMemberId,
+            ErrorCode::FencedMemberEpoch,
         ],
     ),
     (

@@ -3,6 +3,7 @@
 use crate::run::{CALM_WAIT, CLOSE_WAIT, Setting, TOPIC};
 use anyhow::{Result, ensure};
 use milena_client::consumer::{Consumer, ConsumerConfig, OffsetReset};
+use milena_client::group::GroupProtocol;
 use milena_sim::readers::{Member, Readers};
 use milena_sim::target::all_partitions;
 use std::time::Duration;
@@ -14,10 +15,16 @@ const COMMITTED_INTERVAL: Duration = Duration::from_millis(20);
 /// Starts the members; the last one stays to the end.
 pub(crate) fn start(setting: &Setting) -> Readers {
     let plans = &setting.schedule.members;
-    let config = ConsumerConfig::group(GROUP)
-        .auto_offset_reset(OffsetReset::Earliest)
-        .session_timeout(Duration::from_millis(900))
-        .heartbeat_interval(Duration::from_millis(50))
+    let config = ConsumerConfig::group(GROUP).auto_offset_reset(OffsetReset::Earliest);
+    let config = if setting.schedule.is_coordinator_assigning {
+        // The broker's settings say how often and how long.
+        config.group_protocol(GroupProtocol::Consumer)
+    } else {
+        config
+            .session_timeout(Duration::from_millis(900))
+            .heartbeat_interval(Duration::from_millis(50))
+    };
+    let config = config
         .rebalance_timeout(Duration::from_secs(2))
         .fetch_wait_max(Duration::from_millis(100));
     let members = plans.iter().enumerate().map(|(index, plan)| {

@@ -87,6 +87,8 @@ pub(crate) async fn run(schedule: &Schedule) -> Result<Summary> {
         .property("num.partitions", &schedule.load.partitions.to_string())?
         .property("advertised.listeners", &proxy.address().to_string())?
         .property("group.min.session.timeout.ms", "100")?
+        .property("group.consumer.session.timeout.ms", "900")?
+        .property("group.consumer.heartbeat.interval.ms", "50")?
         .start()
         .await?;
     proxy.forward_to(broker.address());

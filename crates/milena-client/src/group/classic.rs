@@ -232,8 +232,15 @@ impl ClassicMember {
 
     /// The application polls again.
     pub(crate) fn on_polled(&mut self, now: Instant) {
-        if self.phase == Phase::Stalled {
-            self.phase = Phase::Waiting { until: now };
+        match &mut self.phase {
+            Phase::Stalled => self.phase = Phase::Waiting { until: now },
+            // It does so while the member is on its way out, and is not heard again.
+            Phase::Leaving(destination)
+            | Phase::GivingUp {
+                then: Next::Leave(destination),
+                ..
+            } if *destination == Destination::Stalled => *destination = Destination::Idle,
+            _ => {}
         }
     }
 

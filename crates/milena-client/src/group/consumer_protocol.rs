@@ -229,8 +229,15 @@ impl ConsumerProtocolMember {
 
     /// The application polls again.
     pub(crate) fn on_polled(&mut self, now: Instant) {
-        if self.phase == Phase::Stalled {
-            self.activate(now);
+        match &mut self.phase {
+            Phase::Stalled => self.activate(now),
+            // It does so while the member is on its way out, and is not heard again.
+            Phase::Releasing(destination) | Phase::Leaving(destination)
+                if *destination == Destination::Stalled =>
+            {
+                *destination = Destination::Idle;
+            }
+            _ => {}
         }
     }
 

@@ -336,6 +336,27 @@ fn an_application_that_does_not_poll_loses_its_place_until_it_does() {
 }
 
 #[test]
+fn pitfall_28_a_poll_while_a_stalled_member_still_leaves_is_not_missed() {
+    for polls_before_given_up in [true, false] {
+        let mut rig = Rig::stable(Assignor::CooperativeSticky, &[0]);
+        assert!(rig.member.on_poll_overdue());
+        rig.actions();
+        if polls_before_given_up {
+            rig.member.on_polled(rig.now);
+        }
+        rig.given_up();
+        assert!(matches!(rig.actions()[..], [Action::Leave(_)]));
+        if !polls_before_given_up {
+            rig.member.on_polled(rig.now);
+        }
+        rig.member.on_left(rig.now);
+        assert!(!rig.member.is_stalled());
+        rig.wait();
+        assert_eq!(rig.expect_join().identity, Identity::default());
+    }
+}
+
+#[test]
 fn a_lost_coordinator_is_looked_for_with_pauses() {
     let mut rig = Rig::new();
     rig.subscribe(&["t"]);

@@ -288,6 +288,20 @@ fn a_stalled_application_leaves_and_comes_back() {
 }
 
 #[test]
+fn pitfall_28_a_poll_while_a_stalled_member_still_leaves_is_not_missed() {
+    let mut rig = Rig::joined(false);
+    assert!(rig.member.on_poll_overdue(rig.now));
+    assert_eq!(rig.next(), Some(Action::Report(Trouble::PollOverdue)));
+    while let Some(Action::Lose(_)) = rig.next() {
+        rig.member.on_given_up(rig.now);
+    }
+    rig.member.on_polled(rig.now);
+    rig.member.on_left(rig.now);
+    assert!(!rig.member.is_stalled());
+    assert_eq!(rig.expect_beat().epoch, 0);
+}
+
+#[test]
 fn topics_are_taken_over_as_soon_as_they_have_names() {
     let mut rig = Rig::joined(false);
     let call = rig.later_beat();
