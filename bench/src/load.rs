@@ -2,7 +2,7 @@
 //!
 //! Knows no client.
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 /// Bytes of a value; there is no key.
 pub(crate) const VALUE_BYTES: usize = 100;
@@ -27,6 +27,27 @@ pub(crate) struct Load {
     pub(crate) partitions: i32,
     #[arg(long)]
     pub(crate) messages: u64,
+    #[arg(long, default_value = "none")]
+    pub(crate) codec: Codec,
+}
+
+/// How producers compress.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Codec {
+    None,
+    Lz4,
+    Zstd,
+}
+
+impl Codec {
+    /// As every client's setting names it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Lz4 => "lz4",
+            Self::Zstd => "zstd",
+        }
+    }
 }
 
 impl Load {

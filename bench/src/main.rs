@@ -7,6 +7,7 @@ mod brokers;
 mod clients;
 mod load;
 mod null_broker;
+mod peers;
 mod report;
 mod run;
 mod usage;

@@ -12,11 +12,14 @@ pub(crate) struct Row {
     pub(crate) work: &'static str,
     pub(crate) partitions: i32,
     pub(crate) broker: &'static str,
+    pub(crate) codec: &'static str,
     pub(crate) client: &'static str,
     pub(crate) messages: u64,
     pub(crate) cpu_ns_per_message: f64,
     pub(crate) messages_per_s: f64,
     pub(crate) peak_mb: f64,
+    /// The median time of an awaited message, where that was measured.
+    pub(crate) p50_us: Option<f64>,
 }
 
 impl Row {
@@ -27,6 +30,8 @@ impl Row {
         self.cpu_ns_per_message = rounded(of(|usage| usage.cpu_ns) / messages);
         self.messages_per_s = (messages / (of(|usage| usage.wall_ns) / 1e9)).round();
         self.peak_mb = rounded(of(|usage| usage.peak_kb) / 1024.0);
+        let medians: Vec<u64> = rounds.iter().filter_map(|usage| usage.p50_ns).collect();
+        self.p50_us = (!medians.is_empty()).then(|| rounded(median(medians) as f64 / 1e3));
         self
     }
 }
@@ -44,28 +49,40 @@ pub(crate) fn write_json(rows: &[Row], path: &Path) -> Result<()> {
 pub(crate) fn table(rows: &[Row]) -> String {
     let width = rows.iter().map(|row| row.client.len()).max().unwrap_or(0);
     let mut text = format!(
-        "{:<8} {:>10}  {:<7} {:<width$} {:>10} {:>11} {:>13} {:>8}\n",
-        "work", "partitions", "broker", "client", "messages", "cpu ns/msg", "messages/s", "peak MB"
+        "{:<8} {:>10}  {:<7} {:<5} {:<width$} {:>10} {:>11} {:>13} {:>8} {:>8}\n",
+        "work",
+        "partitions",
+        "broker",
+        "codec",
+        "client",
+        "messages",
+        "cpu ns/msg",
+        "messages/s",
+        "peak MB",
+        "p50 us"
     );
     for row in rows {
+        let p50 = row.p50_us.map_or("-".to_owned(), |p50| format!("{p50:.1}"));
         writeln!(
             text,
-            "{:<8} {:>10}  {:<7} {:<width$} {:>10} {:>11.1} {:>13.0} {:>8.1}",
+            "{:<8} {:>10}  {:<7} {:<5} {:<width$} {:>10} {:>11.1} {:>13.0} {:>8.1} {:>8}",
             row.work,
             row.partitions,
             row.broker,
+            row.codec,
             row.client,
             row.messages,
             row.cpu_ns_per_message,
             row.messages_per_s,
-            row.peak_mb
+            row.peak_mb,
+            p50
         )
         .expect("invariant: a String takes all text");
     }
     text
 }
 
-fn median(mut values: Vec<u64>) -> u64 {
+pub(crate) fn median(mut values: Vec<u64>) -> u64 {
     values.sort_unstable();
     values.get(values.len() / 2).copied().unwrap_or(0)
 }

@@ -13,6 +13,9 @@ pub(crate) struct Usage {
     pub(crate) cpu_ns: u64,
     pub(crate) wall_ns: u64,
     pub(crate) peak_kb: u64,
+    /// The median time of one awaited message, where that is the work.
+    #[serde(default)]
+    pub(crate) p50_ns: Option<u64>,
 }
 
 /// A started measurement.
@@ -36,6 +39,7 @@ impl Meter {
             cpu_ns: cpu_ns()? - self.cpu_ns,
             wall_ns: u64::try_from(wall.as_nanos()).unwrap_or(u64::MAX),
             peak_kb: peak_kb()?,
+            p50_ns: None,
         })
     }
 }

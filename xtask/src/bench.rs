@@ -3,6 +3,7 @@
 //! Knows only how to call it: what is measured lives in `bench/`, a workspace of its own so that
 //! the C library of its peer is never part of ours.
 
+use crate::kafka;
 use crate::lint::cargo;
 use crate::steps::run_command;
 use anyhow::{Context, Result};
@@ -43,6 +44,10 @@ pub(crate) fn run(arguments: &BenchArguments) -> Result<()> {
     }
     for word in &arguments.only {
         command.args(["--only", word]);
+    }
+    // Without the jars the bench says that the Java client was not measured, and why.
+    if let Ok(jars) = kafka::ensure_jars(kafka::VERSION_DEFAULT) {
+        command.env("MILENA_KAFKA_JARS", jars);
     }
     run_command(&mut command)?;
     Ok(())

@@ -34,7 +34,7 @@ enum Command {
     Test,
     /// Check formatting, clippy, tidy, documentation and each feature, then run every test
     Ci,
-    /// Measure CPU per message against rdkafka, on our broker and on one that only acknowledges
+    /// Measure CPU per message against other clients, on our broker and on one that only acknowledges
     Bench(bench::BenchArguments),
     /// Count instructions per message of the hot paths and hold them against their budgets
     Budgets(budgets::BudgetArguments),

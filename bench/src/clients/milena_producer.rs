@@ -1,9 +1,11 @@
 //! Milena's producer: every delivery is a future and is awaited.
 
-use crate::load::{BATCH_BYTES, BUFFER_BYTES, DELIVERIES_OPEN_MAX, LINGER_MS, Load, TOPIC, Value};
+use crate::load::{
+    BATCH_BYTES, BUFFER_BYTES, Codec, DELIVERIES_OPEN_MAX, LINGER_MS, Load, TOPIC, Value,
+};
 use anyhow::Result;
 use milena_client::producer::{Acks, Producer, ProducerConfig, Record};
-use milena_client::{Client, ClientConfig};
+use milena_client::{Client, ClientConfig, Compression};
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -14,12 +16,21 @@ pub(super) fn run(load: &Load) -> Result<()> {
     runtime.block_on(produce(load))
 }
 
+fn compression(codec: Codec) -> Compression {
+    match codec {
+        Codec::None => Compression::None,
+        Codec::Lz4 => Compression::Lz4,
+        Codec::Zstd => Compression::Zstd,
+    }
+}
+
 async fn produce(load: &Load) -> Result<()> {
     let client = Client::new(ClientConfig::new(&load.brokers))?;
     let config = ProducerConfig::default()
         .acks(Acks::All)
         .enable_idempotence(true)
         .linger(Duration::from_millis(LINGER_MS.into()))
+        .compression(compression(load.codec), None)
         .batch_bytes_max(usize::try_from(BATCH_BYTES)?)
         .buffer_bytes_max(usize::try_from(BUFFER_BYTES)?);
     let producer = Producer::new(&client, config)?;

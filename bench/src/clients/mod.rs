@@ -1,10 +1,13 @@
 //! The clients that are measured: one file each, all with the same load and settings.
 
 mod milena_consumer;
+mod milena_idle;
+mod milena_latency;
 mod milena_producer;
 mod rdkafka_base_consumer;
 mod rdkafka_base_producer;
 mod rdkafka_future_producer;
+mod rdkafka_latency;
 mod rdkafka_settings;
 
 use crate::load::Load;
@@ -17,6 +20,10 @@ use clap::ValueEnum;
 pub(crate) enum Work {
     Produce,
     Consume,
+    /// One record after another, each awaited.
+    Latency,
+    /// Consumers without anything to do; a "message" is one of them.
+    Idle,
 }
 
 impl Work {
@@ -24,6 +31,8 @@ impl Work {
         match self {
             Self::Produce => "produce",
             Self::Consume => "consume",
+            Self::Latency => "latency",
+            Self::Idle => "idle",
         }
     }
 }
@@ -36,15 +45,21 @@ pub(crate) enum Client {
     RdkafkaFutureProducer,
     RdkafkaBaseProducer,
     RdkafkaBaseConsumer,
+    MilenaLatency,
+    RdkafkaLatency,
+    MilenaIdle,
 }
 
 impl Client {
-    pub(crate) const ALL: [Self; 5] = [
+    pub(crate) const ALL: [Self; 8] = [
         Self::MilenaProducer,
         Self::RdkafkaFutureProducer,
         Self::RdkafkaBaseProducer,
         Self::MilenaConsumer,
         Self::RdkafkaBaseConsumer,
+        Self::MilenaLatency,
+        Self::RdkafkaLatency,
+        Self::MilenaIdle,
     ];
 
     /// As the report names it.
@@ -55,6 +70,9 @@ impl Client {
             Self::RdkafkaFutureProducer => "rdkafka FutureProducer (tracked)",
             Self::RdkafkaBaseProducer => "rdkafka BaseProducer (callback)",
             Self::RdkafkaBaseConsumer => "rdkafka BaseConsumer",
+            Self::MilenaLatency => "milena Producer",
+            Self::RdkafkaLatency => "rdkafka FutureProducer",
+            Self::MilenaIdle => "milena Consumer (group)",
         }
     }
 
@@ -64,14 +82,20 @@ impl Client {
                 Work::Produce
             }
             Self::MilenaConsumer | Self::RdkafkaBaseConsumer => Work::Consume,
+            Self::MilenaLatency | Self::RdkafkaLatency => Work::Latency,
+            Self::MilenaIdle => Work::Idle,
         }
     }
 }
 
-/// Runs `client` once in this process and prints what it used as one line of JSON.
+/// Runs `client` once in this process and prints what it used as one line of JSON, or the time of each
+/// message as a line of its own.
 pub(crate) fn measure(client: Client, load: &Load) -> Result<()> {
     let meter = Meter::start()?;
     match client {
+        Client::MilenaLatency => return print_times(&milena_latency::run(load)?),
+        Client::RdkafkaLatency => return print_times(&rdkafka_latency::run(load)?),
+        Client::MilenaIdle => milena_idle::run(load)?,
         Client::MilenaProducer => milena_producer::run(load)?,
         Client::MilenaConsumer => milena_consumer::run(load)?,
         Client::RdkafkaFutureProducer => rdkafka_future_producer::run(load)?,
@@ -79,5 +103,11 @@ pub(crate) fn measure(client: Client, load: &Load) -> Result<()> {
         Client::RdkafkaBaseConsumer => rdkafka_base_consumer::run(load)?,
     }
     println!("{}", serde_json::to_string(&meter.stop()?)?);
+    Ok(())
+}
+
+fn print_times(times: &[u128]) -> Result<()> {
+    let lines: String = times.iter().map(|time| format!("{time}\n")).collect();
+    print!("{lines}");
     Ok(())
 }

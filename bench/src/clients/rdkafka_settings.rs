@@ -10,6 +10,7 @@ pub(super) fn producer(load: &Load) -> ClientConfig {
         .set("acks", "all")
         .set("enable.idempotence", "true")
         .set("linger.ms", LINGER_MS.to_string())
+        .set("compression.type", load.codec.name())
         .set("batch.size", BATCH_BYTES.to_string())
         // Bytes alone decide when a batch is full, as they do for the others.
         .set("batch.num.messages", "1000000")
