@@ -45,6 +45,9 @@ impl Peer {
     /// # Errors
     /// Why this peer is not measured, as a sentence.
     pub(crate) fn prepare(self) -> Result<Program, String> {
+        let folder = built();
+        std::fs::create_dir_all(&folder)
+            .map_err(|error| format!("{} cannot be made: {error}", folder.display()))?;
         let command = match self {
             Self::Franz => franz()?,
             Self::Java => java()?,
