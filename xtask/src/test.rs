@@ -191,14 +191,14 @@ impl TestBinary {
         command
             .current_dir(&self.package_dir)
             .env("CARGO_MANIFEST_DIR", &self.package_dir)
-            .env(PROGRAM_VARIABLE, self.program());
+            .env(PROGRAM_VARIABLE, self.program("milena"));
         command
     }
 
-    /// `target/debug/milena`, next to the `deps` folder that holds the test runner.
-    fn program(&self) -> PathBuf {
+    /// A program in `target/debug`, next to the `deps` folder that holds the test runner.
+    fn program(&self, name: &str) -> PathBuf {
         let profile_dir = self.executable.ancestors().nth(2);
-        profile_dir.unwrap_or(Path::new("")).join("milena")
+        profile_dir.unwrap_or(Path::new("")).join(name)
     }
 }
 
@@ -273,7 +273,8 @@ fn troubled_cluster(suite: &TestBinary) -> Result<Outcome> {
         let mut command = suite.command();
         command
             .env(BROKERS_VARIABLE, cluster.bootstrap())
-            .env(XTASK_VARIABLE, std::env::current_exe()?);
+            // Not `current_exe`: building the tests may have replaced the file we run from.
+            .env(XTASK_VARIABLE, suite.program("xtask"));
         Ok(passed(run_tests(&mut command)?))
     })
 }

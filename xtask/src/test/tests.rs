@@ -25,5 +25,5 @@ fn test_binaries_are_found_among_what_cargo_says() {
         ]
     );
     assert_eq!(binaries[0].package_dir, Path::new("/w/sim"));
-    assert_eq!(binaries[0].program(), Path::new("/t/debug/milena"));
+    assert_eq!(binaries[0].program("milena"), Path::new("/t/debug/milena"));
 }
