@@ -197,7 +197,7 @@ impl Sender {
 
     fn seal_next(
         &self,
-        partition: &Partition,
+        partition: &Arc<Partition>,
         window: &mut SendWindow,
         now: Instant,
     ) -> Option<(u64, Bytes)> {
@@ -206,6 +206,10 @@ impl Sender {
             let mut queue = partition.queue();
             let oldest = queue.oldest()?;
             if !queue.has_full() && !self.shared.is_due(oldest, quiet, now) {
+                // Its timer may be gone: under pressure all are taken early, and the pressure can
+                // end before this look.
+                let due_at = oldest.opened_at + self.shared.config.linger;
+                self.route.push_timer(due_at, partition);
                 return None;
             }
             queue.pop_oldest()?
