@@ -191,7 +191,7 @@ fn measure(case: &Case) -> Result<Usage> {
         messages: case.messages,
         codec: case.codec,
     };
-    if case.work == Work::Consume && case.broker.needs_records() {
+    if matches!(case.work, Work::Consume | Work::Idle) && case.broker.needs_records() {
         run_client(&FILLER, Work::Produce, &load)?;
     }
     run_client(&case.runner, case.work, &load)
