@@ -21,7 +21,7 @@ const RECORD_WAIT: Duration = Duration::from_secs(30);
 /// As `cargo xtask` configures it on Apache Kafka, too.
 const AUTHORIZER: &str = "org.apache.kafka.metadata.authorizer.StandardAuthorizer";
 /// The pause before the same question is asked again.
-const ASK_AGAIN: Duration = Duration::from_millis(20);
+const ASK_AGAIN: Duration = Duration::from_millis(10);
 
 /// What a test runs against.
 pub struct Target {
@@ -200,16 +200,25 @@ pub async fn take(consumer: &Consumer, count: usize) -> Result<Vec<ConsumedRecor
 ///
 /// # Errors
 /// Those of the question, and when there is no answer in time.
-pub async fn eventually<T>(
+pub async fn eventually<T>(what: &str, ask: impl AsyncFnMut() -> Result<Option<T>>) -> Result<T> {
+    eventually_within(RECORD_WAIT, what, ask).await
+}
+
+/// As [`eventually`], for as long as the caller says.
+///
+/// # Errors
+/// As [`eventually`].
+pub async fn eventually_within<T>(
+    wait: Duration,
     what: &str,
     mut ask: impl AsyncFnMut() -> Result<Option<T>>,
 ) -> Result<T> {
-    let deadline = Instant::now() + RECORD_WAIT;
+    let deadline = Instant::now() + wait;
     loop {
         if let Some(answer) = ask().await? {
             return Ok(answer);
         }
-        anyhow::ensure!(Instant::now() < deadline, "in vain: {what}");
+        anyhow::ensure!(Instant::now() < deadline, "{what}: not within {wait:?}");
         tokio::time::sleep(ASK_AGAIN).await;
     }
 }

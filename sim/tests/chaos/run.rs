@@ -11,7 +11,7 @@ use milena_client::{Client, ClientConfig};
 use milena_sim::history::{History, Place, RecordId};
 use milena_sim::proxy::{Proxy, Weather};
 use milena_sim::schedule::{ConnectionPlan, Schedule};
-use milena_sim::target::{all_partitions, take};
+use milena_sim::target::{all_partitions, eventually_within, take};
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -175,14 +175,7 @@ async fn read_back(setting: &Setting) -> Result<()> {
 /// Everything was closed: tasks end by themselves, and soon.
 async fn no_task_is_left() -> Result<()> {
     let metrics = tokio::runtime::Handle::current().metrics();
-    let deadline = Instant::now() + CLOSE_WAIT;
-    while metrics.num_alive_tasks() > 0 {
-        ensure!(
-            Instant::now() < deadline,
-            "{} tasks are alive {CLOSE_WAIT:?} after everything was closed",
-            metrics.num_alive_tasks()
-        );
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-    Ok(())
+    let ask = async || Ok((metrics.num_alive_tasks() == 0).then_some(()));
+    let ended = eventually_within(CLOSE_WAIT, "after closing no task is left", ask).await;
+    ended.with_context(|| format!("{} tasks are alive", metrics.num_alive_tasks()))
 }

@@ -1,20 +1,19 @@
 //! Consumer groups of two members: partitions change hands and no record is lost or doubled.
 
 use crate::ordering::parse;
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use futures_util::future::BoxFuture;
 use milena_client::TopicPartition;
 use milena_client::consumer::{Consumer, ConsumerConfig, OffsetReset};
 use milena_client::group::{Assignor, GroupProtocol, RebalanceListener, RevokedContext};
 use milena_client::producer::{ProducerConfig, Record};
 use milena_sim::history::{History, Place, RecordId};
-use milena_sim::target::{Target, on_target, unique};
+use milena_sim::target::{Target, eventually_within, on_target, unique};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tokio::time::Instant;
 
 const PARTITIONS: i32 = 6;
 const POLL_WAIT: Duration = Duration::from_millis(50);
@@ -154,15 +153,8 @@ impl Group {
     }
 
     async fn until(&self, what: &str, is_so: impl Fn() -> bool) -> Result<()> {
-        let deadline = Instant::now() + REBALANCE_WAIT;
-        while !is_so() {
-            ensure!(
-                Instant::now() < deadline,
-                "{what}: not within {REBALANCE_WAIT:?}"
-            );
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-        Ok(())
+        let ask = async || Ok(is_so().then_some(()));
+        eventually_within(REBALANCE_WAIT, what, ask).await
     }
 
     async fn until_all_read(&self) -> Result<()> {

@@ -7,7 +7,7 @@ use milena_client::consumer::{Consumer, ConsumerConfig, OffsetReset};
 use milena_client::group::{Assignor, GroupProtocol, RebalanceListener};
 use milena_client::producer::{ProducerConfig, Record};
 use milena_client::{Client, ClientConfig, Error, TopicPartition};
-use milena_sim::target::{Target, on_target, unique};
+use milena_sim::target::{Target, eventually_within, on_target, unique};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinHandle;
@@ -117,15 +117,8 @@ impl Members {
 
 /// Waits until something is so.
 pub(crate) async fn until(what: &str, is_so: impl Fn() -> Result<bool>) -> Result<()> {
-    let deadline = Instant::now() + REBALANCE_WAIT;
-    while !is_so()? {
-        ensure!(
-            Instant::now() < deadline,
-            "{what}: not within {REBALANCE_WAIT:?}"
-        );
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    Ok(())
+    let ask = async || Ok(is_so()?.then_some(()));
+    eventually_within(REBALANCE_WAIT, what, ask).await
 }
 
 /// A pattern takes in what comes and leaves what goes.
@@ -230,11 +223,10 @@ pub(crate) async fn check_recreated(target: &Target, protocol: GroupProtocol) ->
 
 /// Deleting takes the brokers a moment.
 async fn until_created(target: &Target, topic: milena_client::admin::NewTopic) -> Result<()> {
-    let deadline = Instant::now() + REBALANCE_WAIT;
-    while let Err(error) = target.admin().create_topic(topic.clone()).await {
-        ensure!(Instant::now() < deadline, "{error}");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    eventually_within(REBALANCE_WAIT, "the topic is created again", async || {
+        Ok(target.admin().create_topic(topic.clone()).await.ok())
+    })
+    .await?;
     Ok(())
 }
 

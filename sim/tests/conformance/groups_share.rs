@@ -8,7 +8,7 @@ use milena_client::producer::{ProducerConfig, Record};
 use milena_client::share::{
     Acknowledgement, AcknowledgementMode, ShareConfig, ShareConsumer, ShareRecord,
 };
-use milena_sim::target::{Target, on_target, unique};
+use milena_sim::target::{Target, eventually, on_target, unique};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -233,10 +233,9 @@ async fn join_late(
 ) -> Result<Option<ShareConsumer>> {
     let consumer = ShareConsumer::new(target.client(), config)?;
     consumer.subscribe([topic])?;
-    let deadline = Instant::now() + WAIT;
-    while consumer.assignment_count() == 0 {
-        ensure!(Instant::now() < deadline, "it does not get into its group");
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    eventually("the consumer gets into its group", async || {
+        Ok((consumer.assignment_count() > 0).then_some(()))
+    })
+    .await?;
     Ok(Some(consumer))
 }

@@ -10,7 +10,7 @@ use milena_client::transaction::{
     ConsumerGroupMetadata, Outcome, TransactionError, TransactionalProducer,
 };
 use milena_client::{Admin, Client, ClientConfig, Compression, TopicPartition};
-use milena_sim::target::{Target, all_partitions, on_target_with, take, unique};
+use milena_sim::target::{Target, all_partitions, eventually, on_target_with, take, unique};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -281,7 +281,11 @@ async fn offsets_count_with_their_transaction() -> Result<()> {
         let offsets = [(partition.clone(), 6)];
         transaction.send_offsets(&metadata, &offsets).await?;
         transaction.commit().await?;
-        wait_until(async || Ok(committed().await? == Some(6))).await?;
+        // Other nodes hear of the end of a transaction a little later.
+        eventually("the group has the offset", async || {
+            Ok((committed().await? == Some(6)).then_some(()))
+        })
+        .await?;
 
         // Once the group has moved on, its former member can commit nothing.
         member.close().await?;
@@ -297,19 +301,6 @@ async fn offsets_count_with_their_transaction() -> Result<()> {
         Ok(())
     })
     .await
-}
-
-/// Asks until it is so: other nodes hear of the end of a transaction a little later.
-async fn wait_until(mut is_so: impl AsyncFnMut() -> Result<bool>) -> Result<()> {
-    let so = async {
-        while !is_so().await? {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-        Ok::<(), anyhow::Error>(())
-    };
-    tokio::time::timeout(WAIT, so)
-        .await
-        .context("it did not come about")?
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -334,6 +325,21 @@ async fn the_cluster_aborts_what_takes_too_long() -> Result<()> {
     .await
 }
 
+/// A topic of numbered records in many small batches: a poll brings one at least.
+async fn original(target: &Target, partitions: i32, records: usize) -> Result<String> {
+    let topic = target.topic("original", partitions).await?;
+    let config = ProducerConfig::default().batch_bytes_max(256);
+    let producer = target.producer(config)?;
+    for number in 0..records {
+        let value = number.to_string();
+        let partition = i32::try_from(number)? % partitions;
+        let record = Record::to(&topic).value(&value).partition(partition);
+        let _delivery = producer.enqueue(record).await?;
+    }
+    producer.close().await?;
+    Ok(topic)
+}
+
 /// Copies a topic, in several lives that each end in the middle of a transaction: the copy holds
 /// each record once.
 #[tokio::test(flavor = "multi_thread")]
@@ -341,20 +347,8 @@ async fn a_copier_that_crashes_copies_everything_once() -> Result<()> {
     const RECORDS: usize = 400;
     const PARTITIONS: i32 = 2;
     on_each_version(async |target| {
-        let (from, to) = (
-            target.topic("original", PARTITIONS).await?,
-            target.topic("copy", PARTITIONS).await?,
-        );
-        // Many small batches: a poll brings one at least.
-        let config = ProducerConfig::default().batch_bytes_max(256);
-        let plain = target.producer(config)?;
-        for number in 0..RECORDS {
-            let value = number.to_string();
-            let partition = i32::try_from(number)? % PARTITIONS;
-            let record = Record::to(&from).value(&value).partition(partition);
-            let _delivery = plain.enqueue(record).await?;
-        }
-        plain.close().await?;
+        let from = original(&target, PARTITIONS, RECORDS).await?;
+        let to = target.topic("copy", PARTITIONS).await?;
 
         let (group, id) = (unique("copiers"), unique("copier"));
         let mut copied = 0;
@@ -553,19 +547,8 @@ async fn copiers_that_rebalance_copy_everything_once() -> Result<()> {
     const RECORDS: usize = 600;
     const PARTITIONS: i32 = 4;
     on_each_version(async |target| {
-        let (from, to) = (
-            target.topic("shared-original", PARTITIONS).await?,
-            target.topic("shared-copy", PARTITIONS).await?,
-        );
-        let config = ProducerConfig::default().batch_bytes_max(256);
-        let plain = target.producer(config)?;
-        for number in 0..RECORDS {
-            let value = number.to_string();
-            let partition = i32::try_from(number)? % PARTITIONS;
-            let record = Record::to(&from).value(&value).partition(partition);
-            let _delivery = plain.enqueue(record).await?;
-        }
-        plain.close().await?;
+        let from = original(&target, PARTITIONS, RECORDS).await?;
+        let to = target.topic("copy", PARTITIONS).await?;
 
         let progress = Arc::new(watch::Sender::new(0));
         let group = unique("shared-copiers");

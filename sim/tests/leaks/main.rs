@@ -8,10 +8,9 @@ use milena_broker::Broker;
 use milena_client::consumer::{Consumer, ConsumerConfig, OffsetReset};
 use milena_client::producer::{Producer, ProducerConfig, Record};
 use milena_client::{Admin, Client, ClientConfig};
-use milena_sim::target::take;
+use milena_sim::target::{eventually_within, take};
 use std::time::Duration;
 use tokio::runtime::Handle;
-use tokio::time::Instant;
 
 const TOPIC: &str = "leaks";
 /// Rounds before anything is counted: they fill pools and allocator arenas.
@@ -87,17 +86,11 @@ async fn live(broker: &Broker, number: u32, end: End) -> Result<()> {
 /// Waits until as many tasks live and files are open as before.
 async fn settled(tasks: usize, files: usize) -> Result<()> {
     let metrics = Handle::current().metrics();
-    let deadline = Instant::now() + SETTLE_WAIT;
-    while metrics.num_alive_tasks() > tasks || open_files() > files {
-        ensure!(
-            Instant::now() < deadline,
-            "{} tasks live instead of {tasks}, {} files are open instead of {files}",
-            metrics.num_alive_tasks(),
-            open_files()
-        );
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    Ok(())
+    let now = || (metrics.num_alive_tasks(), open_files());
+    let is_settled = || now().0 <= tasks && now().1 <= files;
+    let ask = async || Ok(is_settled().then_some(()));
+    let settled = eventually_within(SETTLE_WAIT, "tasks and files as before", ask).await;
+    settled.with_context(|| format!("{:?} instead of {:?}", now(), (tasks, files)))
 }
 
 /// 0 where the system does not tell.

@@ -5,12 +5,12 @@
 //! them together.
 
 use super::peers::{Classes, Peer, java, python};
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 use milena_client::Client;
 use milena_client::consumer::{Consumer, ConsumerConfig, OffsetReset};
 use milena_client::group::{Assignor, GroupProtocol};
 use milena_client::producer::{ProducerConfig, Record};
-use milena_sim::target::{Target, on_target, unique};
+use milena_sim::target::{Target, eventually_within, on_target, unique};
 use std::collections::BTreeMap;
 use std::process::Stdio;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -18,7 +18,6 @@ use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 use tokio::task::JoinHandle;
-use tokio::time::Instant;
 
 const PARTITIONS: u32 = 6;
 const WAIT: Duration = Duration::from_secs(60);
@@ -193,12 +192,12 @@ async fn produce(target: &Target, topic: &str, numbers: std::ops::Range<u32>) ->
 }
 
 async fn until(what: &str, is_so: impl Fn() -> Result<(), String>) -> Result<()> {
-    let deadline = Instant::now() + WAIT;
-    while let Err(why) = is_so() {
-        ensure!(Instant::now() < deadline, "{what}: {why} after {WAIT:?}");
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    Ok(())
+    let ended = eventually_within(WAIT, what, async || Ok(is_so().ok())).await;
+    // Why it is not so now says more than that it was not so in time.
+    ended.map_err(|error| match is_so() {
+        Err(why) => anyhow!("{what}: {why} after {WAIT:?}"),
+        Ok(()) => error,
+    })
 }
 
 fn all_read(seen: &Seen, count: u32) -> Result<(), String> {
