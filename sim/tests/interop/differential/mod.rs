@@ -20,6 +20,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 const PARTITIONS: i32 = 2;
+/// The Java client's choice, and ours.
+const PARTITIONER: &str = "murmur2_random";
 const END_WAIT: Duration = Duration::from_secs(30);
 const POLL_TIMEOUT: Duration = Duration::from_millis(100);
 
@@ -42,9 +44,17 @@ async fn produce(
     codec: Compression,
     lines: &[Line],
 ) -> Result<Vec<(i32, i64)>> {
-    let config = ProducerConfig::default()
-        .compression(codec, None)
-        .linger(Duration::from_millis(20));
+    let config = ProducerConfig::default().compression(codec, None);
+    produce_with(target, topic, config, lines).await
+}
+
+async fn produce_with(
+    target: &Target,
+    topic: &str,
+    config: ProducerConfig,
+    lines: &[Line],
+) -> Result<Vec<(i32, i64)>> {
+    let config = config.linger(Duration::from_millis(20));
     let producer = target.producer(config)?;
     let mut deliveries = Vec::new();
     for line in lines {
@@ -158,7 +168,7 @@ async fn what_peers_write_we_read_in_every_codec_and_shape() -> Result<()> {
             let lines = shapes::lines();
             let name = codec.to_string();
             let places = peer
-                .produce(target.bootstrap(), &topic, &name, &lines)
+                .produce(target.bootstrap(), &topic, &name, PARTITIONER, &lines)
                 .await?;
             let read = consume(&target, &topic).await?;
             let same = same("Milena", &read, &placed(&lines, &places));

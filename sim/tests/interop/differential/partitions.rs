@@ -2,9 +2,9 @@
 
 use super::line::{CREATE_TIME, Line};
 use super::peers::Peer;
-use super::produce;
+use super::{PARTITIONER, produce_with};
 use anyhow::Result;
-use milena_client::Compression;
+use milena_client::producer::ProducerConfig;
 use milena_sim::target::Target;
 
 const KEYS: usize = 10_000;
@@ -31,14 +31,19 @@ async fn ten_thousand_random_keys_go_where_everybody_puts_them() -> Result<()> {
     };
     let lines: Vec<Line> = (0..KEYS).map(line).collect();
     let target = Target::start().await?;
-    let topic = target.topic("partitions", PARTITIONS).await?;
-    let ours = produce(&target, &topic, Compression::None, &lines).await?;
-    for peer in Peer::present() {
-        let theirs = peer
-            .produce(target.bootstrap(), &topic, "none", &lines)
-            .await?;
-        for ((line, (ours, _)), (theirs, _)) in lines.iter().zip(&ours).zip(&theirs) {
-            assert_eq!(ours, theirs, "{peer:?} disagrees on {:?}", line.key);
+    for partitioner in [PARTITIONER, "consistent_random", "fnv1a_random"] {
+        let topic = target.topic("partitions", PARTITIONS).await?;
+        let config = ProducerConfig::from_properties([("partitioner", partitioner)])?;
+        let ours = produce_with(&target, &topic, config, &lines).await?;
+        // The Java client knows no other than its own.
+        let knows = |peer: &Peer| partitioner == PARTITIONER || *peer == Peer::Librdkafka;
+        for peer in Peer::present().into_iter().filter(knows) {
+            let theirs = peer
+                .produce(target.bootstrap(), &topic, "none", partitioner, &lines)
+                .await?;
+            for ((line, (ours, _)), (theirs, _)) in lines.iter().zip(&ours).zip(&theirs) {
+                assert_eq!(ours, theirs, "{peer:?} {partitioner}: {:?}", line.key);
+            }
         }
     }
     Ok(())

@@ -39,16 +39,18 @@ impl Peer {
         Self::ALL.into_iter().filter(is_present).collect()
     }
 
-    /// Writes `lines`; the partition and offset of each.
+    /// Writes `lines`, with a partitioner by the name that librdkafka has for it; the partition and
+    /// offset of each.
     pub(super) async fn produce(
         self,
         bootstrap: &str,
         topic: &str,
         codec: &str,
+        partitioner: &str,
         lines: &[Line],
     ) -> Result<Vec<(i32, i64)>> {
         let input: String = lines.iter().map(|line| format!("{line}\n")).collect();
-        let arguments = ["produce", bootstrap, topic, codec, "murmur2_random"];
+        let arguments = ["produce", bootstrap, topic, codec, partitioner];
         let output = run(self.command()?.args(arguments), &input).await?;
         let places = output.lines().map(|line| {
             let (partition, offset) = line.split_once(' ').context("no offset")?;
