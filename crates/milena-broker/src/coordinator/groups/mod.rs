@@ -36,6 +36,9 @@ use crate::storage::{GroupRecord, Storage};
 /// How long the timer sleeps when nothing is due; it is woken when that changes.
 const IDLE: Duration = Duration::from_secs(60 * 60);
 
+/// How a classic group decides whether offsets may be committed.
+type CommitRule = fn(&mut Group, Credentials<'_>, Instant) -> Result<(), ErrorCode>;
+
 /// The groups of a node.
 pub(crate) struct Groups {
     settings: Settings,
@@ -187,7 +190,7 @@ impl Groups {
             }
             self.create(&mut inner, group_id, self.new_classic())?;
         }
-        self.check_commit(&mut inner, group_id, credentials)?;
+        self.check_commit(&mut inner, group_id, credentials, Group::check_commit)?;
         let Some(entry) = inner.groups.get_mut(group_id) else {
             return Err(ErrorCode::UnknownMemberId);
         };
@@ -327,33 +330,19 @@ impl Groups {
         Ok(())
     }
 
-    /// Whether these credentials may commit offsets.
+    /// Whether these credentials may commit offsets; `of_classic` is the rule of a classic group.
     fn check_commit(
         &self,
         inner: &mut Inner,
         group_id: &str,
         credentials: Credentials<'_>,
+        of_classic: CommitRule,
     ) -> Result<(), ErrorCode> {
         if let Some(Kind::Consumer(group)) = inner.groups.get(group_id).map(|entry| &entry.kind) {
             return group.check_commit(credentials);
         }
         self.drive(inner, group_id, |group, now, _| {
-            group.check_commit(credentials, now)
-        })
-        .unwrap_or(Err(ErrorCode::UnknownMemberId))
-    }
-
-    fn check_transactional_commit(
-        &self,
-        inner: &mut Inner,
-        group_id: &str,
-        credentials: Credentials<'_>,
-    ) -> Result<(), ErrorCode> {
-        if let Some(Kind::Consumer(group)) = inner.groups.get(group_id).map(|entry| &entry.kind) {
-            return group.check_commit(credentials);
-        }
-        self.drive(inner, group_id, |group, now, _| {
-            group.check_transactional_commit(credentials, now)
+            of_classic(group, credentials, now)
         })
         .unwrap_or(Err(ErrorCode::UnknownMemberId))
     }

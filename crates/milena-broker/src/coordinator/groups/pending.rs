@@ -9,6 +9,7 @@ use milena_wire::error_code::ErrorCode;
 
 use super::{Commits, Entry, Groups};
 use crate::coordinator::group::Credentials;
+use crate::coordinator::group::Group;
 use crate::storage::GroupRecord;
 
 impl Groups {
@@ -32,7 +33,8 @@ impl Groups {
             self.create(&mut inner, group_id, self.new_classic())?;
         }
         if !is_nobody {
-            self.check_transactional_commit(&mut inner, group_id, credentials)?;
+            let of_classic = Group::check_transactional_commit;
+            self.check_commit(&mut inner, group_id, credentials, of_classic)?;
         }
         let Some(entry) = inner.groups.get_mut(group_id) else {
             return Err(ErrorCode::UnknownMemberId);
