@@ -1,7 +1,6 @@
 //! Ending groups and memberships.
 
 use super::{Admin, PerItem, check, text};
-use crate::client::CoordinatorType;
 use crate::error::Error;
 use crate::wire::messages::leave_group_request::MemberIdentity;
 use crate::wire::messages::{DeleteGroupsRequest, GroupId, LeaveGroupRequest};
@@ -38,13 +37,10 @@ impl Admin {
     }
 
     async fn delete_group(&self, group_id: &str) -> Result<(), Error> {
-        let coordinator = self
-            .client
-            .coordinator(group_id, CoordinatorType::Group)
-            .await?;
+        let coordinator = self.group_coordinator(group_id).await?;
         let request =
             DeleteGroupsRequest::default().with_groups_names(vec![GroupId(text(group_id))]);
-        let response = self.lane.call(coordinator, &request, self.timeout).await?;
+        let response = coordinator.call(&request, self.timeout).await?;
         let mut results = response.results.iter();
         let result = results.find(|result| result.group_id.as_str() == group_id);
         let silence = || Error::protocol(format!("the broker said nothing about {group_id}"));
@@ -68,11 +64,7 @@ impl Admin {
         let what = format!("cannot remove members of group {group_id}");
         let response = self
             .retry(&what, || async {
-                let coordinator = self
-                    .client
-                    .coordinator(group_id, CoordinatorType::Group)
-                    .await?;
-                let connection = self.lane.connection(coordinator).await?;
+                let connection = self.group_coordinator(group_id).await?;
                 let (min, max) = LEAVE_GROUP_VERSIONS;
                 let version = connection
                     .version_within(ApiKey::LeaveGroup, min, max)

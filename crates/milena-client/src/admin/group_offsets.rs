@@ -1,11 +1,9 @@
 //! Committed offsets of groups: where they would be reset to, setting them, taking them back.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
 
 use super::leaders::by_topic;
 use super::{Admin, OffsetAt, PerItem, check, text};
-use crate::client::CoordinatorType;
 use crate::error::Error;
 use crate::topology::TopicPartition;
 use crate::wire::messages::offset_commit_request::{
@@ -165,11 +163,7 @@ impl Admin {
         let what = format!("offsets of group {group_id}");
         let response = self
             .retry(&what, || async {
-                let coordinator = self
-                    .client
-                    .coordinator(group_id, CoordinatorType::Group)
-                    .await?;
-                let connection = self.lane.connection(coordinator).await?;
+                let connection = self.group_coordinator(group_id).await?;
                 let (min, max) = OFFSET_COMMIT_VERSIONS;
                 let version = connection
                     .version_within(ApiKey::OffsetCommit, min, max)
@@ -181,19 +175,14 @@ impl Admin {
                 Ok(response)
             })
             .await?;
-        let mut results = Vec::with_capacity(offsets.len());
-        for topic in &response.topics {
-            let name: Arc<str> = topic.name.as_str().into();
-            for row in &topic.partitions {
-                let partition = TopicPartition::new(Arc::clone(&name), row.partition_index);
-                let result = check(row.error_code, None, || {
-                    format!("cannot set the offset of group {group_id} for {partition}")
-                });
-                results.push((partition, result));
-            }
-        }
-        results.sort_by(|left, right| left.0.cmp(&right.0));
-        Ok(results)
+        let rows = response.topics.iter().flat_map(|topic| {
+            let rows = topic.partitions.iter();
+            rows.map(|row| (&topic.name, row.partition_index, row.error_code))
+        });
+        Ok(by_partition(
+            rows,
+            &format!("cannot set the offset of group {group_id}"),
+        ))
     }
 
     /// Takes back what a group has committed for partitions. Each has its own result:
@@ -218,26 +207,17 @@ impl Admin {
         let what = format!("cannot delete offsets of group {group_id}");
         let response = self
             .retry(&what, || async {
-                let coordinator = self
-                    .client
-                    .coordinator(group_id, CoordinatorType::Group)
-                    .await?;
-                let response = self.lane.call(coordinator, &request, self.timeout).await?;
+                let coordinator = self.group_coordinator(group_id).await?;
+                let response = coordinator.call(&request, self.timeout).await?;
                 check(response.error_code, None, || what.clone())?;
                 Ok(response)
             })
             .await?;
-        let mut results = Vec::with_capacity(partitions.len());
-        for topic in &response.topics {
-            let name: Arc<str> = topic.name.as_str().into();
-            for row in &topic.partitions {
-                let partition = TopicPartition::new(Arc::clone(&name), row.partition_index);
-                let result = check(row.error_code, None, || format!("{what} for {partition}"));
-                results.push((partition, result));
-            }
-        }
-        results.sort_by(|left, right| left.0.cmp(&right.0));
-        Ok(results)
+        let rows = response.topics.iter().flat_map(|topic| {
+            let rows = topic.partitions.iter();
+            rows.map(|row| (&topic.name, row.partition_index, row.error_code))
+        });
+        Ok(by_partition(rows, &what))
     }
 
     /// Offsets that active members will commit over must not be set.
@@ -253,6 +233,22 @@ impl Admin {
             _ => Ok(()),
         }
     }
+}
+
+/// The result of each partition, sorted; `what` could not be done where there is an error.
+fn by_partition<'a>(
+    rows: impl Iterator<Item = (&'a TopicName, i32, i16)>,
+    what: &str,
+) -> PerItem<(), TopicPartition> {
+    let mut results: PerItem<(), TopicPartition> = rows
+        .map(|(topic, index, code)| {
+            let partition = TopicPartition::new(topic.as_str(), index);
+            let result = check(code, None, || format!("{what} for {partition}"));
+            (partition, result)
+        })
+        .collect();
+    results.sort_by(|left, right| left.0.cmp(&right.0));
+    results
 }
 
 /// Whether a code with a partition speaks of the whole group.

@@ -28,7 +28,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::client::{Client, Lane};
+use crate::client::{Client, CoordinatorType, Lane};
 use crate::error::Error;
 use crate::metadata;
 use crate::net::Connection;
@@ -117,6 +117,13 @@ impl Admin {
     {
         let deadline = Instant::now() + self.timeout;
         retry_until(deadline, self.client.config(), what, attempt).await
+    }
+
+    /// A connection to the broker that looks after a group.
+    async fn group_coordinator(&self, group_id: &str) -> Result<Connection, Error> {
+        let kind = CoordinatorType::Group;
+        let coordinator = self.client.coordinator(group_id, kind).await?;
+        self.lane.connection(coordinator).await
     }
 
     /// The time a broker is told it may take: a bit less than we wait for it.

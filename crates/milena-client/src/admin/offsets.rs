@@ -5,7 +5,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::groups::owners;
 use super::{Admin, PerItem, check};
-use crate::client::CoordinatorType;
 use crate::error::Error;
 use crate::topology::{NodeId, TopicPartition};
 use crate::wire::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
@@ -190,11 +189,7 @@ impl Admin {
     pub async fn committed_offsets(&self, group_id: &str) -> Result<Vec<CommittedOffset>, Error> {
         let what = format!("committed offsets of group {group_id}");
         self.retry(&what, || async {
-            let coordinator = self
-                .client
-                .coordinator(group_id, CoordinatorType::Group)
-                .await?;
-            let connection = self.lane.connection(coordinator).await?;
+            let connection = self.group_coordinator(group_id).await?;
             let (min, max) = OFFSET_FETCH_VERSIONS;
             let version = connection
                 .version_within(ApiKey::OffsetFetch, min, max)
