@@ -396,3 +396,6 @@ async fn dialled(dialling: &mut Option<Dialling>) -> Result<Connection, Error> {
         None => std::future::pending().await,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -188,3 +188,6 @@ impl Deref for PartitionRef<'_> {
 pub(super) fn leader_of(metadata: &TopicMetadata, partition: i32) -> Option<NodeId> {
     metadata.partition(partition)?.leader
 }
+
+#[cfg(test)]
+mod tests;
