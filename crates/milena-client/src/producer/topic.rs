@@ -128,10 +128,9 @@ impl Topic {
         }
         let current = self.sticky.load(Ordering::Relaxed);
         let draw = || {
-            let start = fastrand::usize(..count);
-            let candidates = (0..count).map(|step| (start + step) % count);
-            let mut others = candidates.filter(|index| *index != current);
-            others.find(|index| self.has_leader(*index))
+            let start = current + 1 + fastrand::usize(..count - 1);
+            let mut candidates = (0..count).map(|step| (start + step) % count);
+            candidates.find(|index| *index != current && self.has_leader(*index))
         };
         let next = match (draw(), adaptive.then(draw).flatten()) {
             (Some(one), Some(other)) if self.backlog(other) < self.backlog(one) => other,
