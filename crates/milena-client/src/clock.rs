@@ -85,7 +85,9 @@ async fn tick(shared: Arc<Shared>) {
     }
 }
 
-fn system_now_ms() -> i64 {
+/// Milliseconds since 1970-01-01 UTC, from the system: for who asks seldom. A clock that ticks only for
+/// them would wake the processor each millisecond.
+pub(crate) fn system_now_ms() -> i64 {
     let since_epoch = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or(Duration::ZERO);

@@ -1,5 +1,6 @@
-//! One TCP connection to a broker: a handle for many callers, a task that writes what they queue, and
-//! a task that reads the answers. Dropping the last handle ends both.
+//! One TCP connection to a broker: a handle for many callers, who write what they queue, a task that
+//! writes what the socket does not take at once, and a task that reads the answers. Dropping the last
+//! handle ends both.
 
 mod weak;
 
@@ -17,9 +18,10 @@ use tokio::time::Instant;
 use super::frames::FrameReader;
 use super::metrics::ConnectionMetrics;
 pub(super) use super::pipeline::Turn;
-use super::pipeline::{NewRequest, Pipeline, Refusal, Reply};
-use super::response::ResponseFuture;
+use super::pipeline::{NewRequest, Pipeline, Refusal, Reply, Unanswered};
+use super::response::{ResponseFuture, Waiter};
 use super::versions::ApiVersions;
+use super::writer::Writer;
 use super::{reader, writer};
 use crate::error::Error;
 use crate::wire::{ApiKey, Request, decode_response, encode_message};
@@ -47,6 +49,8 @@ pub(super) struct Link {
     client_id: Arc<str>,
     versions: OnceLock<ApiVersions>,
     state: Mutex<State>,
+    /// Taken before `state` by whoever takes both.
+    pub(super) writer: Mutex<Writer>,
     pub(super) writer_wake: Notify,
     pub(super) reader_wake: Notify,
     tasks: OnceLock<[AbortHandle; 2]>,
@@ -55,8 +59,6 @@ pub(super) struct Link {
     /// Something was asked for.
     used: Notify,
 }
-
-type Waiter = oneshot::Sender<Result<Bytes, Error>>;
 
 pub(super) struct State {
     pub(super) pipeline: Pipeline<Waiter>,
@@ -104,6 +106,7 @@ impl Connection {
             client_id,
             versions: OnceLock::new(),
             state: Mutex::new(state),
+            writer: Mutex::new(Writer::new(write)),
             writer_wake: Notify::new(),
             reader_wake: Notify::new(),
             tasks: OnceLock::new(),
@@ -112,7 +115,7 @@ impl Connection {
         });
         let tasks = [
             tokio::spawn(reader::run(Arc::clone(&link), frames)).abort_handle(),
-            tokio::spawn(writer::run(Arc::clone(&link), write)).abort_handle(),
+            tokio::spawn(writer::run(Arc::clone(&link))).abort_handle(),
         ];
         // A task that ended before this line has closed the link already; `close` is then a no-op and
         // the other task must be ended here.
@@ -181,20 +184,34 @@ impl Connection {
         body: Vec<Bytes>,
         timeout: Duration,
     ) -> ResponseFuture {
-        self.enqueue(api, version, body, (Reply::Expected, turn), timeout)
+        let (waiter, receiver) = oneshot::channel();
+        let waiter = Waiter::Channel(waiter);
+        let kind = (Reply::Expected, turn);
+        match self.enqueue(api, version, body, kind, waiter, timeout) {
+            Ok(()) => ResponseFuture::waiting(receiver, Arc::clone(&self._closer)),
+            Err((error, _waiter)) => ResponseFuture::refused(error),
+        }
     }
 
-    /// Queues a request that the broker does not answer (produce with acks=0), when called. The future
-    /// resolves, to nothing, when the request is written; one that cannot be written within `timeout`
-    /// closes the connection.
-    pub(crate) fn send_no_response(
+    /// As [`Connection::request`]; in place of a future `answer` is called, once, wherever the answer is
+    /// read or given up: it must not wait, and it does not keep the connection open.
+    ///
+    /// With [`Reply::None`] (produce with acks=0) it is called, with nothing, when the request is
+    /// written; a request that cannot be written within `timeout` closes the connection.
+    pub(crate) fn request_then(
         &self,
         api: ApiKey,
         version: i16,
         body: Vec<Bytes>,
+        reply: Reply,
         timeout: Duration,
-    ) -> ResponseFuture {
-        self.enqueue(api, version, body, (Reply::None, Turn::Queue), timeout)
+        answer: impl FnOnce(Result<Bytes, Error>) + Send + 'static,
+    ) {
+        let waiter = Waiter::Call(Box::new(answer));
+        let kind = (reply, Turn::Queue);
+        if let Err((error, waiter)) = self.enqueue(api, version, body, kind, waiter, timeout) {
+            waiter.tell(Err(error));
+        }
     }
 
     fn enqueue(
@@ -203,10 +220,10 @@ impl Connection {
         version: i16,
         body: Vec<Bytes>,
         (reply, turn): (Reply, Turn),
+        waiter: Waiter,
         timeout: Duration,
-    ) -> ResponseFuture {
-        let (waiter, receiver) = oneshot::channel();
-        let queued = self.link.enqueue(NewRequest {
+    ) -> Result<(), (Error, Waiter)> {
+        self.link.enqueue(NewRequest {
             api,
             version,
             client_id: &self.link.client_id,
@@ -215,11 +232,7 @@ impl Connection {
             turn,
             waiter,
             timeout,
-        });
-        match queued {
-            Ok(()) => ResponseFuture::waiting(receiver, Arc::clone(&self._closer)),
-            Err(error) => ResponseFuture::refused(error),
-        }
+        })
     }
 
     /// Sends a message in the highest common version and waits for its response.
@@ -303,21 +316,21 @@ impl Link {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn enqueue(&self, request: NewRequest<'_, Waiter>) -> Result<(), Error> {
+    fn enqueue(&self, request: NewRequest<'_, Waiter>) -> Result<(), (Error, Waiter)> {
         let (api, bytes) = (request.api, request.body.iter().map(Bytes::len).sum());
         let rearm = {
             let mut state = self.lock();
             if let Some(closed) = &state.closed {
-                return Err(closed.error.clone());
+                return Err((closed.error.clone(), request.waiter));
             }
             let deadline = state
                 .pipeline
                 .enqueue(request, Instant::now())
-                .map_err(|refusal| self.refuse(refusal))?;
+                .map_err(|(refusal, waiter)| (self.refuse(refusal), waiter))?;
             deadline < state.armed_until
         };
         self.metrics.requested(api, bytes);
-        self.writer_wake.notify_one();
+        writer::write_now(self);
         self.used.notify_one();
         if rearm {
             self.reader_wake.notify_one();
@@ -334,18 +347,17 @@ impl Link {
         }
     }
 
-    /// Hands the next requests to the writer.
-    pub(super) fn take_writable(&self, chunks: &mut VecDeque<Bytes>, chunks_max: usize) {
-        self.lock().pipeline.take_writable(chunks, chunks_max);
-    }
-
-    /// Everything handed to the writer is written.
-    pub(super) fn written(&self) {
-        let done: Vec<_> = self.lock().pipeline.written(Instant::now()).collect();
-        for request in done {
-            // The caller may have stopped waiting.
-            let _ = request.waiter.send(Ok(Bytes::new()));
-        }
+    /// Hands the next requests to the writer, who has written all it was handed before; those of
+    /// them that are thereby done are added to `done`.
+    pub(super) fn take_writable(
+        &self,
+        chunks: &mut VecDeque<Bytes>,
+        chunks_max: usize,
+        done: &mut Vec<Unanswered<Waiter>>,
+    ) {
+        let mut state = self.lock();
+        done.extend(state.pipeline.written(Instant::now()));
+        state.pipeline.take_writable(chunks, chunks_max);
     }
 
     /// The connection ended: the request at `guilty` fails with `error`, all others as disconnected
@@ -373,9 +385,11 @@ impl Link {
             } else {
                 &consequence
             };
-            // The caller may have stopped waiting.
-            let _ = request.waiter.send(Err(own.clone()));
+            request.waiter.tell(Err(own.clone()));
         }
+        let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        writer.close();
+        drop(writer);
         self.abort_tasks();
     }
 

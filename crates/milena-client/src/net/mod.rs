@@ -22,6 +22,7 @@ mod writer;
 
 pub(crate) use connection::Connection;
 pub(crate) use dial::Dialler;
+pub(crate) use pipeline::Reply;
 pub(crate) use pool::Pool;
 #[cfg(feature = "oidc")]
 pub(crate) use tls::Tls;

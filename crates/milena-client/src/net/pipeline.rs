@@ -57,7 +57,7 @@ pub(super) struct Unanswered<W> {
 
 /// Whether a broker answers a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Reply {
+pub(crate) enum Reply {
     /// It does; the request is done with the answer.
     Expected,
     /// It does not; the request is done when it is written.
@@ -127,14 +127,14 @@ impl<W> Pipeline<W> {
         }
     }
 
-    /// Queues a request behind all others; returns its deadline.
+    /// Queues a request behind all others; returns its deadline, or why not and who waits for it.
     pub(super) fn enqueue(
         &mut self,
         request: NewRequest<'_, W>,
         now: Instant,
-    ) -> Result<Instant, Refusal> {
+    ) -> Result<Instant, (Refusal, W)> {
         if self.load() >= REQUESTS_MAX && request.turn == Turn::Queue {
-            return Err(Refusal::Full);
+            return Err((Refusal::Full, request.waiter));
         }
         let correlation_id = self.next_correlation_id;
         let NewRequest {
@@ -144,8 +144,10 @@ impl<W> Pipeline<W> {
             ..
         } = request;
         let body_bytes = request.body.iter().map(Bytes::len).sum();
-        let header = encode_request_head(api, version, correlation_id, client_id, body_bytes)
-            .map_err(|_| Refusal::TooLarge)?;
+        let header = encode_request_head(api, version, correlation_id, client_id, body_bytes);
+        let Ok(header) = header else {
+            return Err((Refusal::TooLarge, request.waiter));
+        };
         self.next_correlation_id = correlation_id.checked_add(1).unwrap_or(0);
         self.last_activity = now;
         let queued = Queued {

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use super::connection::Link;
 use super::frames::{FrameError, FrameReader};
 use super::header::read_correlation_id;
-use super::tls;
+use super::{tls, writer};
 use crate::error::Error;
 
 /// Reads until the connection ends.
@@ -84,7 +84,7 @@ fn deliver(link: &Link, mut frame: Bytes) -> Result<(), Ending> {
         (request, state.pipeline.has_queued())
     };
     if wake_writer {
-        link.writer_wake.notify_one();
+        writer::write_now(link);
     }
     let queued_at = request.deadline.checked_sub(request.timeout);
     let duration = now.saturating_duration_since(queued_at.unwrap_or(now));
@@ -96,8 +96,7 @@ fn deliver(link: &Link, mut frame: Bytes) -> Result<(), Ending> {
             request.api, link.address
         ))),
     };
-    // The caller may have stopped waiting.
-    let _ = request.waiter.send(answer);
+    request.waiter.tell(answer);
     Ok(())
 }
 

@@ -20,6 +20,24 @@ pub(crate) struct ResponseFuture {
     _closer: Option<Arc<Closer>>,
 }
 
+/// Who is told of the answer to a request, or that there will be none.
+pub(super) enum Waiter {
+    /// A future.
+    Channel(oneshot::Sender<Result<Bytes, Error>>),
+    /// A function that does not wait.
+    Call(Box<dyn FnOnce(Result<Bytes, Error>) + Send>),
+}
+
+impl Waiter {
+    pub(super) fn tell(self, answer: Result<Bytes, Error>) {
+        match self {
+            // The caller may have stopped waiting.
+            Self::Channel(sender) => drop(sender.send(answer)),
+            Self::Call(call) => call(answer),
+        }
+    }
+}
+
 enum ResponseState {
     Refused(Option<Error>),
     Waiting(oneshot::Receiver<Result<Bytes, Error>>),

@@ -1,52 +1,122 @@
-//! The task that writes what is queued on a connection: several requests per system call, nothing
-//! copied.
+//! Writing what is queued on a connection: several requests per system call, nothing copied. Whoever
+//! queues a request writes it as well, if the socket takes it at once; the task here does the rest.
 
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
-use std::sync::Arc;
+use std::pin::Pin;
+use std::sync::{Arc, MutexGuard, PoisonError, TryLockError};
+use std::task::{Context, Poll, Waker, ready};
 
 use bytes::{Buf, Bytes};
-use tokio::io::{AsyncWrite, AsyncWriteExt};
+use tokio::io::AsyncWrite;
 
 use super::connection::Link;
 
 /// Pieces that go into one vectored write.
 const SLICES_MAX: usize = 64;
 
-/// Writes until the connection ends.
-pub(super) async fn run<W: AsyncWrite + Unpin>(link: Arc<Link>, mut stream: W) {
-    let mut chunks = VecDeque::with_capacity(SLICES_MAX);
-    loop {
-        link.take_writable(&mut chunks, SLICES_MAX);
-        if chunks.is_empty() {
-            link.writer_wake.notified().await;
-        } else if let Err(error) = write(&mut stream, &mut chunks).await {
-            return link.close(link.disconnected(format!("write failed: {error}")), None);
-        } else {
-            link.written();
+type Stream = Box<dyn AsyncWrite + Send + Unpin>;
+
+/// The half of a connection that is written to.
+pub(super) struct Writer {
+    /// None once the connection has ended.
+    stream: Option<Stream>,
+    /// Of whole requests; all but the first are unbegun.
+    chunks: VecDeque<Bytes>,
+}
+
+impl Writer {
+    pub(super) fn new(stream: impl AsyncWrite + Send + Unpin + 'static) -> Self {
+        Self {
+            stream: Some(Box::new(stream)),
+            chunks: VecDeque::new(),
+        }
+    }
+
+    /// Lets go of the stream; the rest is not written.
+    pub(super) fn close(&mut self) {
+        self.stream = None;
+        self.chunks.clear();
+    }
+
+    /// Writes until `more`, asked each time that all it gave is written, gives nothing. Where this
+    /// is pending, what is begun stays.
+    fn poll_write(
+        &mut self,
+        context: &mut Context<'_>,
+        mut more: impl FnMut(&mut VecDeque<Bytes>),
+    ) -> Poll<io::Result<()>> {
+        let Some(stream) = &mut self.stream else {
+            return Poll::Ready(Ok(()));
+        };
+        let mut stream = Pin::new(stream);
+        loop {
+            if self.chunks.is_empty() {
+                more(&mut self.chunks);
+            }
+            if self.chunks.is_empty() {
+                return stream.poll_flush(context);
+            }
+            let mut slices = [IoSlice::new(&[]); SLICES_MAX];
+            let mut filled = 0;
+            for (slice, chunk) in slices.iter_mut().zip(&self.chunks) {
+                *slice = IoSlice::new(chunk);
+                filled += 1;
+            }
+            let written = stream
+                .as_mut()
+                .poll_write_vectored(context, &slices[..filled]);
+            match ready!(written)? {
+                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                written => advance(&mut self.chunks, written),
+            }
         }
     }
 }
 
-/// Writes all of `chunks`.
-async fn write<W: AsyncWrite + Unpin>(
-    stream: &mut W,
-    chunks: &mut VecDeque<Bytes>,
-) -> io::Result<()> {
-    while !chunks.is_empty() {
-        let mut slices = [IoSlice::new(&[]); SLICES_MAX];
-        let mut filled = 0;
-        for (slice, chunk) in slices.iter_mut().zip(chunks.iter()) {
-            *slice = IoSlice::new(chunk);
-            filled += 1;
-        }
-        let written = stream.write_vectored(&slices[..filled]).await?;
-        if written == 0 {
-            return Err(io::ErrorKind::WriteZero.into());
-        }
-        advance(chunks, written);
+/// Writes what the socket did not take at once, until the connection ends.
+pub(super) async fn run(link: Arc<Link>) {
+    loop {
+        std::future::poll_fn(|context| {
+            let writer = link.writer.lock();
+            write(
+                &link,
+                writer.unwrap_or_else(PoisonError::into_inner),
+                context,
+            )
+        })
+        .await;
+        link.writer_wake.notified().await;
     }
-    stream.flush().await
+}
+
+/// Writes what is queued, as far as the socket takes it at once.
+pub(super) fn write_now(link: &Link) {
+    let writer = match link.writer.try_lock() {
+        Ok(writer) => writer,
+        Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+        // Whoever writes may have seen the end of the queue before this request was in it.
+        Err(TryLockError::WouldBlock) => return link.writer_wake.notify_one(),
+    };
+    if write(link, writer, &mut Context::from_waker(Waker::noop())).is_pending() {
+        link.writer_wake.notify_one();
+    }
+}
+
+fn write(link: &Link, mut writer: MutexGuard<'_, Writer>, context: &mut Context<'_>) -> Poll<()> {
+    let mut done = Vec::new();
+    let polled = writer.poll_write(context, |chunks| {
+        link.take_writable(chunks, SLICES_MAX, &mut done);
+    });
+    // Whoever is told may end the connection, which takes the writer.
+    drop(writer);
+    for request in done {
+        request.waiter.tell(Ok(Bytes::new()));
+    }
+    if let Err(error) = ready!(polled) {
+        link.close(link.disconnected(format!("write failed: {error}")), None);
+    }
+    Poll::Ready(())
 }
 
 /// Drops what has been written.

@@ -1,24 +1,44 @@
-//! The partitions that one broker's sender has to look at: now, or at a given time.
+//! The partitions that one broker's sender has to look at: now, or at a given time; and its connection.
 //!
 //! A partition enters when something happens to it (a batch opened, filled, answered), so a wake-up
 //! costs what is due, however many partitions the producer has.
 
-use std::cmp::Ordering;
+use std::cmp;
 use std::collections::{BinaryHeap, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::Instant;
 
 use tokio::sync::Notify;
 
 use super::partition::Partition;
 use crate::NodeId;
+use crate::net::Connection;
 
 /// The way to one broker.
 #[derive(Debug)]
 pub(super) struct Route {
     pub(super) node: NodeId,
     lists: Mutex<Lists>,
+    line: Mutex<Line>,
+    /// Requests that were queued and not answered.
+    in_flight: AtomicUsize,
     wake: Notify,
+}
+
+/// The connection to the broker. Whoever has it may send; it is held from the moment a batch is
+/// taken until its request is queued, so that batches leave in the order they were taken.
+#[derive(Debug, Default)]
+pub(super) struct Line {
+    pub(super) connection: Option<Connection>,
+}
+
+impl Line {
+    /// The connection if it is up.
+    pub(super) fn usable_connection(&mut self) -> Option<Connection> {
+        self.connection.take_if(|connection| connection.is_closed());
+        self.connection.clone()
+    }
 }
 
 #[derive(Debug, Default)]
@@ -38,6 +58,8 @@ impl Route {
         Arc::new(Route {
             node,
             lists: Mutex::default(),
+            line: Mutex::default(),
+            in_flight: AtomicUsize::new(0),
             wake: Notify::new(),
         })
     }
@@ -48,6 +70,22 @@ impl Route {
             self.lists().ready.push_back(partition.clone());
             self.wake.notify_one();
         }
+    }
+
+    /// As [`Route::push_ready`] for a caller who will send itself: tells whether nothing else is
+    /// ready. If something is, the sender's task is woken.
+    pub(super) fn push_only_ready(&self, partition: &Arc<Partition>) -> bool {
+        let mut lists = self.lists();
+        let is_alone = lists.ready.is_empty();
+        if partition.mark_queued() {
+            lists.ready.push_back(partition.clone());
+            if is_alone {
+                return true;
+            }
+            drop(lists);
+            self.wake.notify_one();
+        }
+        false
     }
 
     /// Has the sender look at `partition` at a given time.
@@ -96,6 +134,32 @@ impl Route {
         !self.lists().ready.is_empty()
     }
 
+    /// The connection, for the sender's task.
+    pub(super) fn line(&self) -> MutexGuard<'_, Line> {
+        self.line.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The connection, unless somebody is about to send.
+    pub(super) fn try_line(&self) -> Option<MutexGuard<'_, Line>> {
+        match self.line.try_lock() {
+            Ok(line) => Some(line),
+            Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
+        }
+    }
+
+    pub(super) fn in_flight(&self) -> usize {
+        self.in_flight.load(Ordering::Acquire)
+    }
+
+    pub(super) fn begin_request(&self) {
+        self.in_flight.fetch_add(1, Ordering::AcqRel);
+    }
+
+    pub(super) fn end_request(&self) {
+        self.in_flight.fetch_sub(1, Ordering::AcqRel);
+    }
+
     pub(super) fn wake(&self) {
         self.wake.notify_one();
     }
@@ -118,14 +182,14 @@ impl PartialEq for Timer {
 impl Eq for Timer {}
 
 impl PartialOrd for Timer {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+    fn partial_cmp(&self, other: &Self) -> Option<cmp::Ordering> {
         Some(self.cmp(other))
     }
 }
 
 impl Ord for Timer {
     /// The earliest timer is the greatest, for [`BinaryHeap`].
-    fn cmp(&self, other: &Self) -> Ordering {
+    fn cmp(&self, other: &Self) -> cmp::Ordering {
         other.at.cmp(&self.at)
     }
 }

@@ -1,7 +1,7 @@
-//! The task that sends to one broker: takes due batches, stamps and seals them, writes requests,
-//! reads answers.
+//! Sending to one broker: takes due batches, stamps and seals them, writes requests, reads answers.
 //!
-//! Decisions about order and sequence are the `window`'s; this task only drives it.
+//! A task does it; and a caller who waits for a record does it instead of waking the task, if nothing
+//! else is to be sent. Decisions about order and sequence are the `window`'s; this only drives it.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -9,7 +9,6 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
-use futures_util::stream::{FuturesUnordered, StreamExt};
 use milena_wire::rpc::ApiKey;
 
 use super::config::Acks;
@@ -19,71 +18,85 @@ use super::limits::REQUESTS_IN_FLIGHT_MAX;
 use super::partition::Partition;
 use super::request::{self, BatchToSend};
 use super::response;
-use super::route::Route;
+use super::route::{Line, Route};
 use super::shared::Shared;
 use super::window::{Admission, SendWindow, Verdict};
 use crate::Error;
-use crate::net::Connection;
+use crate::net::{Connection, Reply};
 use crate::transaction::Gate;
 
 type Dialling = Pin<Box<dyn Future<Output = Result<Connection, Error>> + Send>>;
-type Answering = Pin<Box<dyn Future<Output = Answered> + Send>>;
 
-/// A batch that was put into a request.
+/// A batch in a request: its partition and its serial number in the window there.
+type Sent = (Arc<Partition>, u64);
+
+/// A batch that is put into a request.
 struct Taken {
     partition: Arc<Partition>,
     serial: u64,
     bytes: Bytes,
 }
 
-/// A request's answer, and what it is an answer to.
-struct Answered {
-    batches: Vec<(Arc<Partition>, u64)>,
-    version: i16,
-    body: Result<Bytes, Error>,
+/// Lets go of the connection, which knows the route, when the task ends or its runtime does.
+struct HangUp(Arc<Route>);
+
+impl Drop for HangUp {
+    fn drop(&mut self) {
+        self.0.line().connection = None;
+    }
 }
 
-/// Sends to one broker until the producer stops.
+/// Sends to one broker.
+#[derive(Clone)]
 pub(super) struct Sender {
     shared: Arc<Shared>,
     route: Arc<Route>,
-    connection: Option<Connection>,
-    dialling: Option<Dialling>,
-    in_flight: FuturesUnordered<Answering>,
 }
 
 impl Sender {
     pub(super) fn new(shared: Arc<Shared>, route: Arc<Route>) -> Self {
-        Sender {
-            shared,
-            route,
-            connection: None,
-            dialling: None,
-            in_flight: FuturesUnordered::new(),
-        }
+        Sender { shared, route }
     }
 
-    pub(super) async fn run(mut self) {
+    /// Sends until the producer stops.
+    pub(super) async fn run(self) {
+        let _hang_up = HangUp(self.route.clone());
         let mut stop = self.shared.stop.subscribe();
-        let route = self.route.clone();
+        let mut dialling = None;
         while !*stop.borrow_and_update() {
-            let next_timer = route.advance(Instant::now(), self.shared.is_hurried());
-            self.send_ready();
+            let next_timer = self.route.advance(Instant::now(), self.shared.is_hurried());
+            if !self.send_ready(&mut self.route.line()) && dialling.is_none() {
+                dialling = Some(self.dial());
+            }
             tokio::select! {
-                () = route.woken() => {}
+                () = self.route.woken() => {}
                 () = sleep_until(next_timer) => {}
-                Some(answered) = self.in_flight.next() => self.handle(answered),
-                dialled = dialled(&mut self.dialling) => self.connected(dialled).await,
+                dialled = dialled(&mut dialling) => {
+                    dialling = None;
+                    self.connected(dialled);
+                }
                 _ = stop.changed() => {}
             }
         }
     }
 
-    /// Sends what is due, request by request, until nothing is or too much is in flight.
-    fn send_ready(&mut self) {
-        while self.in_flight.len() < REQUESTS_IN_FLIGHT_MAX && self.route.has_ready() {
-            let Some(connection) = self.usable_connection() else {
-                return;
+    /// Sends in place of the task what is ready, if that is possible at once.
+    pub(super) fn send_now(&self) {
+        let sent = self
+            .route
+            .try_line()
+            .map(|mut line| self.send_ready(&mut line));
+        if sent != Some(true) {
+            self.route.wake();
+        }
+    }
+
+    /// Sends what is due, request by request, until nothing is or too much is in flight. False when
+    /// there is something to send and no connection.
+    fn send_ready(&self, line: &mut Line) -> bool {
+        while self.route.in_flight() < REQUESTS_IN_FLIGHT_MAX && self.route.has_ready() {
+            let Some(connection) = line.usable_connection() else {
+                return false;
             };
             let mut ready = self.route.take_ready();
             let batches = self.fill_request(&mut ready);
@@ -92,33 +105,25 @@ impl Sender {
                 self.send(&connection, batches);
             }
         }
+        true
     }
 
-    /// The connection if it is up; otherwise starts dialling.
-    fn usable_connection(&mut self) -> Option<Connection> {
-        if let Some(connection) = self.connection.as_ref().filter(|c| !c.is_closed()) {
-            return Some(connection.clone());
-        }
-        self.connection = None;
-        if self.dialling.is_none() {
-            let client = self.shared.client.clone();
-            let node = self.route.node;
-            self.dialling = Some(Box::pin(async move {
-                let dialled = client.connection(node).await;
-                if let Err(Error::UnknownBroker { .. }) = &dialled {
-                    // Nothing was dialled, so nothing has paused: metadata takes its time.
-                    tokio::time::sleep(client.config().retry_backoff).await;
-                }
-                dialled
-            }));
-        }
-        None
+    fn dial(&self) -> Dialling {
+        let client = self.shared.client.clone();
+        let node = self.route.node;
+        Box::pin(async move {
+            let dialled = client.connection(node).await;
+            if let Err(Error::UnknownBroker { .. }) = &dialled {
+                // Nothing was dialled, so nothing has paused: metadata takes its time.
+                tokio::time::sleep(client.config().retry_backoff).await;
+            }
+            dialled
+        })
     }
 
-    async fn connected(&mut self, dialled: Result<Connection, Error>) {
-        self.dialling = None;
+    fn connected(&self, dialled: Result<Connection, Error>) {
         match dialled {
-            Ok(connection) => self.connection = Some(connection),
+            Ok(connection) => self.route.line().connection = Some(connection),
             // Nothing will ever leave again.
             Err(Error::Closed) => self.shared.shut_down(),
             Err(error) => {
@@ -243,7 +248,8 @@ impl Sender {
     fn renew_identity(&self, partition: &Arc<Partition>) {
         let shared = self.shared.clone();
         let partition = partition.clone();
-        tokio::spawn(async move {
+        // The caller who waits for a record need not be on a runtime.
+        self.shared.runtime.spawn(async move {
             let deadline = Instant::now() + shared.config.delivery_timeout;
             match shared.identity.renew(&shared.client, deadline).await {
                 Ok(identity) => {
@@ -255,7 +261,7 @@ impl Sender {
         });
     }
 
-    fn send(&mut self, connection: &Connection, mut taken: Vec<Taken>) {
+    fn send(&self, connection: &Connection, mut taken: Vec<Taken>) {
         taken.sort_by(|left, right| left.partition.topic.cmp(&right.partition.topic));
         let config = &self.shared.config;
         let gate = self.shared.gate.as_deref();
@@ -264,7 +270,7 @@ impl Sender {
             Gate::produce_versions,
         );
         let version = connection.version_within(ApiKey::Produce, versions.0, versions.1);
-        let batches: Vec<_> = taken
+        let batches: Vec<Sent> = taken
             .iter()
             .map(|t| (t.partition.clone(), t.serial))
             .collect();
@@ -287,22 +293,24 @@ impl Sender {
         let timeout_ms = i32::try_from(config.request_timeout.as_millis()).unwrap_or(i32::MAX);
         let transactional_id = gate.map(Gate::transactional_id);
         let chunks = request::encode(version, transactional_id, config.acks, timeout_ms, &to_send);
-        let timeout = config.request_timeout;
-        let answer = if config.acks == Acks::None {
-            connection.send_no_response(ApiKey::Produce, version, chunks, timeout)
-        } else {
-            connection.request(ApiKey::Produce, version, chunks, timeout)
+        let reply = match config.acks {
+            Acks::None => Reply::None,
+            Acks::Leader | Acks::All => Reply::Expected,
         };
-        self.in_flight.push(Box::pin(async move {
-            Answered {
-                batches,
-                version,
-                body: answer.await,
+        let sender = self.clone();
+        let answer = move |body| {
+            sender.route.end_request();
+            sender.handle(batches, version, body);
+            if sender.route.has_ready() {
+                sender.route.wake();
             }
-        }));
+        };
+        let timeout = config.request_timeout;
+        self.route.begin_request();
+        connection.request_then(ApiKey::Produce, version, chunks, reply, timeout, answer);
     }
 
-    fn reject(&self, batches: &[(Arc<Partition>, u64)], error: &Error) {
+    fn reject(&self, batches: &[Sent], error: &Error) {
         let now = Instant::now();
         for (partition, serial) in batches {
             let error = ProduceError::from(error.clone());
@@ -311,7 +319,7 @@ impl Sender {
     }
 
     /// With `acks=0` a batch is settled once it is written to the socket.
-    fn handle_unanswered(&self, batches: &[(Arc<Partition>, u64)], sent: Result<(), Error>) {
+    fn handle_unanswered(&self, batches: &[Sent], sent: Result<(), Error>) {
         let now = Instant::now();
         for (partition, serial) in batches {
             let verdict = match &sent {
@@ -323,19 +331,20 @@ impl Sender {
         }
     }
 
-    fn handle(&mut self, answered: Answered) {
+    /// Settles the batches of a request with its answer, or with why there is none.
+    fn handle(&self, batches: Vec<Sent>, version: i16, body: Result<Bytes, Error>) {
         if self.shared.config.acks == Acks::None {
-            return self.handle_unanswered(&answered.batches, answered.body.map(drop));
+            return self.handle_unanswered(&batches, body.map(drop));
         }
         let now = Instant::now();
-        let answers = answered.body.map_err(|error| error.to_string());
-        let answers = answers.and_then(|body| response::decode(body, answered.version));
+        let answers = body.map_err(|error| error.to_string());
+        let answers = answers.and_then(|body| response::decode(body, version));
         let mut answers = answers.unwrap_or_else(|reason| {
             tracing::debug!(event = "produce_unanswered", node = %self.route.node, reason);
             self.shared.client.metadata().request_refresh();
             response::Answers::default()
         });
-        for (partition, serial) in answered.batches {
+        for (partition, serial) in batches {
             // No answer proves nothing: the batch may be written (pitfalls 6 and 8).
             let answer = answers.remove(&(partition.topic.to_string(), partition.index));
             let verdict = answer.map_or(Verdict::Retriable, |answer| {

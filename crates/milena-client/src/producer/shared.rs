@@ -26,7 +26,7 @@ use super::window::SendWindow;
 use crate::backoff::Backoff;
 use crate::buffer_pool::BufferPool;
 use crate::client::Client;
-use crate::clock::CoarseClock;
+use crate::clock::{CoarseClock, system_now_ms};
 use crate::metadata::TopicMetadata;
 use crate::transaction::Gate;
 use crate::{NodeId, TopicPartition};
@@ -52,7 +52,7 @@ pub(super) struct Shared {
     topics: RwLock<HashMap<Arc<str>, Arc<Topic>>>,
     routes: Mutex<HashMap<NodeId, Arc<Route>>>,
     pub(super) callbacks: Arc<Callbacks>,
-    runtime: Handle,
+    pub(super) runtime: Handle,
     closed: AtomicBool,
     /// Nothing is buffered and the keeper sleeps until something is.
     pub(super) resting: AtomicBool,
@@ -196,9 +196,13 @@ impl Shared {
         let urgent = urgency == Urgency::Awaited;
         let partition = topic.partition_of(record, &self.config.partitioning)?;
         let mut appended = Appended::NOTHING;
+        let now_ms = || match urgency {
+            Urgency::Linger => self.clock.now_ms(),
+            Urgency::Awaited => system_now_ms(),
+        };
         let delivery = partition.append(
             record,
-            record.timestamp.unwrap_or_else(|| self.clock.now_ms()),
+            record.timestamp.unwrap_or_else(now_ms),
             &self.buffers,
             reserved,
             urgent,
@@ -259,7 +263,14 @@ impl Shared {
         let Some(route) = self.route_of(partition) else {
             return;
         };
-        if appended.has(Appended::FILLED) || urgent {
+        if urgent {
+            // Whoever looks at the batch and leaves it gives it a timer.
+            if route.push_only_ready(partition) {
+                Sender::new(self.clone(), route).send_now();
+            }
+            return;
+        }
+        if appended.has(Appended::FILLED) {
             route.push_ready(partition);
         }
         if appended.has(Appended::OPENED) {

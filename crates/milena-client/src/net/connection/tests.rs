@@ -23,6 +23,19 @@ fn send(connection: &Connection, body: &'static [u8], timeout: Duration) -> Resp
     connection.request(ApiKey::Metadata, 8, vec![Bytes::from_static(body)], timeout)
 }
 
+/// Sends a request that gets no answer; resolves when it is written.
+fn send_unanswered(
+    connection: &Connection,
+    body: impl Into<Bytes>,
+    timeout: Duration,
+) -> oneshot::Receiver<Result<Bytes, Error>> {
+    let (told, written) = oneshot::channel();
+    let body = vec![body.into()];
+    let answer = move |answer| told.send(answer).expect("the test waits");
+    connection.request_then(ApiKey::Produce, 3, body, Reply::None, timeout, answer);
+    written
+}
+
 #[tokio::test]
 async fn requests_go_out_in_call_order_and_answers_come_back() {
     let (connection, mut server) = connect(config()).await;
@@ -59,9 +72,9 @@ async fn pieces_of_a_body_arrive_as_one() {
 #[tokio::test]
 async fn requests_without_answer_do_not_disturb_the_others() {
     let (connection, mut server) = connect(config()).await;
-    let body = vec![Bytes::from_static(b"fire and forget")];
-    let written = connection.send_no_response(ApiKey::Produce, 3, body, PATIENCE);
-    assert_eq!(written.await.expect("the connection is open").len(), 0);
+    let written = send_unanswered(&connection, &b"fire and forget"[..], PATIENCE);
+    let written = written.await.expect("it is told");
+    assert_eq!(written.expect("the connection is open").len(), 0);
     let response = send(&connection, b"asked", PATIENCE);
     assert_eq!(
         server.receive().await.expect("a request").body,
@@ -129,10 +142,10 @@ async fn pitfall_23_a_broker_that_does_not_read_does_not_wedge_the_writer() {
 #[tokio::test]
 async fn pitfall_23_requests_without_answer_do_not_pile_up_behind_a_broker_that_does_not_read() {
     let (connection, _server) = connect(config()).await;
-    let body = vec![Bytes::from(vec![0; 64 * 1024 * 1024])];
     let timeout = Duration::from_millis(100);
-    let written = connection.send_no_response(ApiKey::Produce, 3, body, timeout);
-    let error = written.await.expect_err("nobody reads");
+    let written = send_unanswered(&connection, vec![0; 64 * 1024 * 1024], timeout);
+    let written = written.await.expect("it is told");
+    let error = written.expect_err("nobody reads");
     assert!(matches!(error, Error::Timeout { .. }), "{error}");
     assert!(connection.is_closed());
 }
@@ -213,4 +226,31 @@ async fn more_requests_than_allowed_are_refused_at_once() {
         .expect_err("it is full");
     assert!(matches!(error, Error::Overloaded { .. }), "{error}");
     drop(responses);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn whoever_queues_at_the_same_time_has_its_request_written() {
+    const TASKS: u8 = 8;
+    const REQUESTS: usize = 100;
+    let (connection, mut server) = connect(config()).await;
+    let ask = |number: u8| {
+        let connection = connection.clone();
+        tokio::spawn(async move {
+            for _ in 0..REQUESTS {
+                let body = vec![Bytes::copy_from_slice(&[number; 1000])];
+                let response = connection.request(ApiKey::Metadata, 8, body, PATIENCE);
+                assert_eq!(response.await.expect("an answer"), [number].as_slice());
+            }
+        })
+    };
+    let tasks: Vec<_> = (0..TASKS).map(ask).collect();
+    for _ in 0..usize::from(TASKS) * REQUESTS {
+        let request = server.receive().await.expect("a request");
+        assert_eq!(request.body.len(), 1000);
+        let number = request.body.slice(..1);
+        server.respond(request.header.correlation_id, &number).await;
+    }
+    for task in tasks {
+        task.await.expect("all were answered");
+    }
 }

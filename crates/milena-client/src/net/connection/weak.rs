@@ -4,6 +4,7 @@ use std::sync::{Arc, Weak};
 
 use super::{Closer, Connection, Link};
 use crate::error::Error;
+use crate::net::writer;
 
 /// A connection that may end meanwhile.
 pub(in crate::net) struct WeakConnection {
@@ -56,7 +57,7 @@ impl WeakConnection {
     /// Lets those go that were kept back.
     pub(in crate::net) fn release(&self) {
         self.link.lock().pipeline.release();
-        self.link.writer_wake.notify_one();
+        writer::write_now(&self.link);
     }
 
     /// Fails all requests with `error` and ends the connection.

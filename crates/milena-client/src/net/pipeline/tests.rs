@@ -44,7 +44,8 @@ impl Fixture {
             waiter,
             timeout: Duration::from_millis(timeout_ms),
         };
-        self.pipeline.enqueue(request, self.now)
+        let queued = self.pipeline.enqueue(request, self.now);
+        queued.map_err(|(refusal, _waiter)| refusal)
     }
 
     fn write_all(&mut self) -> usize {
