@@ -245,7 +245,8 @@ impl ConsumerConfig {
     }
 
     /// `fetch.max.bytes`: how much one response may hold; a single larger batch
-    /// comes nevertheless. Default 50 MiB.
+    /// comes nevertheless. A broker is asked for 2 MiB at first, and for more only
+    /// while its responses take long and are waited for. Default 50 MiB.
     pub fn fetch_bytes_max(mut self, bytes: usize) -> Self {
         self.fetch_bytes_max = bytes;
         self

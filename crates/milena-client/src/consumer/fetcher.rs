@@ -15,6 +15,7 @@ use super::fetch::{
     self, Asked, FETCH_VERSION_MAX, FETCH_VERSION_MIN, FETCH_VERSION_WITH_SESSIONS,
     FETCH_VERSION_WITH_TOPIC_IDS, FetchSettings,
 };
+use super::fetch_size::{FetchReport, FetchSize};
 use super::session::{FetchParams, FetchSession, SessionOutcome};
 use super::shared::Shared;
 use crate::backoff::Backoff;
@@ -27,6 +28,7 @@ pub(super) struct Fetcher {
     shared: Arc<Shared>,
     node: NodeId,
     session: FetchSession,
+    size: FetchSize,
     backoff: Backoff,
     /// How many brokers share the room for responses.
     brokers_count: usize,
@@ -42,9 +44,11 @@ impl Fetcher {
     pub(super) fn new(shared: Arc<Shared>, node: NodeId) -> Self {
         let config = shared.client.config();
         let backoff = Backoff::new(config.retry_backoff, config.retry_backoff_max);
+        let size = FetchSize::new(shared.config.fetch_bytes_max);
         Self {
             shared,
             node,
+            size,
             session: FetchSession::new(),
             backoff,
             brokers_count: 1,
@@ -150,11 +154,18 @@ impl Fetcher {
         }
         let config = &self.shared.config;
         let share = config.prefetch_bytes_max / 2 / self.brokers_count;
-        let settings = FetchSettings::new(config, config.fetch_bytes_max.min(share.max(1)));
+        let settings = FetchSettings::new(config, self.size.ask(share.max(1)));
         let plan = self.session.plan(wanted.params);
         let request = fetch::request(&plan, &settings, version);
         let timeout = settings.wait_max + self.shared.client.config().request_timeout;
+        let asked_at = Instant::now();
         let response = connection.call_at(&request, version, timeout).await?;
+        self.size.on_answer(FetchReport {
+            bytes_asked: settings.bytes_max,
+            bytes_received: records_bytes(&response),
+            took: asked_at.elapsed(),
+            is_awaited: self.shared.partitions().queued_bytes() == 0,
+        });
         self.take_in(response, &wanted.asked, &topic_names)
     }
 
@@ -209,6 +220,15 @@ impl Fetcher {
         self.shared.client.metadata().request_refresh();
         tokio::time::sleep(self.backoff.next_delay()).await;
     }
+}
+
+fn records_bytes(response: &FetchResponse) -> usize {
+    let partitions = response
+        .responses
+        .iter()
+        .flat_map(|topic| &topic.partitions);
+    let records = partitions.filter_map(|partition| partition.records.as_ref());
+    records.map(bytes::Bytes::len).sum()
 }
 
 /// Sleeps until `at`, or for ever.

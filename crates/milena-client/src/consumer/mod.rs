@@ -8,6 +8,7 @@ mod aborted;
 mod commit;
 mod config;
 mod fetch;
+mod fetch_size;
 mod fetched;
 mod fetcher;
 mod health;
