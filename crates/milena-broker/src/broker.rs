@@ -115,8 +115,7 @@ impl Broker {
         self.node.faults.clone()
     }
 
-    /// What it serves, for tests of its parts.
-    #[cfg(test)]
+    /// What it serves.
     pub(crate) fn node(&self) -> &Arc<Node> {
         &self.node
     }

@@ -55,6 +55,24 @@ pub enum BrokerError {
         /// The operating system's answer.
         source: io::Error,
     },
+    /// There is no such partition on this broker.
+    #[error("there is no partition {partition} of topic '{topic}' on this broker")]
+    UnknownPartition {
+        /// The topic's name as it was given.
+        topic: String,
+        /// The partition's index as it was given.
+        partition: i32,
+    },
+    /// A leader could not be elected.
+    #[error("no leader elected for {topic}-{partition}: {reason}")]
+    Election {
+        /// The topic's name.
+        topic: String,
+        /// The partition's index.
+        partition: i32,
+        /// What stood against it.
+        reason: String,
+    },
     /// Another broker process uses the data directory.
     #[error(
         "the data directory {path} is in use by another broker; stop it or choose another --data"

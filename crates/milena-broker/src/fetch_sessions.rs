@@ -42,6 +42,8 @@ pub(crate) struct Wanted {
     pub(crate) offset: i64,
     pub(crate) bytes_max: i32,
     pub(crate) leader_epoch: i32,
+    /// Of the last record that the client has.
+    pub(crate) last_fetched_epoch: i32,
 }
 
 /// The part of a fetch request that is about its session.
@@ -94,6 +96,7 @@ struct SessionPartition {
     offset: i64,
     bytes_max: i32,
     leader_epoch: i32,
+    last_fetched_epoch: i32,
     /// What the client was told; `None` if nothing it could rely on.
     told: Option<(i64, i64, i64)>,
 }
@@ -225,6 +228,7 @@ impl Session {
                 offset: wanted.offset,
                 bytes_max: wanted.bytes_max,
                 leader_epoch: wanted.leader_epoch,
+                last_fetched_epoch: wanted.last_fetched_epoch,
                 told,
             };
             self.partitions.insert(wanted.key.clone(), partition);
@@ -238,6 +242,7 @@ impl Session {
             offset: partition.offset,
             bytes_max: partition.bytes_max,
             leader_epoch: partition.leader_epoch,
+            last_fetched_epoch: partition.last_fetched_epoch,
         };
         let Some(last) = &self.served_last else {
             return self.partitions.iter().map(to_wanted).collect();

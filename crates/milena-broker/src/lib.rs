@@ -28,6 +28,7 @@ mod faults;
 mod fetch_sessions;
 mod handlers;
 mod housekeeping;
+mod leadership;
 mod limits;
 mod log;
 mod node;

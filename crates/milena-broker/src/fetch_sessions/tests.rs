@@ -13,6 +13,7 @@ fn wanted(partition: i32, offset: i64) -> Wanted {
         offset,
         bytes_max: 100,
         leader_epoch: -1,
+        last_fetched_epoch: -1,
     }
 }
 

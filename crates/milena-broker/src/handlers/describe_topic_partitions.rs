@@ -62,7 +62,7 @@ fn page(node: &Node, topic: &Topic, from: i32, until: i32) -> DescribeTopicParti
         DescribeTopicPartitionsResponsePartition::default()
             .with_partition_index(partition.index)
             .with_leader_id(node.config.node_id.into())
-            .with_leader_epoch(partition.leader_epoch)
+            .with_leader_epoch(partition.leader_epoch())
             .with_replica_nodes(here.clone())
             .with_isr_nodes(here.clone())
             .with_eligible_leader_replicas(Some(Vec::new()))

@@ -8,7 +8,7 @@ use milena_wire::rpc::messages::list_offsets_response::{
 use milena_wire::rpc::messages::{ListOffsetsRequest, ListOffsetsResponse};
 
 use crate::authorizer::acl::operation;
-use crate::handlers::check_leader_epoch;
+use crate::handlers::code_of;
 use crate::log::view::Isolation;
 use crate::log::{LogError, TimestampedOffset};
 use crate::node::Node;
@@ -74,17 +74,12 @@ fn look_up(
     let partition = topic
         .and_then(|topic| topic.partition(asked.partition_index))
         .ok_or(ErrorCode::UnknownTopicOrPartition)?;
-    check_leader_epoch(&partition, asked.current_leader_epoch)?;
-    let found = offset_for(&partition, asked.timestamp, isolation).map_err(|error| {
-        tracing::error!(
-            event = "list_offsets_failed",
-            topic = %partition.topic,
-            partition = partition.index,
-            error = %error,
-        );
-        ErrorCode::KafkaStorageError
-    })?;
-    Ok((found, partition.leader_epoch))
+    let failed = |error| code_of(&partition, &error);
+    let believed = asked.current_leader_epoch;
+    partition.log.check_leader_epoch(believed).map_err(failed)?;
+    let found = offset_for(&partition, asked.timestamp, isolation).map_err(failed)?;
+    let epoch = partition.log.epoch_at(found.offset).unwrap_or(-1);
+    Ok((found, epoch))
 }
 
 fn offset_for(

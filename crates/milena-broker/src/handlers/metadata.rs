@@ -123,7 +123,7 @@ fn describe(node: &Node, topic: &Topic) -> MetadataResponseTopic {
         MetadataResponsePartition::default()
             .with_partition_index(partition.index)
             .with_leader_id(node.config.node_id.into())
-            .with_leader_epoch(partition.leader_epoch)
+            .with_leader_epoch(partition.leader_epoch())
             .with_replica_nodes(this_node.clone())
             .with_isr_nodes(this_node.clone())
     });

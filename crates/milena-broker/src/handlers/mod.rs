@@ -61,15 +61,29 @@ use milena_wire::error_code::ErrorCode;
 use milena_wire::rpc::StrBytes;
 
 use crate::limits::GROUP_ID_LENGTH_MAX;
+use crate::log::LogError;
 use crate::topics::Partition;
 
-/// Compares the leader epoch a client believes in with ours (KIP-320); −1 asks nothing.
-pub(crate) fn check_leader_epoch(partition: &Partition, believed: i32) -> Result<(), ErrorCode> {
-    match believed {
-        -1 => Ok(()),
-        epoch if epoch < partition.leader_epoch => Err(ErrorCode::FencedLeaderEpoch),
-        epoch if epoch > partition.leader_epoch => Err(ErrorCode::UnknownLeaderEpoch),
-        _ => Ok(()),
+/// What a client is told of a log that cannot be read the way it asked for.
+fn code_of(partition: &Partition, error: &LogError) -> ErrorCode {
+    match error {
+        // As Apache Kafka answers about an epoch that it does not know.
+        LogError::OffsetOutOfRange { .. } | LogError::UnknownEpoch { .. } => {
+            ErrorCode::OffsetOutOfRange
+        }
+        LogError::OtherEpoch { believed, current } if believed < current => {
+            ErrorCode::FencedLeaderEpoch
+        }
+        LogError::OtherEpoch { .. } => ErrorCode::UnknownLeaderEpoch,
+        error => {
+            tracing::error!(
+                event = "read_failed",
+                topic = %partition.topic,
+                partition = partition.index,
+                error = %error,
+            );
+            ErrorCode::KafkaStorageError
+        }
     }
 }
 

@@ -7,20 +7,34 @@ use milena_wire::rpc::messages::offset_for_leader_epoch_response::{
 };
 use milena_wire::rpc::messages::{OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse};
 
-use crate::handlers::check_leader_epoch;
+use crate::authorizer::acl::operation;
+use crate::handlers::code_of;
+use crate::log::epochs::EpochEnd;
 use crate::node::Node;
+use crate::server::RequestContext;
 use crate::topics::Topic;
+
+/// Stands for "no such epoch" and "no such offset".
+const UNKNOWN: EpochEnd = EpochEnd {
+    epoch: -1,
+    offset: -1,
+};
 
 pub(crate) fn handle(
     node: &Node,
+    context: &RequestContext,
     request: OffsetForLeaderEpochRequest,
 ) -> OffsetForLeaderEpochResponse {
     let topics = request.topics.into_iter().map(|asked| {
         let topic = node.topics.by_name(&asked.topic);
+        let authorizer = &node.authorizer;
+        let allowed = authorizer.check_topic(context, operation::DESCRIBE, &asked.topic);
         let partitions = asked.partitions.iter().map(|partition| {
             let response = EpochEndOffset::default().with_partition(partition.partition);
-            match end_of(topic.as_deref(), partition) {
-                Ok((epoch, end)) => response.with_leader_epoch(epoch).with_end_offset(end),
+            match allowed.and_then(|()| end_of(topic.as_deref(), partition)) {
+                Ok(end) => response
+                    .with_leader_epoch(end.epoch)
+                    .with_end_offset(end.offset),
                 Err(code) => response.with_error_code(code.code()),
             }
         });
@@ -32,17 +46,15 @@ pub(crate) fn handle(
     OffsetForLeaderEpochResponse::default().with_topics(topics.collect())
 }
 
-/// There has been one epoch only: it ends where the log does.
-fn end_of(
-    topic: Option<&Topic>,
-    asked: &OffsetForLeaderPartition,
-) -> Result<(i32, i64), ErrorCode> {
+fn end_of(topic: Option<&Topic>, asked: &OffsetForLeaderPartition) -> Result<EpochEnd, ErrorCode> {
     let partition = topic
         .and_then(|topic| topic.partition(asked.partition))
         .ok_or(ErrorCode::UnknownTopicOrPartition)?;
-    check_leader_epoch(&partition, asked.current_leader_epoch)?;
-    if asked.leader_epoch != partition.leader_epoch {
-        return Ok((-1, -1));
+    let end = partition
+        .log
+        .epoch_end(asked.current_leader_epoch, asked.leader_epoch);
+    match end {
+        Ok(end) => Ok(end.unwrap_or(UNKNOWN)),
+        Err(error) => Err(code_of(&partition, &error)),
     }
-    Ok((partition.leader_epoch, partition.log.offsets().end))
 }

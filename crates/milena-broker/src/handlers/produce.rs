@@ -199,7 +199,6 @@ impl<'a> Appends<'a> {
                 .map_err(|error| Refusal::new(ErrorCode::CorruptMessage, error.to_string()))?;
         }
         let stamp = Stamp {
-            leader_epoch: partition.leader_epoch,
             timestamp_type: config.timestamp_type,
             now_ms: self.now_ms,
         };

@@ -54,7 +54,6 @@ fn write(node: &Node, asked: &WritableTxnMarker, topic: &str, index: i32) -> Res
         .and_then(|topic| topic.partition(index))
         .ok_or(ErrorCode::UnknownTopicOrPartition)?;
     let stamp = Stamp {
-        leader_epoch: partition.leader_epoch,
         timestamp_type: TimestampType::CreateTime,
         now_ms: clock::wall_ms(),
     };

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::epochs::EpochStart;
 use super::producers::{AppendedBatch, Producer, Producers};
 use super::transactions::{AbortedTransaction, PartitionTransactions};
 use crate::storage::codec::{self, FileContent, Reader, Writer};
@@ -21,6 +22,7 @@ pub(crate) struct Checkpoint {
     /// The offset of the next record there.
     pub(crate) next_offset: i64,
     pub(crate) producers: Producers,
+    pub(crate) epochs: Vec<EpochStart>,
 }
 
 fn path_in(directory: &Path) -> PathBuf {
@@ -48,7 +50,20 @@ impl Checkpoint {
             }
         }
         encode_transactions(&mut writer, &self.producers.transactions);
+        writer.put_count(self.epochs.len());
+        for start in &self.epochs {
+            writer.put_i32(start.epoch);
+            writer.put_i64(start.offset);
+        }
         codec::write_file(&path_in(directory), &writer.into_bytes())
+    }
+
+    /// Forgets the last checkpoint, so that everything is checked anew.
+    pub(crate) fn remove(directory: &Path) -> io::Result<()> {
+        match std::fs::remove_file(path_in(directory)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => codec::sync_directory(directory),
+        }
     }
 
     /// The last checkpoint; without one, or with a damaged one, everything is checked anew.
@@ -72,6 +87,7 @@ fn decode(payload: &[u8]) -> Option<Checkpoint> {
         position: reader.take_u64()?,
         next_offset: reader.take_i64()?,
         producers: Producers::default(),
+        epochs: Vec::new(),
     };
     for _ in 0..reader.take_count()? {
         let id = reader.take_i64()?;
@@ -96,7 +112,22 @@ fn decode(payload: &[u8]) -> Option<Checkpoint> {
         checkpoint.producers.restore(id, producer);
     }
     checkpoint.producers.transactions = decode_transactions(&mut reader)?;
+    // Checkpoints of earlier versions end here.
+    if !reader.is_empty() {
+        checkpoint.epochs = decode_epochs(&mut reader)?;
+    }
     reader.is_empty().then_some(checkpoint)
+}
+
+fn decode_epochs(reader: &mut Reader<'_>) -> Option<Vec<EpochStart>> {
+    let mut epochs = Vec::new();
+    for _ in 0..reader.take_count()? {
+        epochs.push(EpochStart {
+            epoch: reader.take_i32()?,
+            offset: reader.take_i64()?,
+        });
+    }
+    Some(epochs)
 }
 
 fn encode_transactions(writer: &mut Writer, transactions: &PartitionTransactions) {

@@ -12,6 +12,7 @@ use milena_wire::batch::BatchHeader;
 
 use super::checkpoint::Checkpoint;
 use super::compact::{self, Cleaned, Content, Part, PartSize, Progress};
+use super::epochs::LeaderEpochs;
 use super::producers::Producers;
 use super::segment::Segment;
 use super::{
@@ -163,9 +164,25 @@ impl DirectoryLog {
     }
 
     fn remove_first(&mut self) -> io::Result<()> {
-        let segment = self.segments.remove(0);
-        std::fs::remove_file(&segment.path)?;
-        let _ = std::fs::remove_file(segment.index_path());
+        self.segments.remove(0).delete()
+    }
+
+    /// Drops the batches with records at `offset` or behind it.
+    fn cut(&mut self, offset: i64) -> io::Result<()> {
+        // A checkpoint of what is gone must not be believed.
+        Checkpoint::remove(&self.directory)?;
+        self.next_offset = self.next_offset.min(offset);
+        while self.segments.len() > 1
+            && let Some(last) = self.segments.pop_if(|last| last.base_offset >= offset)
+        {
+            last.delete()?;
+        }
+        if let Some(last) = self.segments.last_mut() {
+            let end = last.cut(offset, self.settings.index_interval_bytes)?;
+            self.next_offset = self.next_offset.min(end);
+            self.unflushed_from = self.unflushed_from.min(last.base_offset);
+        }
+        self.progress.truncate(self.next_offset);
         Ok(())
     }
 }
@@ -251,6 +268,10 @@ impl BatchStore for DirectoryLog {
         Ok(())
     }
 
+    fn truncate(&mut self, offset: i64) -> Result<(), LogError> {
+        self.cut(offset).map_err(failed("truncate"))
+    }
+
     fn sealed(&self) -> Vec<Part> {
         let next = self.segments.iter().skip(1);
         let sealed = self.segments.iter().zip(next);
@@ -298,7 +319,12 @@ impl BatchStore for DirectoryLog {
         self.segments.iter().map(|segment| segment.bytes).sum()
     }
 
-    fn begin_flush(&mut self, depth: FlushDepth, producers: &Producers) -> Option<Flush> {
+    fn begin_flush(
+        &mut self,
+        depth: FlushDepth,
+        producers: &Producers,
+        epochs: &LeaderEpochs,
+    ) -> Option<Flush> {
         let with_checkpoint = depth == FlushDepth::Checkpoint;
         let from = self.unflushed_from;
         let mut files = Vec::new();
@@ -322,6 +348,7 @@ impl BatchStore for DirectoryLog {
                 position: active.bytes,
                 next_offset: self.next_offset,
                 producers: producers.clone(),
+                epochs: epochs.starts().to_vec(),
             }),
         })
     }

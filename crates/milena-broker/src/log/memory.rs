@@ -8,6 +8,7 @@ use bytes::Bytes;
 use milena_wire::batch::{BatchHeader, RawBatch};
 
 use super::compact::{Cleaned, Content, Part, PartSize, Progress};
+use super::epochs::LeaderEpochs;
 use super::producers::Producers;
 use super::{
     BatchStore, Flush, FlushDepth, LogError, PATCHED_BYTES, Piece, ReadLimit, SegmentSettings,
@@ -64,6 +65,11 @@ impl StoredBatch {
             head: self.head,
             body: self.body.clone(),
         }
+    }
+
+    fn base_offset(&self) -> i64 {
+        let offset = self.head.first_chunk();
+        offset.map_or(0, |bytes| i64::from_be_bytes(*bytes))
     }
 
     /// The whole batch in one buffer; for looking inside, which is rare.
@@ -212,6 +218,24 @@ impl BatchStore for MemoryLog {
         Ok(())
     }
 
+    fn truncate(&mut self, offset: i64) -> Result<(), LogError> {
+        self.next_offset = self.next_offset.min(offset);
+        while let Some(last) = self.batches.back()
+            && last.last_offset >= offset
+        {
+            self.bytes -= last.len() as u64;
+            self.next_offset = self.next_offset.min(last.base_offset());
+            self.batches.pop_back();
+        }
+        // The next batch begins a part of its own.
+        self.active = Active {
+            base_offset: self.active.base_offset.min(self.next_offset),
+            ..Active::default()
+        };
+        self.progress.truncate(self.next_offset);
+        Ok(())
+    }
+
     fn sealed(&self) -> Vec<Part> {
         let sealed = self.batches.iter();
         let sealed = sealed.take_while(|batch| batch.last_offset < self.active.base_offset);
@@ -264,7 +288,7 @@ impl BatchStore for MemoryLog {
         self.bytes
     }
 
-    fn begin_flush(&mut self, _: FlushDepth, _: &Producers) -> Option<Flush> {
+    fn begin_flush(&mut self, _: FlushDepth, _: &Producers, _: &LeaderEpochs) -> Option<Flush> {
         None
     }
 

@@ -6,12 +6,14 @@
 mod checkpoint;
 pub(crate) mod compact;
 mod directory;
+pub(crate) mod epochs;
 mod index;
 pub(crate) mod marker;
 pub(crate) mod memory;
 pub(crate) mod partition;
 pub(crate) mod producers;
 pub(crate) mod recovery;
+mod replay;
 pub(crate) mod rewrite;
 mod segment;
 mod start;
@@ -27,6 +29,7 @@ use bytes::Bytes;
 use milena_wire::batch::BatchHeader;
 
 use compact::{Cleaned, Part, Progress};
+use epochs::LeaderEpochs;
 use producers::Producers;
 
 pub(crate) use directory::{Flush, SegmentSettings};
@@ -78,6 +81,10 @@ pub(crate) struct TimestampedOffset {
 pub(crate) enum LogError {
     #[error("offset {offset} is not within {start}..={end}")]
     OffsetOutOfRange { offset: i64, start: i64, end: i64 },
+    #[error("the leader epoch is {current}, not {believed}")]
+    OtherEpoch { believed: i32, current: i32 },
+    #[error("no leader of epoch {epoch} or later is known")]
+    UnknownEpoch { epoch: i32 },
     #[error("{action}: {source}")]
     Storage {
         action: &'static str,
@@ -141,6 +148,8 @@ pub(crate) trait BatchStore: Send {
     fn retain(&mut self, before_ms: Option<i64>, bytes_max: Option<u64>) -> Result<bool, LogError>;
     /// Has the log start at `offset`, which lies within it.
     fn delete_before(&mut self, offset: i64) -> Result<(), LogError>;
+    /// Drops every batch with records at `offset` or behind it; the log ends with the one in front.
+    fn truncate(&mut self, offset: i64) -> Result<(), LogError>;
     /// What no longer grows, oldest first, as it is now.
     fn sealed(&self) -> Vec<Part>;
     /// Up to where the log was compacted.
@@ -153,7 +162,12 @@ pub(crate) trait BatchStore: Send {
     fn bytes(&self) -> u64;
     /// Collects what has to be written to disk so that everything appended so far
     /// survives a loss of power; `None` where nothing ever does.
-    fn begin_flush(&mut self, depth: FlushDepth, producers: &Producers) -> Option<Flush>;
+    fn begin_flush(
+        &mut self,
+        depth: FlushDepth,
+        producers: &Producers,
+        epochs: &LeaderEpochs,
+    ) -> Option<Flush>;
     /// Says that it has been written.
     fn end_flush(&mut self, flush: &Flush);
 }

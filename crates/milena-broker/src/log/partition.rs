@@ -10,14 +10,15 @@ use milena_wire::batch::{self, RawBatch, TimestampType};
 use milena_wire::error_code::ErrorCode;
 use tokio::sync::Notify;
 
+use super::epochs::{EpochEnd, LeaderEpochs};
 use super::marker::{self, Marker};
 use super::producers::{Producer, Producers, Sequenced, Verdict};
 use super::transactions::AbortedTransaction;
 use super::validate::Refusal;
-use super::view::{ActiveProducer, Isolation, Offsets};
+use super::view::{ActiveProducer, Isolation, Offsets, ReadFrom};
 use super::{
     BatchStore, FlushDepth, LogError, Piece, ReadLimit, SegmentSettings, StampedBatch,
-    TimestampedOffset,
+    TimestampedOffset, replay,
 };
 
 /// The log of one partition, shared by all connections.
@@ -30,6 +31,7 @@ pub(crate) struct PartitionLog {
 pub(super) struct State {
     pub(super) store: Box<dyn BatchStore>,
     pub(super) producers: Producers,
+    epochs: LeaderEpochs,
     waiters: Vec<Weak<Notify>>,
     /// What is before it is on disk.
     flushed_offset: i64,
@@ -61,25 +63,40 @@ pub(crate) struct Fetched {
     pub(crate) start_offset: i64,
     /// Transactions to be left out, for who reads what is committed.
     pub(crate) aborted: Option<Vec<AbortedTransaction>>,
+    /// The last record that the reader has is not in this log; it goes on behind this at most.
+    pub(crate) diverging: Option<EpochEnd>,
 }
 
 /// How appended batches are stamped.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Stamp {
-    pub(crate) leader_epoch: i32,
     pub(crate) timestamp_type: TimestampType,
     /// Wall clock, milliseconds.
     pub(crate) now_ms: i64,
 }
 
 impl PartitionLog {
-    pub(crate) fn new(store: Box<dyn BatchStore>, producers: Producers) -> Self {
+    /// A log that is opened. Its leader is another than the one who wrote what is there.
+    pub(crate) fn new(
+        store: Box<dyn BatchStore>,
+        producers: Producers,
+        mut epochs: LeaderEpochs,
+    ) -> Self {
         let flushed_offset = store.next_offset();
+        epochs.truncate(flushed_offset);
+        if flushed_offset > 0 {
+            // Until checkpoints told of epochs there was only one.
+            epochs.note(0, store.start_offset());
+            epochs.begin(epochs.current() + 1, flushed_offset);
+        } else {
+            epochs.begin(0, 0);
+        }
         let state = State {
             // A log that was just opened has no checkpoint at its end yet.
             checkpoint_offset: store.start_offset(),
             store,
             producers,
+            epochs,
             waiters: Vec::new(),
             flushed_offset,
         };
@@ -153,16 +170,28 @@ impl PartitionLog {
         Ok(appended)
     }
 
-    /// Reads whole batches from `offset` on.
+    /// Reads whole batches from there on.
     pub(crate) fn read(
         &self,
-        offset: i64,
+        from: ReadFrom,
         mut limit: ReadLimit,
         isolation: Isolation,
     ) -> Result<Fetched, LogError> {
         let state = self.lock();
+        state.check_epoch(from.leader_epoch)?;
         let offsets = state.offsets();
         let Offsets { start, end, .. } = offsets;
+        let diverging = state.diverging(from)?;
+        if diverging.is_some() {
+            return Ok(Fetched {
+                high_watermark: end,
+                last_stable_offset: offsets.last_stable,
+                start_offset: start,
+                diverging,
+                ..Fetched::default()
+            });
+        }
+        let offset = from.offset;
         if offset < start || offset > end {
             return Err(LogError::OffsetOutOfRange { offset, start, end });
         }
@@ -183,7 +212,61 @@ impl PartitionLog {
             last_stable_offset: offsets.last_stable,
             start_offset: start,
             aborted,
+            diverging,
         })
+    }
+
+    /// The epoch of the leader.
+    pub(crate) fn leader_epoch(&self) -> i32 {
+        self.lock().epochs.current()
+    }
+
+    /// Compares the leader epoch that a client believes in with ours; −1 asks nothing.
+    pub(crate) fn check_leader_epoch(&self, believed: i32) -> Result<(), LogError> {
+        self.lock().check_epoch(believed)
+    }
+
+    /// Where the records of `epoch` end, for someone who believes in the leader epoch `believed`.
+    /// `None` of an epoch that is not known yet.
+    pub(crate) fn epoch_end(
+        &self,
+        believed: i32,
+        epoch: i32,
+    ) -> Result<Option<EpochEnd>, LogError> {
+        let state = self.lock();
+        state.check_epoch(believed)?;
+        Ok(state.epochs.end_of(epoch, state.store.next_offset()))
+    }
+
+    /// The epoch of the leader who wrote the record at `offset`.
+    pub(crate) fn epoch_at(&self, offset: i64) -> Option<i32> {
+        self.lock().epochs.epoch_at(offset)
+    }
+
+    /// A leader takes over that has all of the log; gives its epoch.
+    pub(crate) fn begin_epoch(&self) -> i32 {
+        let mut state = self.lock();
+        let epoch = state.begin_epoch();
+        state.wake();
+        epoch
+    }
+
+    /// A leader takes over that lacks what is at `offset` or behind it; gives its epoch.
+    pub(crate) fn begin_epoch_without(&self, offset: i64, now_ms: i64) -> Result<i32, LogError> {
+        let mut state = self.lock();
+        let Offsets { start, end, .. } = state.offsets();
+        if offset < start || offset > end {
+            return Err(LogError::OffsetOutOfRange { offset, start, end });
+        }
+        state.store.truncate(offset)?;
+        let end = state.store.next_offset();
+        state.epochs.truncate(end);
+        state.producers = replay::producers(state.store.as_ref(), now_ms)?;
+        state.flushed_offset = state.flushed_offset.min(end);
+        state.checkpoint_offset = state.checkpoint_offset.min(end);
+        let epoch = state.begin_epoch();
+        state.wake();
+        Ok(epoch)
     }
 
     /// Follows a change of the topic's configuration.
@@ -243,9 +326,13 @@ impl PartitionLog {
         let (flush, end_offset) = {
             let mut state = self.lock();
             let State {
-                store, producers, ..
+                store,
+                producers,
+                epochs,
+                ..
             } = &mut *state;
-            (store.begin_flush(depth, producers), store.next_offset())
+            let flush = store.begin_flush(depth, producers, epochs);
+            (flush, store.next_offset())
         };
         if let Some(flush) = flush {
             flush.run().map_err(|source| LogError::Storage {
@@ -303,6 +390,7 @@ impl PartitionLog {
         if has_moved {
             let start_offset = state.store.start_offset();
             state.producers.transactions.forget_before(start_offset);
+            state.epochs.forget_before(start_offset);
         }
         Ok(has_moved)
     }
@@ -319,6 +407,7 @@ impl PartitionLog {
         if offset > start {
             state.store.delete_before(offset)?;
             state.producers.transactions.forget_before(offset);
+            state.epochs.forget_before(offset);
             state.wake();
         }
         Ok(state.store.start_offset())
@@ -352,6 +441,32 @@ impl State {
         }
     }
 
+    /// Compares the leader epoch that a reader believes in with ours; −1 asks nothing.
+    fn check_epoch(&self, believed: i32) -> Result<(), LogError> {
+        let current = self.epochs.current();
+        if believed != -1 && believed != current {
+            return Err(LogError::OtherEpoch { believed, current });
+        }
+        Ok(())
+    }
+
+    /// Where the log parts from what a reader has, if it does.
+    fn diverging(&self, from: ReadFrom) -> Result<Option<EpochEnd>, LogError> {
+        let epoch = from.last_fetched_epoch;
+        if epoch == -1 {
+            return Ok(None);
+        }
+        let end = self.epochs.end_of(epoch, self.store.next_offset());
+        let end = end.ok_or(LogError::UnknownEpoch { epoch })?;
+        Ok((end.epoch < epoch || end.offset < from.offset).then_some(end))
+    }
+
+    fn begin_epoch(&mut self) -> i32 {
+        let epoch = self.epochs.current() + 1;
+        self.epochs.begin(epoch, self.store.next_offset());
+        epoch
+    }
+
     /// In the middle of a transaction a producer writes nothing else.
     fn check_transaction(&self, batch: Option<Sequenced>) -> Result<(), Refusal> {
         let Some(batch) = batch.filter(|batch| !batch.is_transactional) else {
@@ -378,7 +493,7 @@ impl State {
             (header, bytes) = with_append_time(&bytes, stamp.now_ms)?;
         }
         header.base_offset = self.store.next_offset();
-        header.partition_leader_epoch = stamp.leader_epoch;
+        header.partition_leader_epoch = self.epochs.current();
         let stamped = StampedBatch { header, bytes };
         self.store.append(&stamped).map_err(|error| {
             tracing::error!(event = "append_failed", error = %error);
@@ -421,3 +536,6 @@ fn with_append_time(bytes: &Bytes, now_ms: i64) -> Result<(batch::BatchHeader, B
         .map_err(|error| Refusal::new(ErrorCode::UnknownServerError, error.to_string()))?;
     Ok((header, Bytes::from(copy)))
 }
+
+#[cfg(test)]
+mod tests;

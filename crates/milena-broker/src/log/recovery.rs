@@ -15,6 +15,7 @@ use super::BatchStore;
 use super::checkpoint::Checkpoint;
 use super::compact;
 use super::directory::{DirectoryLog, SegmentSettings};
+use super::epochs::LeaderEpochs;
 use super::marker;
 use super::producers::{Producers, Sequenced};
 use super::segment::{Segment, Trust};
@@ -25,7 +26,7 @@ pub(crate) fn open(
     directory: &Path,
     settings: SegmentSettings,
     now_ms: i64,
-) -> io::Result<(DirectoryLog, Producers)> {
+) -> io::Result<(DirectoryLog, Producers, LeaderEpochs)> {
     fs::create_dir_all(directory)?;
     let found = list_segments(directory)?;
     let checkpoint = Checkpoint::load(directory)?.filter(|checkpoint| fits(checkpoint, &found));
@@ -36,6 +37,12 @@ pub(crate) fn open(
             .as_ref()
             .map(|one| one.producers.clone())
             .unwrap_or_default(),
+        epochs: LeaderEpochs::restore(
+            checkpoint
+                .as_ref()
+                .map(|one| one.epochs.clone())
+                .unwrap_or_default(),
+        ),
         checkpoint,
         next_offset: found.first().map_or(0, |(base_offset, _)| *base_offset),
     };
@@ -70,7 +77,7 @@ pub(crate) fn open(
         start_offset = log.start_offset(),
         next_offset,
     );
-    Ok((log, recovery.producers))
+    Ok((log, recovery.producers, recovery.epochs))
 }
 
 struct Recovery {
@@ -78,6 +85,7 @@ struct Recovery {
     now_ms: i64,
     checkpoint: Option<Checkpoint>,
     producers: Producers,
+    epochs: LeaderEpochs,
     next_offset: i64,
 }
 
@@ -126,6 +134,8 @@ impl Recovery {
             |header, position, bytes| {
                 appended.push((*header, position));
                 note_producer(&mut self.producers, header, bytes, self.now_ms);
+                self.epochs
+                    .note(header.partition_leader_epoch, header.base_offset);
             },
         )?;
         for (header, position) in appended {
@@ -157,7 +167,12 @@ impl Recovery {
 }
 
 /// Takes one batch into what is known of its producer.
-fn note_producer(producers: &mut Producers, header: &BatchHeader, bytes: &[u8], now_ms: i64) {
+pub(super) fn note_producer(
+    producers: &mut Producers,
+    header: &BatchHeader,
+    bytes: &[u8],
+    now_ms: i64,
+) {
     if let Some(sequenced) = Sequenced::of(header) {
         producers.appended(sequenced, header.base_offset, now_ms);
     } else if let Some(marker) = marker::read(header, bytes, now_ms) {

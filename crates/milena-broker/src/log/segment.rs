@@ -260,6 +260,40 @@ impl Segment {
         Ok(())
     }
 
+    /// Cuts off the batches with records at `offset` or behind it; gives where it ends now.
+    pub(crate) fn cut(&mut self, offset: i64, index_interval: u64) -> io::Result<i64> {
+        let mut headers = Vec::new();
+        self.walk(
+            0,
+            self.bytes,
+            Trust::Checked,
+            None,
+            |header, position, _| {
+                headers.push((*header, position));
+            },
+        )?;
+        let kept = headers.partition_point(|(header, _)| header.last_offset() < offset);
+        if let Some((_, position)) = headers.get(kept) {
+            self.truncate(*position)?;
+            self.file.sync_data()?;
+        }
+        headers.truncate(kept);
+        self.forget_index()?;
+        self.first_timestamp = OnceLock::new();
+        for (header, position) in &headers {
+            self.note(header, *position, index_interval);
+        }
+        let last = headers.last();
+        Ok(last.map_or(self.base_offset, |(header, _)| header.next_offset()))
+    }
+
+    /// Removes its files.
+    pub(crate) fn delete(self) -> io::Result<()> {
+        std::fs::remove_file(&self.path)?;
+        let _ = std::fs::remove_file(self.index_path());
+        Ok(())
+    }
+
     /// Forgets what the index said; everything is to be walked through again.
     pub(crate) fn forget_index(&mut self) -> io::Result<()> {
         self.index = SparseIndex::default();

@@ -22,6 +22,28 @@ impl Isolation {
     }
 }
 
+/// Where a reader goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ReadFrom {
+    pub(crate) offset: i64,
+    /// The leader epoch that the reader believes in; −1 asks nothing.
+    pub(crate) leader_epoch: i32,
+    /// The epoch of the last record that the reader has; −1 asks nothing.
+    pub(crate) last_fetched_epoch: i32,
+}
+
+impl ReadFrom {
+    /// Wherever the log comes from.
+    #[cfg(test)]
+    pub(crate) fn offset(offset: i64) -> Self {
+        ReadFrom {
+            offset,
+            leader_epoch: -1,
+            last_fetched_epoch: -1,
+        }
+    }
+}
+
 /// Where a log begins and ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Offsets {

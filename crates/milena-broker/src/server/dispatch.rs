@@ -130,7 +130,7 @@ fn handle(
             h::create_partitions::handle(node, context, r)
         }),
         ApiKey::OffsetForLeaderEpoch => answer(context, body, |r| {
-            h::offset_for_leader_epoch::handle(node, r)
+            h::offset_for_leader_epoch::handle(node, context, r)
         }),
         ApiKey::AddPartitionsToTxn
         | ApiKey::AddOffsetsToTxn

@@ -121,14 +121,14 @@ impl DataDirectory {
             .join("logs")
             .join(topic.to_string())
             .join(partition.to_string());
-        let (log, producers) =
+        let (log, producers, epochs) =
             recovery::open(&path, settings, clock::wall_ms()).map_err(|source| {
                 LogError::Storage {
                     action: "open",
                     source,
                 }
             })?;
-        Ok(PartitionLog::new(Box::new(log), producers))
+        Ok(PartitionLog::new(Box::new(log), producers, epochs))
     }
 
     pub(crate) fn remove_topic(&self, topic: Uuid) {

@@ -21,6 +21,7 @@ use uuid::Uuid;
 use crate::config::BrokerConfig;
 use crate::coordinator::transaction::Transaction;
 use crate::error::BrokerError;
+use crate::log::epochs::LeaderEpochs;
 use crate::log::memory::MemoryLog;
 use crate::log::partition::PartitionLog;
 use crate::log::producers::Producers;
@@ -108,6 +109,7 @@ impl Storage {
             Storage::Memory { .. } => Ok(PartitionLog::new(
                 Box::new(MemoryLog::new(settings)),
                 Producers::default(),
+                LeaderEpochs::default(),
             )),
             Storage::Directory(directory) => directory.open_log(topic, partition, settings),
         }

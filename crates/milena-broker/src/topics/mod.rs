@@ -33,8 +33,6 @@ pub(crate) struct Partition {
     pub(crate) topic: Arc<str>,
     pub(crate) topic_id: Uuid,
     pub(crate) index: i32,
-    /// Stays 0 while there is one node and thus never an election.
-    pub(crate) leader_epoch: i32,
     pub(crate) log: Arc<PartitionLog>,
 }
 
@@ -76,6 +74,13 @@ impl Topic {
             .read()
             .unwrap_or_else(PoisonError::into_inner);
         i32::try_from(partitions.len()).unwrap_or(i32::MAX)
+    }
+}
+
+impl Partition {
+    /// Counts how often a leader has taken over.
+    pub(crate) fn leader_epoch(&self) -> i32 {
+        self.log.leader_epoch()
     }
 }
 
@@ -284,7 +289,6 @@ impl Catalog {
             topic: record.name.clone(),
             topic_id: record.id,
             index,
-            leader_epoch: 0,
             log,
         }))
     }

@@ -428,7 +428,6 @@ fn write_markers(node: &Node, transaction: &Transaction, end: TransactionEnd) ->
             continue;
         };
         let stamp = Stamp {
-            leader_epoch: partition.leader_epoch,
             timestamp_type: TimestampType::CreateTime,
             now_ms: clock::wall_ms(),
         };

@@ -54,7 +54,6 @@ fn decide(node: &Node, end: TransactionEnd) {
     };
     let batch = RawBatch::parse(sequenced(0, 1, &["value"], stamp).bytes).expect("a batch");
     let stamp = Stamp {
-        leader_epoch: 0,
         timestamp_type: TimestampType::CreateTime,
         now_ms: 1,
     };

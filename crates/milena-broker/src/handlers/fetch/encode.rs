@@ -8,15 +8,24 @@ use milena_wire::error_code::ErrorCode;
 use super::{Contribution, SESSIONS_SINCE};
 use crate::fetch_sessions::{TopicKey, Wanted};
 use crate::log::Piece;
+use crate::log::epochs::EpochEnd;
+use crate::node::Node;
 use crate::server::RequestContext;
 use crate::server::reply::{FrameWriter, ResponseFrame};
 
 const LOG_START_SINCE: i16 = 5;
 const PREFERRED_REPLICA_SINCE: i16 = 11;
 const FLEXIBLE_SINCE: i16 = 12;
+/// Where leaders can be reached is told from here on (KIP-951).
+const ENDPOINTS_SINCE: i16 = 16;
+
+const TAG_DIVERGING_EPOCH: u8 = 0;
+const TAG_CURRENT_LEADER: u8 = 1;
+const TAG_NODE_ENDPOINTS: u8 = 0;
 
 /// Builds the response to one fetch; rows of the same topic stand together.
 pub(super) fn response(
+    node: &Node,
     context: &RequestContext,
     session_id: i32,
     mut rows: Vec<(&Wanted, &Contribution)>,
@@ -40,10 +49,16 @@ pub(super) fn response(
         put_count(&mut writer.buffer, topic.len(), flexible);
         for (wanted, contribution) in topic {
             put_partition(&mut writer, version, wanted.key.partition, contribution);
+            put_partition_tags(&mut writer.buffer, node, contribution, flexible);
         }
         put_no_tags(&mut writer.buffer, flexible);
     }
-    put_no_tags(&mut writer.buffer, flexible);
+    let names_leader = |row: &(&Wanted, &Contribution)| leader_epoch(row.1).is_some();
+    if version >= ENDPOINTS_SINCE && rows.iter().any(names_leader) {
+        put_endpoints(&mut writer.buffer, node, context);
+    } else {
+        put_no_tags(&mut writer.buffer, flexible);
+    }
     writer.finish()
 }
 
@@ -56,7 +71,7 @@ fn put_partition(writer: &mut FrameWriter, version: i16, index: i32, outcome: &C
             fetched.last_stable_offset,
             fetched.start_offset,
         ),
-        Err(code) => (*code, -1, -1, -1),
+        Err(refused) => (refused.code, -1, -1, -1),
     };
     let buffer = &mut writer.buffer;
     buffer.put_i32(index);
@@ -84,7 +99,51 @@ fn put_partition(writer: &mut FrameWriter, version: i16, index: i32, outcome: &C
             }
         }
     }
-    put_no_tags(&mut writer.buffer, flexible);
+}
+
+/// Where the log parts from what the client has, and who leads if the client does not know.
+fn put_partition_tags(buffer: &mut BytesMut, node: &Node, outcome: &Contribution, flexible: bool) {
+    let diverging = outcome.as_ref().ok().and_then(|one| one.diverging);
+    if !flexible {
+        return;
+    }
+    if let Some(EpochEnd { epoch, offset }) = diverging {
+        buffer.put_slice(&[1, TAG_DIVERGING_EPOCH, 13]);
+        buffer.put_i32(epoch);
+        buffer.put_i64(offset);
+    } else if let Some(epoch) = leader_epoch(outcome) {
+        buffer.put_slice(&[1, TAG_CURRENT_LEADER, 9]);
+        buffer.put_i32(node.config.node_id);
+        buffer.put_i32(epoch);
+    }
+    // Of the tagged field; of the partition, where there is no such field.
+    put_no_tags(buffer, flexible);
+}
+
+fn leader_epoch(outcome: &Contribution) -> Option<i32> {
+    outcome.as_ref().err()?.leader_epoch
+}
+
+/// The one node there is, as the one tagged field of the response.
+fn put_endpoints(buffer: &mut BytesMut, node: &Node, context: &RequestContext) {
+    let (host, port) = node.advertised(context);
+    let mut field = BytesMut::with_capacity(32);
+    put_unsigned_varint(&mut field, 2);
+    field.put_i32(node.config.node_id);
+    put_unsigned_varint(&mut field, host.len() + 1);
+    field.put_slice(host.as_bytes());
+    field.put_i32(i32::from(port));
+    match &node.config.rack {
+        Some(rack) => {
+            put_unsigned_varint(&mut field, rack.len() + 1);
+            field.put_slice(rack.as_bytes());
+        }
+        None => put_unsigned_varint(&mut field, 0),
+    }
+    put_no_tags(&mut field, true);
+    buffer.put_slice(&[1, TAG_NODE_ENDPOINTS]);
+    put_unsigned_varint(buffer, field.len());
+    buffer.put_slice(&field);
 }
 
 /// The transactions to be left out; none at all for who reads everything.

@@ -16,10 +16,10 @@ use tokio::time::Instant;
 use crate::authorizer::acl::operation;
 use crate::clock;
 use crate::fetch_sessions::{Begun, PartitionKey, Seen, SessionRequest, TopicKey, Wanted};
-use crate::handlers::check_leader_epoch;
+use crate::handlers::code_of;
+use crate::log::ReadLimit;
 use crate::log::partition::Fetched;
-use crate::log::view::Isolation;
-use crate::log::{LogError, ReadLimit};
+use crate::log::view::{Isolation, ReadFrom};
 use crate::node::Node;
 use crate::server::RequestContext;
 use crate::server::reply::{self, Reply, ResponseFrame};
@@ -70,7 +70,14 @@ pub(crate) fn handle(node: &Arc<Node>, context: &RequestContext, request: FetchR
 
 /// What one partition contributes to the response.
 type Target = Result<Arc<Partition>, ErrorCode>;
-type Contribution = Result<Fetched, ErrorCode>;
+type Contribution = Result<Fetched, Refused>;
+
+/// Why there is nothing, and who leads where the client was wrong about it (KIP-951).
+#[derive(Debug, Clone, Copy)]
+struct Refused {
+    code: ErrorCode,
+    leader_epoch: Option<i32>,
+}
 
 /// A fetch in progress.
 struct Fetch {
@@ -115,7 +122,10 @@ impl Fetch {
             let left = self.bytes_max.saturating_sub(bytes);
             let contribution = match target {
                 Ok(partition) => self.read(partition, wanted, left, bytes == 0),
-                Err(code) => Err(*code),
+                Err(code) => Err(Refused {
+                    code: *code,
+                    leader_epoch: None,
+                }),
             };
             bytes += contribution.as_ref().map_or(0, |fetched| fetched.bytes);
             collected.push(contribution);
@@ -132,9 +142,11 @@ impl Fetch {
     ) -> Contribution {
         if self.node.topics.by_id(partition.topic_id).is_none() {
             // Deleted while this fetch was waiting.
-            return Err(ErrorCode::UnknownTopicOrPartition);
+            return Err(Refused {
+                code: ErrorCode::UnknownTopicOrPartition,
+                leader_epoch: None,
+            });
         }
-        check_leader_epoch(partition, wanted.leader_epoch)?;
         let limit = ReadLimit {
             bytes_max: usize::try_from(wanted.bytes_max)
                 .unwrap_or(0)
@@ -143,21 +155,18 @@ impl Fetch {
             first_batch_bytes_max: if is_first { usize::MAX } else { bytes_left },
             before: i64::MAX,
         };
-        partition
-            .log
-            .read(wanted.offset, limit, self.isolation)
-            .map_err(|error| match error {
-                LogError::OffsetOutOfRange { .. } => ErrorCode::OffsetOutOfRange,
-                error => {
-                    tracing::error!(
-                        event = "read_failed",
-                        topic = %partition.topic,
-                        partition = partition.index,
-                        error = %error,
-                    );
-                    ErrorCode::KafkaStorageError
-                }
-            })
+        let from = ReadFrom {
+            offset: wanted.offset,
+            leader_epoch: wanted.leader_epoch,
+            last_fetched_epoch: wanted.last_fetched_epoch,
+        };
+        let read = partition.log.read(from, limit, self.isolation);
+        read.map_err(|error| {
+            let code = code_of(partition, &error);
+            let is_fenced = code == ErrorCode::FencedLeaderEpoch;
+            let leader_epoch = is_fenced.then(|| partition.leader_epoch());
+            Refused { code, leader_epoch }
+        })
     }
 
     fn is_enough(&self, collected: &[Contribution]) -> bool {
@@ -166,7 +175,9 @@ impl Fetch {
             .flatten()
             .map(|fetched| fetched.bytes)
             .sum();
-        bytes >= self.bytes_min || collected.iter().any(Result::is_err) || collected.is_empty()
+        let is_urgent =
+            |one: &Contribution| one.as_ref().map_or(true, |one| one.diverging.is_some());
+        bytes >= self.bytes_min || collected.iter().any(is_urgent) || collected.is_empty()
     }
 
     fn answer(&self, collected: Vec<Contribution>) -> ResponseFrame {
@@ -174,7 +185,7 @@ impl Fetch {
         let news = self.node.fetch_sessions.finish(&self.begun, &seen);
         let rows = self.begun.wanted.iter().zip(&collected).zip(news);
         let rows: Vec<_> = rows.filter(|(_, news)| *news).map(|(row, _)| row).collect();
-        encode::response(&self.context, self.begun.session_id, rows)
+        encode::response(&self.node, &self.context, self.begun.session_id, rows)
     }
 }
 
@@ -182,7 +193,8 @@ fn seen(contribution: &Contribution) -> Seen {
     match contribution {
         Ok(fetched) => Seen {
             bytes: fetched.bytes,
-            failed: false,
+            // Not what was asked for, either.
+            failed: fetched.diverging.is_some(),
             high_watermark: fetched.high_watermark,
             last_stable_offset: fetched.last_stable_offset,
             start_offset: fetched.start_offset,
@@ -222,6 +234,7 @@ fn session_request(context: &RequestContext, request: FetchRequest) -> SessionRe
                 offset: partition.fetch_offset,
                 bytes_max: partition.partition_max_bytes,
                 leader_epoch: partition.current_leader_epoch,
+                last_fetched_epoch: partition.last_fetched_epoch,
             });
         }
     }

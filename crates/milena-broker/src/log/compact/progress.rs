@@ -46,6 +46,13 @@ impl Progress {
         }
     }
 
+    /// The log ends at `end_offset` now.
+    pub(crate) fn truncate(&mut self, end_offset: i64) {
+        for pass in &mut self.passes {
+            pass.until = pass.until.min(end_offset);
+        }
+    }
+
     pub(crate) fn encode(&self) -> Vec<u8> {
         let mut writer = Writer::default();
         writer.put_count(self.passes.len());

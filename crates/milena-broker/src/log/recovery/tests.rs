@@ -15,7 +15,8 @@ const SMALL: SegmentSettings = SegmentSettings {
 };
 
 fn reopen(directory: &Path) -> (DirectoryLog, Producers) {
-    open(directory, SMALL, 1).expect("the log opens")
+    let (log, producers, _) = open(directory, SMALL, 1).expect("the log opens");
+    (log, producers)
 }
 
 /// A batch of the producer 7.
@@ -51,7 +52,7 @@ fn all_offsets(log: &DirectoryLog) -> Vec<i64> {
 
 fn checkpoint(log: &mut DirectoryLog, producers: &Producers) {
     let flush = log
-        .begin_flush(FlushDepth::Checkpoint, producers)
+        .begin_flush(FlushDepth::Checkpoint, producers, &LeaderEpochs::default())
         .expect("something to flush");
     flush.run().expect("a flush");
     log.end_flush(&flush);

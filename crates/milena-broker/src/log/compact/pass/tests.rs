@@ -4,7 +4,7 @@ use super::*;
 use crate::log::compact::tests::batch;
 use crate::log::partition::Stamp;
 use crate::log::testing::ALL;
-use crate::log::view::Isolation;
+use crate::log::view::{Isolation, ReadFrom};
 use crate::log::{Piece, SegmentSettings, recovery};
 
 const SMALL: SegmentSettings = SegmentSettings {
@@ -16,7 +16,6 @@ const SMALL: SegmentSettings = SegmentSettings {
 fn append(log: &PartitionLog, record: &str) {
     let batch: RawBatch = batch(0, &[record], milena_wire::compression::Compression::None);
     let stamp = Stamp {
-        leader_epoch: 0,
         timestamp_type: TimestampType::CreateTime,
         now_ms: 1_000,
     };
@@ -28,7 +27,9 @@ fn content(log: &PartitionLog) -> Vec<String> {
     let offsets = log.offsets();
     let (mut next, mut content) = (offsets.start, Vec::new());
     while next < offsets.end {
-        let read = log.read(next, ALL, Isolation::Uncommitted).expect("a read");
+        let read = log
+            .read(ReadFrom::offset(next), ALL, Isolation::Uncommitted)
+            .expect("a read");
         let mut bytes = Vec::new();
         for piece in &read.pieces {
             match piece {
@@ -57,8 +58,9 @@ fn content(log: &PartitionLog) -> Vec<String> {
 fn a_compacted_directory_is_read_on_and_opened_again() {
     let directory = tempfile::tempdir().expect("a directory");
     let open = || {
-        let (log, producers) = recovery::open(directory.path(), SMALL, 1).expect("it opens");
-        PartitionLog::new(Box::new(log), producers)
+        let (log, producers, epochs) =
+            recovery::open(directory.path(), SMALL, 1).expect("it opens");
+        PartitionLog::new(Box::new(log), producers, epochs)
     };
     let config = TopicConfig {
         dirty_ratio_min: 0.0,
