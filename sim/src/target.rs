@@ -120,6 +120,11 @@ impl Target {
         Admin::new(&self.client)
     }
 
+    /// The broker in this process, if it is no cluster: it takes orders.
+    pub fn embedded(&self) -> Option<&Broker> {
+        self.embedded.as_ref()
+    }
+
     /// Orders faults; only an embedded broker can.
     pub fn faults(&self) -> Option<Faults> {
         self.embedded.as_ref().map(Broker::faults)

@@ -115,6 +115,21 @@ pub enum Error {
         /// The partition.
         partition: TopicPartition,
     },
+    /// Records that were handed out are no longer in the partition: an unclean election, or a broker
+    /// that lost its disk, has cut the log off (KIP-320). Only returned when `auto.offset.reset` is
+    /// none; otherwise the consumer goes on where the logs part.
+    #[error(
+        "the log of {partition} was truncated below position {position}: {}; seek to go on",
+        diverging(*.diverging_offset)
+    )]
+    LogTruncated {
+        /// The partition.
+        partition: TopicPartition,
+        /// The offset that would have been handed out next.
+        position: i64,
+        /// The first offset whose record is gone or another one now; `None` when no leader knows.
+        diverging_offset: Option<i64>,
+    },
     /// Partitions are somebody else's before the consumer was done with them: its member was away for
     /// too long, or a rebalance came first. It joins again by itself.
     #[error("partitions of group {group_id:?} lost: {reason}")]
@@ -163,6 +178,7 @@ impl Error {
             | Self::Protocol { .. }
             | Self::Unsupported { .. }
             | Self::NoOffset { .. }
+            | Self::LogTruncated { .. }
             | Self::PartitionsLost { .. }
             | Self::InvalidState { .. } => ErrorClass::NonRetriable,
         }
@@ -204,5 +220,12 @@ impl Error {
             value: value.into(),
             expected: expected.into(),
         }
+    }
+}
+
+fn diverging(offset: Option<i64>) -> String {
+    match offset {
+        Some(offset) => format!("records from offset {offset} on are gone or others now"),
+        None => "nobody knows from which offset on".to_owned(),
     }
 }

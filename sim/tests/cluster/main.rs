@@ -5,7 +5,9 @@
 //! change its nodes: `cargo xtask test` sets both. The run prints its seed; `MILENA_SEED` repeats it.
 
 mod nodes;
+mod replicas;
 mod transactions;
+mod truncation;
 
 use anyhow::{Context, Result, ensure};
 use milena_client::admin::NewTopic;

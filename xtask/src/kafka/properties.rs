@@ -7,6 +7,8 @@ use std::path::Path;
 
 const AUTHORIZER: &str = "org.apache.kafka.metadata.authorizer.StandardAuthorizer";
 
+const RACK_AWARE: &str = "org.apache.kafka.common.replica.RackAwareReplicaSelector";
+
 /// One node of a cluster.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct NodeAddress {
@@ -74,6 +76,9 @@ pub(super) fn server_properties(
         set("authorizer.class.name", &AUTHORIZER);
         set("allow.everyone.if.no.acl.found", &true);
     }
+    // A consumer that says where it is reads from the node there.
+    set("broker.rack", &format!("rack-{}", node.id));
+    set("replica.selector.class", &RACK_AWARE);
     // Tests wait for old records to go, and others keep records with old timestamps.
     set("log.retention.ms", &-1);
     set("log.retention.check.interval.ms", &500);

@@ -76,6 +76,7 @@ pub struct ConsumerConfig {
     pub(crate) prefetch_bytes_max: usize,
     pub(crate) poll_records_max: usize,
     pub(crate) isolation_level: IsolationLevel,
+    pub(crate) client_rack: Arc<str>,
     pub(crate) enable_partition_end: bool,
     pub(crate) listener: Option<Arc<dyn RebalanceListener>>,
 }
@@ -104,6 +105,7 @@ impl ConsumerConfig {
             prefetch_bytes_max: 64 * 1024 * 1024,
             poll_records_max: 500,
             isolation_level: IsolationLevel::default(),
+            client_rack: Arc::default(),
             enable_partition_end: false,
             listener: None,
         }
@@ -156,6 +158,10 @@ impl ConsumerConfig {
     }
 
     /// `auto.offset.reset`. Default [`OffsetReset::Latest`].
+    ///
+    /// When records that were handed out turn out to be gone from the log (KIP-320), the consumer
+    /// goes on where it parts from what was read; with [`OffsetReset::None`], `poll` returns
+    /// [`Error::LogTruncated`].
     pub fn auto_offset_reset(mut self, policy: OffsetReset) -> Self {
         self.auto_offset_reset = policy;
         self
@@ -279,6 +285,14 @@ impl ConsumerConfig {
         self
     }
 
+    /// `client.rack`: where this client runs, as `broker.rack` says of brokers. Records are then
+    /// fetched from a replica nearby, if the cluster has a `replica.selector.class` (KIP-392).
+    /// Default none.
+    pub fn client_rack(mut self, rack: impl Into<Arc<str>>) -> Self {
+        self.client_rack = rack.into();
+        self
+    }
+
     /// `enable.partition.eof`: [`poll`](super::Consumer::poll) also tells when the end of a
     /// partition is reached. Default false.
     pub fn enable_partition_end(mut self, enable: bool) -> Self {
@@ -327,6 +341,10 @@ impl ConsumerConfig {
             let expected = "expected group.protocol = consumer when this is set";
             let assignor = self.group_remote_assignor.clone().unwrap_or_default();
             return Err(Error::config("group.remote.assignor", assignor, expected));
+        }
+        if self.client_rack.len() > NAME_BYTES_MAX {
+            let expected = format!("expected at most {NAME_BYTES_MAX} bytes");
+            return Err(Error::config("client.rack", &*self.client_rack, expected));
         }
         if self.assignors.is_empty() {
             let expected = "expected at least one of range, roundrobin, sticky, cooperative-sticky";

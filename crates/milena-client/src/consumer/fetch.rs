@@ -24,8 +24,10 @@ use super::config::{ConsumerConfig, IsolationLevel};
 use super::partitions::{FetchedPartition, FetchedResult, QueuedBatch};
 use super::position::Incarnation;
 use super::session::FetchPlan;
+use super::validation::EpochEnd;
 use crate::error::Error;
-use crate::topology::TopicPartition;
+use crate::metadata::NamedLeaders;
+use crate::topology::{NodeId, TopicPartition};
 use crate::wire::ErrorCode;
 
 pub(crate) const FETCH_VERSION_MIN: i16 = 4;
@@ -33,6 +35,8 @@ pub(crate) const FETCH_VERSION_MIN: i16 = 4;
 pub(crate) const FETCH_VERSION_MAX: i16 = 17;
 /// From here on topics are named by their ids.
 pub(crate) const FETCH_VERSION_WITH_TOPIC_IDS: i16 = 13;
+/// From here on the epoch of the last record fetched is told (KIP-320).
+const FETCH_VERSION_WITH_LAST_EPOCH: i16 = 12;
 /// From here on there are sessions.
 pub(crate) const FETCH_VERSION_WITH_SESSIONS: i16 = 7;
 
@@ -43,6 +47,8 @@ pub(crate) struct FetchSettings {
     pub(crate) bytes_min: usize,
     pub(crate) bytes_max: usize,
     pub(crate) isolation_level: IsolationLevel,
+    /// Where this client is; empty when another replica is not to be recommended.
+    pub(crate) rack: Arc<str>,
 }
 
 impl FetchSettings {
@@ -52,6 +58,7 @@ impl FetchSettings {
             bytes_min: config.fetch_bytes_min.min(bytes_max),
             bytes_max,
             isolation_level: config.isolation_level,
+            rack: Arc::clone(&config.client_rack),
         }
     }
 }
@@ -76,8 +83,15 @@ pub(crate) fn request(plan: &FetchPlan, settings: &FetchSettings, version: i16) 
             }
             topics.push(topic);
         }
+        let has_last_epoch = version >= FETCH_VERSION_WITH_LAST_EPOCH;
+        let last_fetched_epoch = if has_last_epoch {
+            params.last_fetched_epoch
+        } else {
+            -1
+        };
         let partition = FetchPartition::default()
             .with_partition(name.partition)
+            .with_last_fetched_epoch(last_fetched_epoch)
             .with_current_leader_epoch(params.current_leader_epoch)
             .with_fetch_offset(params.fetch_offset)
             .with_partition_max_bytes(params.partition_bytes_max);
@@ -102,6 +116,7 @@ pub(crate) fn request(plan: &FetchPlan, settings: &FetchSettings, version: i16) 
             IsolationLevel::ReadUncommitted => 0,
             IsolationLevel::ReadCommitted => 1,
         })
+        .with_rack_id(StrBytes::from_string(settings.rack.to_string()))
         .with_session_id(if has_sessions { plan.session_id } else { 0 })
         .with_session_epoch(if has_sessions { plan.session_epoch } else { -1 })
         .with_topics(topics)
@@ -110,6 +125,31 @@ pub(crate) fn request(plan: &FetchPlan, settings: &FetchSettings, version: i16) 
         } else {
             Vec::new()
         })
+}
+
+/// Who leads partitions whose fetches went to the wrong broker, or under an old epoch (KIP-951).
+pub(crate) fn leaders(
+    response: &FetchResponse,
+    topic_names: &HashMap<Uuid, Arc<str>>,
+) -> NamedLeaders {
+    let mut named = NamedLeaders::default();
+    if response.node_endpoints.is_empty() {
+        return named;
+    }
+    for endpoint in &response.node_endpoints {
+        named.reach(endpoint.node_id.0, &endpoint.host, endpoint.port);
+    }
+    for topic in &response.responses {
+        let Some(name) = topic_names.get(&topic.topic_id) else {
+            continue;
+        };
+        for data in &topic.partitions {
+            let leader = &data.current_leader;
+            let partition = TopicPartition::new(Arc::clone(name), data.partition_index);
+            named.name(partition, leader.leader_id.0, leader.leader_epoch);
+        }
+    }
+    named
 }
 
 /// Reads an answer. Partitions that were not asked about are ignored.
@@ -151,6 +191,16 @@ fn read_partition(
     data: PartitionData,
     isolation_level: IsolationLevel,
 ) -> FetchedResult {
+    let diverging = &data.diverging_epoch;
+    if diverging.end_offset >= 0 {
+        return FetchedResult::Diverging(EpochEnd {
+            epoch: diverging.epoch,
+            offset: diverging.end_offset,
+        });
+    }
+    if data.preferred_read_replica.0 >= 0 {
+        return FetchedResult::Elsewhere(NodeId(data.preferred_read_replica.0));
+    }
     let mut aborted = match isolation_level {
         IsolationLevel::ReadUncommitted => None,
         IsolationLevel::ReadCommitted => {
@@ -162,29 +212,40 @@ fn read_partition(
         }
     };
     let records = data.records.unwrap_or_default();
-    let mut next_offset = fetched_from;
-    match read_batches(records, fetched_from, aborted.as_mut(), &mut next_offset) {
+    let mut next = NextBatch {
+        offset: fetched_from,
+        epoch_before: -1,
+    };
+    match read_batches(records, fetched_from, aborted.as_mut(), &mut next) {
         Err(problem) => {
             let context = format!("fetch of {partition} from offset {fetched_from}: {problem}");
             FetchedResult::Unreadable(Error::protocol(context))
         }
         Ok(batches) => FetchedResult::Records {
             batches,
-            next_offset,
+            next_offset: next.offset,
+            last_epoch: next.epoch_before,
             high_watermark: data.high_watermark,
             last_stable_offset: data.last_stable_offset,
         },
     }
 }
 
-/// The batches to hand out; `next_offset` moves past all complete ones, also
+/// Behind the last batch that was read.
+struct NextBatch {
+    offset: i64,
+    /// Of the leader that wrote it; -1 as long as there is none.
+    epoch_before: i32,
+}
+
+/// The batches to hand out; `next` moves past all complete ones, also
 /// those without records, whose offsets are used up (PITFALLS 23), and control
 /// batches (PITFALLS 24).
 fn read_batches(
     records: Bytes,
     fetched_from: i64,
     mut aborted: Option<&mut AbortedTransactions>,
-    next_offset: &mut i64,
+    next: &mut NextBatch,
 ) -> Result<Vec<QueuedBatch>, String> {
     let has_bytes = !records.is_empty();
     let mut batches = Vec::new();
@@ -193,11 +254,11 @@ fn read_batches(
             Ok(batch) => batch,
             // What came before is good; the trouble comes up again with the next
             // fetch.
-            Err(_) if *next_offset > fetched_from => break,
+            Err(_) if next.offset > fetched_from => break,
             Err(error) => return Err(error.to_string()),
         };
         let header = &batch.header;
-        if header.next_offset() <= *next_offset {
+        if header.next_offset() <= next.offset {
             continue;
         }
         let is_wanted = if header.attributes.is_control() {
@@ -211,13 +272,14 @@ fn read_batches(
                 .is_some_and(|list| list.is_aborted(header));
             header.records_count > 0 && !is_aborted
         };
-        let from = *next_offset;
-        *next_offset = header.next_offset();
+        let from = next.offset;
+        next.offset = header.next_offset();
+        next.epoch_before = header.partition_leader_epoch;
         if is_wanted {
             batches.push(QueuedBatch { raw: batch, from });
         }
     }
-    if has_bytes && *next_offset == fetched_from {
+    if has_bytes && next.offset == fetched_from {
         return Err("the broker sent part of a batch and no complete one".to_owned());
     }
     Ok(batches)

@@ -16,6 +16,7 @@ use super::fetch::{
     FETCH_VERSION_WITH_TOPIC_IDS, FetchSettings,
 };
 use super::fetch_size::{FetchReport, FetchSize};
+use super::partitions::{Delivered, FetchedPartition};
 use super::session::{FetchParams, FetchSession, SessionOutcome};
 use super::shared::Shared;
 use crate::backoff::Backoff;
@@ -38,6 +39,8 @@ pub(super) struct Fetcher {
 struct Wanted {
     params: BTreeMap<TopicPartition, FetchParams>,
     asked: Asked,
+    /// No other replica is to be recommended for one of them.
+    wants_leader: bool,
 }
 
 impl Fetcher {
@@ -101,7 +104,7 @@ impl Fetcher {
                 return (None, wake_at);
             }
         }
-        self.brokers_count = partitions.leaders_count().max(1);
+        self.brokers_count = partitions.brokers_count(now).max(1);
         let wanted = partitions.wanted_from(self.node, now);
         drop(partitions);
         if wanted.is_empty() {
@@ -109,21 +112,29 @@ impl Fetcher {
         }
         let mut params = BTreeMap::new();
         let mut asked = Asked::new();
-        for (partition, (fetch_offset, current_leader_epoch, incarnation)) in wanted {
+        let mut wants_leader = false;
+        for (partition, from) in wanted {
             let topic_id = snapshot
                 .topic(&partition.topic)
                 .map_or(Uuid::nil(), |topic| topic.id);
-            asked.insert(partition.clone(), (fetch_offset, incarnation));
+            asked.insert(partition.clone(), (from.offset, from.incarnation));
+            wants_leader |= from.wants_leader;
             let bytes_max = config.partition_fetch_bytes_max;
             let wanted = FetchParams {
                 topic_id,
-                fetch_offset,
-                current_leader_epoch,
+                fetch_offset: from.offset,
+                current_leader_epoch: from.current_leader_epoch,
+                last_fetched_epoch: from.last_fetched_epoch,
                 partition_bytes_max: i32::try_from(bytes_max).unwrap_or(i32::MAX),
             };
             params.insert(partition, wanted);
         }
-        (Some(Wanted { params, asked }), wake_at)
+        let wanted = Wanted {
+            params,
+            asked,
+            wants_leader,
+        };
+        (Some(wanted), wake_at)
     }
 
     async fn fetch(&mut self, wanted: Wanted) -> Result<(), Error> {
@@ -154,7 +165,10 @@ impl Fetcher {
         }
         let config = &self.shared.config;
         let share = config.prefetch_bytes_max / 2 / self.brokers_count;
-        let settings = FetchSettings::new(config, self.size.ask(share.max(1)));
+        let mut settings = FetchSettings::new(config, self.size.ask(share.max(1)));
+        if wanted.wants_leader {
+            settings.rack = Arc::default();
+        }
         let plan = self.session.plan(wanted.params);
         let request = fetch::request(&plan, &settings, version);
         let timeout = settings.wait_max + self.shared.client.config().request_timeout;
@@ -187,12 +201,12 @@ impl Fetcher {
             }
         }
         let isolation_level = self.shared.config.isolation_level;
+        let leaders = fetch::leaders(&response, topic_names);
         let fetched = fetch::read(response, asked, topic_names, isolation_level);
-        let delivered = self.shared.partitions().deliver(fetched, Instant::now());
-        if delivered.needs_metadata {
-            self.shared.client.metadata().request_refresh();
-        }
-        if delivered.has_questions {
+        let delivered = self.deliver(fetched);
+        let metadata = self.shared.client.metadata();
+        metadata.learn_leaders(self.node, &leaders, &delivered.stale);
+        if delivered.has_work {
             self.shared.work.notify_waiters();
         }
         if delivered.is_ready {
@@ -201,12 +215,26 @@ impl Fetcher {
         Ok(())
     }
 
+    fn deliver(&self, fetched: Vec<FetchedPartition>) -> Delivered {
+        let is_diverging = |part: &FetchedPartition| part.result.is_diverging();
+        // A position that may go back must be exact: the reader stands still meanwhile.
+        let _reader = fetched
+            .iter()
+            .any(is_diverging)
+            .then(|| self.shared.synced_reader());
+        let mut partitions = self.shared.partitions();
+        partitions.deliver(self.node, fetched, Instant::now())
+    }
+
     /// The broker is away or talks nonsense: pause, and see whether its
     /// partitions have moved. Positions stay (PITFALLS 10).
     async fn on_failure(&mut self, asked: &Asked, error: &Error) {
         self.session.on_failure();
         let (node, partitions) = (self.node, asked.len());
         tracing::debug!(event = "fetch_failed", %node, partitions, %error);
+        self.shared
+            .partitions()
+            .on_node_failed(node, asked.keys(), Instant::now());
         match error {
             // The client under this consumer: nothing can come any more.
             Error::Closed => return self.shared.fail(Error::Closed),
@@ -218,6 +246,7 @@ impl Fetcher {
             _ => {}
         }
         self.shared.client.metadata().request_refresh();
+        self.shared.work.notify_waiters();
         tokio::time::sleep(self.backoff.next_delay()).await;
     }
 }

@@ -1,9 +1,8 @@
 //! Asking leaders for offsets of their logs.
 //!
-//! Owns the ListOffsets request, its spreading over leaders and the reading of
-//! its answers: one attempt each. Must not know positions or retries.
+//! Owns the ListOffsets request and the reading of its answers: one attempt each. Must not know positions or retries.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -11,12 +10,13 @@ use crate::wire::StrBytes;
 use crate::wire::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
 use crate::wire::messages::list_offsets_response::ListOffsetsResponse;
 use crate::wire::messages::{ApiKey, ListOffsetsRequest, TopicName};
-use futures_util::future::join_all;
 
+use super::ask_leaders::{Answers, ask_leaders};
 use super::config::IsolationLevel;
 use super::position::OffsetQuery;
 use crate::client::Client;
 use crate::error::Error;
+use crate::metadata::ClusterSnapshot;
 use crate::topology::{NodeId, TopicPartition};
 use crate::wire::ErrorCode;
 
@@ -29,9 +29,10 @@ const VERSION_WITH_ISOLATION: i16 = 2;
 /// The last one whose fields this client fills.
 const VERSION_MAX: i16 = 9;
 const VERSION_MIN: i16 = 1;
+const WHAT: &str = "offsets";
 
 /// The answer for each partition; no offset means that no record is that new.
-pub(crate) type Offsets = HashMap<TopicPartition, Result<Option<i64>, Error>>;
+pub(crate) type Offsets = Answers<Option<i64>>;
 
 /// Asks the leader of each partition, all of them at the same time. Every
 /// partition asked about gets an answer or an error.
@@ -41,52 +42,18 @@ pub(crate) async fn list_offsets(
     queries: &[(TopicPartition, OffsetQuery)],
 ) -> Offsets {
     let snapshot = client.metadata().snapshot();
-    let mut offsets = Offsets::new();
-    let mut by_leader: BTreeMap<NodeId, Vec<&(TopicPartition, OffsetQuery)>> = BTreeMap::new();
-    for query in queries {
-        let partition = &query.0;
-        match snapshot.leader(&partition.topic, partition.partition) {
-            Some(leader) => by_leader.entry(leader).or_default().push(query),
-            None => {
-                client.metadata().request_refresh();
-                let error = Error::broker(ErrorCode::LeaderNotAvailable, context(partition));
-                offsets.insert(partition.clone(), Err(error));
-            }
-        }
-    }
-    let requests = by_leader.into_iter().map(|(leader, queries)| async move {
-        let result = ask(client, leader, isolation_level, &queries).await;
-        (queries, result)
-    });
-    for (queries, result) in join_all(requests).await {
-        match result {
-            Ok(mut answers) => {
-                for (partition, _) in queries {
-                    let answer = answers.remove(partition).unwrap_or_else(|| {
-                        Err(Error::protocol(format!(
-                            "{}: no answer",
-                            context(partition)
-                        )))
-                    });
-                    offsets.insert(partition.clone(), answer);
-                }
-            }
-            Err(error) => {
-                client.metadata().request_refresh();
-                for (partition, _) in queries {
-                    offsets.insert(partition.clone(), Err(error.clone()));
-                }
-            }
-        }
-    }
-    offsets
+    ask_leaders(client, WHAT, queries, |leader, queries| {
+        ask(client, leader, isolation_level, &snapshot, queries)
+    })
+    .await
 }
 
 async fn ask(
     client: &Client,
     leader: NodeId,
     isolation_level: IsolationLevel,
-    queries: &[&(TopicPartition, OffsetQuery)],
+    snapshot: &ClusterSnapshot,
+    queries: Vec<&(TopicPartition, OffsetQuery)>,
 ) -> Result<Offsets, Error> {
     let connection = client.connection(leader).await?;
     let version = connection
@@ -99,6 +66,7 @@ async fn ask(
     for (partition, query) in queries {
         let asked = ListOffsetsPartition::default()
             .with_partition_index(partition.partition)
+            .with_current_leader_epoch(snapshot.leader_epoch(partition))
             .with_timestamp(match query {
                 OffsetQuery::Earliest => TIMESTAMP_EARLIEST,
                 OffsetQuery::Latest => TIMESTAMP_LATEST,
@@ -120,7 +88,7 @@ async fn ask(
         .with_topics(topics.collect());
     let timeout = client.config().request_timeout;
     let response = connection.call_at(&request, version, timeout).await?;
-    Ok(read(client, response))
+    Ok(read(client, snapshot, response))
 }
 
 /// Milliseconds since 1970, not before it: what is below has meanings of its own.
@@ -131,27 +99,28 @@ fn timestamp_before_now(age: Duration) -> i64 {
     i64::try_from(milliseconds).unwrap_or(i64::MAX)
 }
 
-fn read(client: &Client, response: ListOffsetsResponse) -> Offsets {
+fn read(client: &Client, snapshot: &ClusterSnapshot, response: ListOffsetsResponse) -> Offsets {
     let mut offsets = Offsets::new();
     for topic in &response.topics {
         let name: Arc<str> = Arc::from(topic.name.as_str());
         for data in &topic.partitions {
             let partition = TopicPartition::new(Arc::clone(&name), data.partition_index);
             let answer = match ErrorCode::from(data.error_code) {
-                ErrorCode::None => Ok((data.offset >= 0).then_some(data.offset)),
+                ErrorCode::None => {
+                    if data.leader_epoch > snapshot.leader_epoch(&partition) {
+                        client.metadata().request_refresh();
+                    }
+                    Ok((data.offset >= 0).then_some(data.offset))
+                }
                 code => {
                     if code.refreshes_metadata() {
                         client.metadata().request_refresh();
                     }
-                    Err(Error::broker(code, context(&partition)))
+                    Err(Error::broker(code, format!("{WHAT} of {partition}")))
                 }
             };
             offsets.insert(partition, answer);
         }
     }
     offsets
-}
-
-fn context(partition: &TopicPartition) -> String {
-    format!("offsets of {partition}")
 }

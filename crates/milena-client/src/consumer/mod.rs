@@ -5,8 +5,10 @@
 //! application; `poll` empties them. Membership in a group is `group`'s.
 
 mod aborted;
+mod ask_leaders;
 mod commit;
 mod config;
+mod epoch_ends;
 mod fetch;
 mod fetch_size;
 mod fetched;
@@ -19,10 +21,12 @@ mod offsets;
 mod partitions;
 mod position;
 mod reader;
+mod replica;
 mod session;
 pub(crate) mod shared;
 mod stream;
 mod supervisor;
+mod validation;
 
 use std::fmt;
 use std::sync::Arc;
@@ -39,7 +43,7 @@ pub use fetched::{
 pub use health::ConsumerHealth;
 pub use offsets::{SeekTo, Watermarks};
 pub use partitions::PartitionEnd;
-pub(crate) use position::{OffsetQuery, Question};
+pub(crate) use position::{OffsetAndEpoch, OffsetQuery, Question};
 pub use stream::RecordStream;
 
 use crate::client::Client;

@@ -9,9 +9,9 @@ use tokio::time::Instant;
 
 use super::Consumer;
 use super::list_offsets::list_offsets;
-use super::position::{OffsetQuery, Position};
+use super::position::{OffsetAndEpoch, OffsetQuery, Position};
 use crate::error::Error;
-use crate::topology::TopicPartition;
+use crate::topology::{NodeId, TopicPartition};
 
 /// Where to go on consuming a partition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,6 +26,15 @@ pub enum SeekTo {
     /// At the first record that is not older than this, in milliseconds since
     /// 1970; at the end if there is none.
     Timestamp(i64),
+    /// At this offset, once the leader has said that the record before it still
+    /// is of this epoch (KIP-320): for offsets that are stored outside of Kafka
+    /// with [`ConsumedRecord::leader_epoch`](super::ConsumedRecord::leader_epoch).
+    OffsetOfEpoch {
+        /// Of the next record to hand out.
+        offset: i64,
+        /// Of the record before it.
+        leader_epoch: i32,
+    },
 }
 
 /// The ends of a partition's log.
@@ -47,10 +56,20 @@ impl Consumer {
     /// is negative.
     pub async fn seek(&self, partition: &TopicPartition, to: SeekTo) -> Result<(), Error> {
         let change: Box<dyn FnOnce(&mut Position) + Send> = match to {
-            SeekTo::Offset(offset) if offset < 0 => {
+            SeekTo::Offset(offset) | SeekTo::OffsetOfEpoch { offset, .. } if offset < 0 => {
                 return Err(super::invalid_state("offsets are not negative"));
             }
             SeekTo::Offset(offset) => Box::new(move |position| position.seek(offset)),
+            SeekTo::OffsetOfEpoch {
+                offset,
+                leader_epoch,
+            } => {
+                let start = OffsetAndEpoch {
+                    offset,
+                    leader_epoch,
+                };
+                Box::new(move |position| position.seek_behind(start))
+            }
             SeekTo::Beginning => Box::new(|position| position.seek_to(OffsetQuery::Earliest)),
             SeekTo::End => Box::new(|position| position.seek_to(OffsetQuery::Latest)),
             SeekTo::Timestamp(timestamp) => {
@@ -70,6 +89,8 @@ impl Consumer {
     /// # Errors
     /// [`Error::InvalidState`] when one is not assigned.
     pub fn pause(&self, partitions: &[TopicPartition]) -> Result<(), Error> {
+        // What waits may be dropped: it is fetched again from where the reader is now.
+        self.shared.sync_reader();
         self.change_all(partitions, Position::pause)
     }
 
@@ -113,6 +134,14 @@ impl Consumer {
         table
             .position(partition)?
             .lag(self.shared.config.isolation_level)
+    }
+
+    /// The broker that the partition is fetched from now: its leader, or the
+    /// replica that the leader recommends (KIP-392). None while that is being
+    /// found out, or when the partition is not assigned.
+    pub fn read_replica(&self, partition: &TopicPartition) -> Option<NodeId> {
+        let table = self.shared.partitions();
+        table.position(partition)?.read_replica(Instant::now())
     }
 
     /// The offsets the group has committed, asked for anew; none where there is

@@ -4,6 +4,8 @@
 //! out; must not know sockets, tasks or groups. The decisions about one
 //! partition are its `Position`'s.
 
+mod deliver;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,10 +16,11 @@ use tokio::time::Instant;
 
 use super::config::{IsolationLevel, OffsetReset};
 use super::metrics::PartitionMetrics;
-use super::position::{FetchErrorAction, Incarnation, Position, Question};
+use super::position::{FetchFrom, Incarnation, Position, Question};
 use crate::error::Error;
 use crate::topology::{NodeId, TopicPartition};
-use crate::wire::ErrorCode;
+
+pub(crate) use deliver::{Delivered, FetchedPartition, FetchedResult};
 
 /// Errors that wait for `poll`; a newer one is dropped when there are more.
 const ERRORS_WAITING_MAX: usize = 1024;
@@ -31,6 +34,8 @@ pub(crate) struct TableConfig {
     pub(crate) tells_ends: bool,
     pub(crate) retry_backoff: Duration,
     pub(crate) retry_backoff_max: Duration,
+    /// For how long the replica that a leader recommends is read.
+    pub(crate) replica_max_age: Duration,
 }
 
 /// A batch that waits to be handed out.
@@ -47,41 +52,6 @@ pub(crate) struct TakenBatch {
     pub(crate) partition: TopicPartition,
     pub(crate) incarnation: Incarnation,
     pub(crate) queued: QueuedBatch,
-}
-
-/// One partition's part of a fetch response.
-#[derive(Debug)]
-pub(crate) struct FetchedPartition {
-    pub(crate) partition: TopicPartition,
-    pub(crate) incarnation: Incarnation,
-    pub(crate) fetched_from: i64,
-    pub(crate) result: FetchedResult,
-}
-
-/// What a fetch brought for one partition.
-#[derive(Debug)]
-pub(crate) enum FetchedResult {
-    Records {
-        batches: Vec<QueuedBatch>,
-        /// After the last complete batch, whether it is handed out or not.
-        next_offset: i64,
-        high_watermark: i64,
-        last_stable_offset: i64,
-    },
-    /// The broker's code for this partition.
-    Code(ErrorCode),
-    /// What came cannot be read.
-    Unreadable(Error),
-}
-
-/// What delivering a response came to.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Delivered {
-    pub(crate) needs_metadata: bool,
-    /// There is something to hand out, be it an error.
-    pub(crate) is_ready: bool,
-    /// Questions have come up.
-    pub(crate) has_questions: bool,
 }
 
 #[derive(Debug)]
@@ -255,106 +225,6 @@ impl Partitions {
         for partition in paused {
             self.jump(&partition, Position::refetch);
         }
-    }
-
-    /// Takes in a fetch response.
-    pub(crate) fn deliver(&mut self, fetched: Vec<FetchedPartition>, now: Instant) -> Delivered {
-        let mut delivered = Delivered::default();
-        for part in fetched {
-            match part.result {
-                FetchedResult::Records {
-                    batches,
-                    next_offset,
-                    high_watermark,
-                    last_stable_offset,
-                } => {
-                    let Some(entry) = self.entries.get_mut(&part.partition) else {
-                        continue;
-                    };
-                    let position = &mut entry.position;
-                    if !position.on_fetched(part.incarnation, part.fetched_from, next_offset) {
-                        continue;
-                    }
-                    position.set_watermarks(high_watermark, last_stable_offset);
-                    delivered.is_ready |= self.enqueue(&part.partition, batches);
-                }
-                FetchedResult::Code(code) => self.on_code(&part, code, now, &mut delivered),
-                FetchedResult::Unreadable(ref error) => {
-                    let error = error.clone();
-                    let Some(entry) = self.entries.get_mut(&part.partition) else {
-                        continue;
-                    };
-                    if entry.position.expects(part.incarnation, part.fetched_from) {
-                        entry.position.pause_after_error(now);
-                        self.push_error(error);
-                        delivered.is_ready = true;
-                    }
-                }
-            }
-        }
-        delivered
-    }
-
-    fn on_code(
-        &mut self,
-        part: &FetchedPartition,
-        code: ErrorCode,
-        now: Instant,
-        delivered: &mut Delivered,
-    ) {
-        let policy = self.config.policy;
-        let Some(entry) = self.entries.get_mut(&part.partition) else {
-            return;
-        };
-        let (asked, from) = (part.incarnation, part.fetched_from);
-        let action = entry
-            .position
-            .on_fetch_error(asked, from, code, policy, now);
-        let context = || format!("fetch of {} from offset {from}", part.partition);
-        if action != FetchErrorAction::Ignore {
-            tracing::debug!(event = "fetch_error", partition = %part.partition, offset = from, code = code.name());
-        }
-        match action {
-            FetchErrorAction::Ignore | FetchErrorAction::Retry => {}
-            FetchErrorAction::RefreshMetadata => delivered.needs_metadata = true,
-            FetchErrorAction::Reset => {
-                self.drop_queue(&part.partition);
-                delivered.has_questions = true;
-            }
-            FetchErrorAction::Surface => {
-                self.push_error(Error::broker(code, context()));
-                delivered.is_ready = true;
-            }
-            FetchErrorAction::SurfaceAndStop => {
-                self.drop_queue(&part.partition);
-                self.push_error(Error::broker(code, context()));
-                delivered.is_ready = true;
-            }
-        }
-    }
-
-    /// Queues batches; whether something can be handed out now.
-    fn enqueue(&mut self, partition: &TopicPartition, batches: Vec<QueuedBatch>) -> bool {
-        let Some(entry) = self.entries.get_mut(partition) else {
-            return false;
-        };
-        for batch in batches {
-            let bytes = batch.raw.bytes().len();
-            entry.queued_bytes += bytes;
-            self.queued_bytes += bytes;
-            entry.queue.push_back(batch);
-        }
-        if entry.queue.is_empty() {
-            if !entry.is_open {
-                entry.position.on_drained();
-            }
-            return self.note_end(partition);
-        }
-        if !entry.is_listed {
-            entry.is_listed = true;
-            self.ready.push_back(partition.clone());
-        }
-        entry.position.can_hand_out()
     }
 
     /// Takes batches for the application, at least one if there is one, until
@@ -578,37 +448,32 @@ impl Partitions {
         &self,
         node: NodeId,
         now: Instant,
-    ) -> BTreeMap<TopicPartition, (i64, i32, Incarnation)> {
+    ) -> BTreeMap<TopicPartition, FetchFrom> {
         let wanted = self.entries.iter().filter_map(|(partition, entry)| {
             let position = &entry.position;
-            let fetch = (
-                position.fetch_offset(),
-                position.leader_epoch(),
-                position.incarnation(),
-            );
             position
                 .wants_fetch_from(node, now)
-                .then(|| (partition.clone(), fetch))
+                .then(|| (partition.clone(), position.fetch_from(now)))
         });
         wanted.collect()
     }
 
-    /// How many brokers lead any of them.
-    pub(crate) fn leaders_count(&self) -> usize {
-        let leaders = self
+    /// How many brokers any of them are read from.
+    pub(crate) fn brokers_count(&self, now: Instant) -> usize {
+        let brokers = self
             .entries
             .values()
-            .filter_map(|entry| entry.position.leader());
-        leaders.collect::<BTreeSet<NodeId>>().len()
+            .filter_map(|entry| entry.position.read_replica(now));
+        brokers.collect::<BTreeSet<NodeId>>().len()
     }
 
-    /// When the first pause after an error ends.
+    /// When the first pause after an error ends, or another replica is to be read.
     pub(crate) fn wake_at(&self, now: Instant) -> Option<Instant> {
-        let pauses = self
-            .entries
-            .values()
-            .filter_map(|entry| entry.position.wake_at());
-        pauses.filter(|at| *at > now).min()
+        let times = self.entries.values().flat_map(|entry| {
+            let position = &entry.position;
+            [position.wake_at(), position.replica_ends_at()]
+        });
+        times.flatten().filter(|at| *at > now).min()
     }
 
     fn drop_queue(&mut self, partition: &TopicPartition) {

@@ -5,15 +5,22 @@
 //! queues, sockets or clocks. `now` is handed in. Answers to questions that a
 //! seek, a reset or a new assignment overtook are told by their incarnation.
 
+mod reading;
+mod truncation;
+
 use std::time::Duration;
 
 use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::config::{IsolationLevel, OffsetReset};
+use super::replica::ReadReplica;
+use super::validation::{EpochQuery, Validation};
 use crate::backoff::Backoff;
 use crate::topology::NodeId;
 use crate::wire::ErrorCode;
+
+pub(crate) use truncation::TruncationAction;
 
 /// Offsets of a partition as `ListOffsets` can be asked for them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,6 +40,15 @@ pub(crate) enum Question {
     Committed,
     /// An offset of the log.
     Offset(OffsetQuery),
+    /// Where the epoch of the last record fetched ends. The position is known meanwhile.
+    EpochEnd(EpochQuery),
+}
+
+/// An offset to start at, and the epoch of the record before it; -1 when not known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct OffsetAndEpoch {
+    pub(crate) offset: i64,
+    pub(crate) leader_epoch: i32,
 }
 
 /// Tells an answer to the current question from one to an older question.
@@ -68,6 +84,18 @@ pub(crate) enum FetchErrorAction {
     SurfaceAndStop,
 }
 
+/// What to fetch next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct FetchFrom {
+    pub(crate) offset: i64,
+    pub(crate) current_leader_epoch: i32,
+    /// Of the last record fetched; -1 when not known.
+    pub(crate) last_fetched_epoch: i32,
+    pub(crate) incarnation: Incarnation,
+    /// No other replica is to be recommended.
+    pub(crate) wants_leader: bool,
+}
+
 /// The offsets and the state of one assigned partition.
 #[derive(Debug)]
 pub(crate) struct Position {
@@ -81,8 +109,10 @@ pub(crate) struct Position {
     processed: i64,
     /// What the group is known to have committed.
     committed: Option<i64>,
-    /// Leader epoch of the last record handed out, -1 when unknown.
-    last_epoch: i32,
+    validation: Validation,
+    replica: ReadReplica,
+    /// Since when metadata is behind the epoch to ask for.
+    lags_since: Option<Instant>,
     /// Nil when unknown.
     topic_id: Uuid,
     leader: Option<NodeId>,
@@ -113,7 +143,9 @@ impl Position {
             handed_out: 0,
             processed: 0,
             committed: None,
-            last_epoch: -1,
+            validation: Validation::new(),
+            replica: ReadReplica::default(),
+            lags_since: None,
             topic_id: Uuid::nil(),
             leader: None,
             leader_epoch: -1,
@@ -132,6 +164,7 @@ impl Position {
         self.incarnation
     }
 
+    #[cfg(test)]
     pub(crate) fn fetch_offset(&self) -> i64 {
         self.fetch_offset
     }
@@ -145,12 +178,20 @@ impl Position {
         self.leader
     }
 
-    pub(crate) fn leader_epoch(&self) -> i32 {
-        self.leader_epoch
+    /// Leader epoch of the last record handed out, -1 when unknown.
+    pub(crate) fn last_epoch(&self) -> i32 {
+        self.validation.handed_out()
     }
 
-    pub(crate) fn last_epoch(&self) -> i32 {
-        self.last_epoch
+    /// What to ask the broker for.
+    pub(crate) fn fetch_from(&self, now: Instant) -> FetchFrom {
+        FetchFrom {
+            offset: self.fetch_offset,
+            current_leader_epoch: self.leader_epoch,
+            last_fetched_epoch: self.validation.fetched(),
+            incarnation: self.incarnation,
+            wants_leader: self.replica.wants_leader(now),
+        }
     }
 
     /// The offset after the last record that can be read, as of the last fetch.
@@ -214,6 +255,8 @@ impl Position {
         self.committed = None;
         self.leader = None;
         self.leader_epoch = -1;
+        self.validation = Validation::new();
+        self.replica.on_new_leader();
         self.seek_to(OffsetQuery::Earliest);
     }
 
@@ -221,6 +264,10 @@ impl Position {
     pub(crate) fn set_leader(&mut self, leader: Option<NodeId>, epoch: i32) -> bool {
         let has_changed = self.leader != leader || self.leader_epoch != epoch;
         if has_changed {
+            self.replica.on_new_leader();
+            if self.leader_epoch != epoch {
+                self.validation.on_new_leader();
+            }
             self.leader = leader;
             self.leader_epoch = epoch;
             // A pause after an error was for the old leader.
@@ -237,6 +284,7 @@ impl Position {
             return None;
         }
         match &mut self.phase {
+            Phase::Fetching => self.take_epoch_query(now),
             Phase::Unknown { question, is_asked } if !*is_asked => {
                 *is_asked = true;
                 Some((*question, self.incarnation))
@@ -250,16 +298,16 @@ impl Position {
     pub(crate) fn on_committed(
         &mut self,
         asked: Incarnation,
-        offset: Option<i64>,
+        committed: Option<OffsetAndEpoch>,
         policy: OffsetReset,
     ) -> bool {
         if asked != self.incarnation {
             return true;
         }
         self.on_success();
-        self.committed = offset;
-        match offset {
-            Some(offset) => self.start_at(offset),
+        self.committed = committed.map(|committed| committed.offset);
+        match committed {
+            Some(committed) => self.start_at(committed),
             None => return self.reset(policy),
         }
         true
@@ -269,7 +317,7 @@ impl Position {
     pub(crate) fn on_offset(&mut self, asked: Incarnation, offset: i64) {
         if asked == self.incarnation {
             self.on_success();
-            self.start_at(offset);
+            self.start_at(unknown_epoch(offset));
         }
     }
 
@@ -289,6 +337,7 @@ impl Position {
         if let Phase::Unknown { is_asked, .. } = &mut self.phase {
             *is_asked = false;
         }
+        self.validation.on_query_failed();
         self.pause_after_error(now);
     }
 
@@ -302,20 +351,28 @@ impl Position {
 
     /// Whether `node` should be asked for records now.
     pub(crate) fn wants_fetch_from(&self, node: NodeId, now: Instant) -> bool {
-        self.can_hand_out() && self.leader == Some(node) && self.is_due(now)
+        self.can_hand_out()
+            && self.read_replica(now) == Some(node)
+            && self.is_due(now)
+            && !self.is_checking()
     }
 
     /// Takes in that everything below `next_offset` was fetched from
-    /// `fetched_from` on. Returns whether it fits what is expected.
+    /// `fetched_from` on, the last of it of `epoch`. Returns whether it fits what
+    /// is expected.
     pub(crate) fn on_fetched(
         &mut self,
         asked: Incarnation,
         fetched_from: i64,
         next_offset: i64,
+        epoch: i32,
     ) -> bool {
-        let fits = self.expects(asked, fetched_from) && !self.is_revoking;
+        let fits = self.expects(asked, fetched_from) && !self.is_revoking && !self.is_checking();
         if fits {
-            self.fetch_offset = self.fetch_offset.max(next_offset);
+            if next_offset > self.fetch_offset {
+                self.fetch_offset = next_offset;
+                self.validation.on_fetched(epoch);
+            }
             self.on_success();
         }
         fits
@@ -337,7 +394,7 @@ impl Position {
         policy: OffsetReset,
         now: Instant,
     ) -> FetchErrorAction {
-        if !self.expects(asked, fetched_from) {
+        if !self.expects(asked, fetched_from) || self.is_checking() {
             return FetchErrorAction::Ignore;
         }
         match code {
@@ -378,7 +435,7 @@ impl Position {
     /// Records below `next_offset` were handed out.
     pub(crate) fn hand_out(&mut self, next_offset: i64, leader_epoch: i32) {
         self.handed_out = self.handed_out.max(next_offset);
-        self.last_epoch = leader_epoch;
+        self.validation.on_handed_out(leader_epoch);
     }
 
     /// Nothing fetched waits to be handed out: whatever lies between was not
@@ -386,6 +443,7 @@ impl Position {
     pub(crate) fn on_drained(&mut self) {
         let had_processed_all = self.processed == self.handed_out;
         self.handed_out = self.handed_out.max(self.fetch_offset);
+        self.validation.on_drained();
         if had_processed_all {
             self.processed = self.handed_out;
         }
@@ -418,8 +476,13 @@ impl Position {
 
     /// Goes to `offset`; what was fetched or asked before no longer counts.
     pub(crate) fn seek(&mut self, offset: i64) {
+        self.seek_behind(unknown_epoch(offset));
+    }
+
+    /// The same, once it is checked that the log has the record before it.
+    pub(crate) fn seek_behind(&mut self, start: OffsetAndEpoch) {
         self.jump();
-        self.start_at(offset);
+        self.start_at(start);
     }
 
     /// Goes where the answer to `query` says.
@@ -435,6 +498,7 @@ impl Position {
     pub(crate) fn refetch(&mut self) {
         self.incarnation.0 += 1;
         self.fetch_offset = self.handed_out;
+        self.validation.on_refetch();
     }
 
     /// Fetches again from `offset` on, as if it had not been handed out.
@@ -443,6 +507,7 @@ impl Position {
         self.fetch_offset = offset;
         self.handed_out = offset;
         self.processed = self.processed.min(offset);
+        self.validation = Validation::new();
         self.end_told = None;
     }
 
@@ -474,11 +539,12 @@ impl Position {
         self.on_success();
     }
 
-    fn start_at(&mut self, offset: i64) {
+    fn start_at(&mut self, start: OffsetAndEpoch) {
         self.phase = Phase::Fetching;
-        self.fetch_offset = offset;
-        self.handed_out = offset;
-        self.processed = offset;
+        self.fetch_offset = start.offset;
+        self.handed_out = start.offset;
+        self.processed = start.offset;
+        self.validation.start_unchecked(start.leader_epoch);
     }
 
     /// Asks where the policy points to; `false` when it points nowhere.
@@ -498,6 +564,13 @@ impl Position {
             is_asked: false,
         };
         true
+    }
+}
+
+fn unknown_epoch(offset: i64) -> OffsetAndEpoch {
+    OffsetAndEpoch {
+        offset,
+        leader_epoch: -1,
     }
 }
 

@@ -23,6 +23,8 @@ pub(crate) struct FetchParams {
     pub(crate) topic_id: Uuid,
     pub(crate) fetch_offset: i64,
     pub(crate) current_leader_epoch: i32,
+    /// Of the last record fetched; -1 when not known.
+    pub(crate) last_fetched_epoch: i32,
     pub(crate) partition_bytes_max: i32,
 }
 

@@ -71,6 +71,7 @@ impl Shared {
             tells_ends: config.enable_partition_end,
             retry_backoff: client.config().retry_backoff,
             retry_backoff_max: client.config().retry_backoff_max,
+            replica_max_age: client.config().metadata_max_age,
         };
         let changes = Arc::new(AtomicU64::new(0));
         Self {
@@ -107,7 +108,14 @@ impl Shared {
 
     /// Tells the table how far the reader is.
     pub(crate) fn sync_reader(&self) {
-        self.reader().sync(self);
+        drop(self.synced_reader());
+    }
+
+    /// The same; the reader stands still as long as this is held.
+    pub(super) fn synced_reader(&self) -> MutexGuard<'_, Reader> {
+        let mut reader = self.reader();
+        reader.sync(self);
+        reader
     }
 
     /// What there is for the application, if anything; an error if one waits.

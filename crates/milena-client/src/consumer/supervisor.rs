@@ -12,11 +12,13 @@ use futures_util::stream::FuturesUnordered;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use super::epoch_ends::epoch_ends;
 use super::fetcher::{Fetcher, sleep_until};
 use super::list_offsets::list_offsets;
 use super::partitions::Partitions;
 use super::position::{Incarnation, OffsetQuery, Position, Question};
 use super::shared::Shared;
+use super::validation::EpochQuery;
 use crate::error::Error;
 use crate::group::{GroupCoordinator, fetch_offsets};
 use crate::metadata::ClusterSnapshot;
@@ -65,14 +67,16 @@ impl Supervisor {
     /// Does what can be done now; returns when to look again.
     fn look_after(&mut self) -> Option<Instant> {
         let now = Instant::now();
-        let lacks_leader = self.update_leaders();
+        let lacks_leader = self.update_leaders(now);
         let questions = self.shared.partitions().take_questions(now);
         let mut committed = Vec::new();
         let mut offsets = Vec::new();
+        let mut epochs = Vec::new();
         for (partition, question, incarnation) in questions {
             match question {
                 Question::Committed => committed.push((partition, incarnation)),
                 Question::Offset(query) => offsets.push((partition, query, incarnation)),
+                Question::EpochEnd(query) => epochs.push((partition, query, incarnation)),
             }
         }
         if !committed.is_empty() {
@@ -85,6 +89,10 @@ impl Supervisor {
         }
         if !offsets.is_empty() {
             let lookup = find_offsets(Arc::clone(&self.shared), offsets);
+            self.lookups.push(Box::pin(lookup));
+        }
+        if !epochs.is_empty() {
+            let lookup = find_epoch_ends(Arc::clone(&self.shared), epochs);
             self.lookups.push(Box::pin(lookup));
         }
         let wake_at = self.shared.partitions().wake_at(now);
@@ -101,12 +109,12 @@ impl Supervisor {
     }
 
     /// Takes over leaders from metadata and starts fetchers where there are
-    /// none. Returns whether a partition has no leader.
-    fn update_leaders(&mut self) -> bool {
+    /// none. Returns whether a partition has no leader, or not the newest.
+    fn update_leaders(&mut self, now: Instant) -> bool {
         let snapshot = self.shared.client.metadata().snapshot();
         let mut lacks_leader = false;
         let mut has_changed = false;
-        let mut leaders = Vec::new();
+        let mut brokers = Vec::new();
         {
             let mut partitions = self.shared.partitions();
             start_recreated_anew(&mut partitions, &snapshot);
@@ -119,29 +127,33 @@ impl Supervisor {
                 if let Some(metadata) = metadata {
                     has_changed |= position.set_leader(metadata.leader, metadata.leader_epoch);
                 }
-                match position.leader() {
-                    Some(leader) => leaders.push(leader),
-                    None => lacks_leader = true,
+                if let Some(replica) = position.read_replica(now)
+                    && !snapshot.brokers.contains_key(&replica)
+                {
+                    has_changed |= position.on_replica_failed(replica, now);
                 }
+                brokers.extend(position.leader());
+                brokers.extend(position.read_replica(now));
+                lacks_leader |= position.leader().is_none() || position.needs_newer_metadata();
             }
         }
-        self.run_fetchers(&leaders);
+        self.run_fetchers(&brokers);
         if has_changed {
             self.shared.room.notify_waiters();
         }
         lacks_leader
     }
 
-    fn run_fetchers(&mut self, leaders: &[NodeId]) {
+    fn run_fetchers(&mut self, brokers: &[NodeId]) {
         while self.fetchers.try_join_next().is_some() {}
         self.fetched_from.retain(|node, task| {
-            let is_needed = leaders.contains(node) && !task.is_finished();
+            let is_needed = brokers.contains(node) && !task.is_finished();
             if !is_needed {
                 task.abort();
             }
             is_needed
         });
-        for node in leaders {
+        for node in brokers {
             if !self.fetched_from.contains_key(node) {
                 let fetcher = Fetcher::new(Arc::clone(&self.shared), *node);
                 let task = self.fetchers.spawn(fetcher.run());
@@ -221,6 +233,48 @@ async fn find_committed(
     }
     if let (true, Some(coordinator)) = (forgets_coordinator, &coordinator) {
         coordinator.forget();
+    }
+    shared.ready.notify_waiters();
+    shared.room.notify_waiters();
+}
+
+/// Asks the leaders whether their logs still have what was fetched.
+async fn find_epoch_ends(
+    shared: Arc<Shared>,
+    asked: Vec<(TopicPartition, EpochQuery, Incarnation)>,
+) {
+    let queries: Vec<(TopicPartition, EpochQuery)> = asked
+        .iter()
+        .map(|(name, query, _)| (name.clone(), *query))
+        .collect();
+    let mut answers = epoch_ends(&shared.client, &queries).await;
+    {
+        // A position that may go back must be exact.
+        let _reader = shared.synced_reader();
+        let now = Instant::now();
+        let mut partitions = shared.partitions();
+        for (name, query, incarnation) in asked {
+            match answers.remove(&name) {
+                Some(Ok(end)) => {
+                    partitions.on_epoch_end(&name, incarnation, query, end, now);
+                }
+                Some(Err(Error::Unsupported { .. })) => {
+                    partitions.update(&name, |position| {
+                        position.on_epoch_unsupported(incarnation, query);
+                    });
+                }
+                answer => {
+                    partitions.update(&name, |position| {
+                        position.on_question_failed(incarnation, now);
+                    });
+                    if let Some(Err(error)) = answer
+                        && !error.is_retriable()
+                    {
+                        partitions.push_error(error);
+                    }
+                }
+            }
+        }
     }
     shared.ready.notify_waiters();
     shared.room.notify_waiters();

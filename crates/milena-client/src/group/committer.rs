@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use super::action::Identity;
 use super::coordinator::GroupCoordinator;
-use super::offsets::{self, OffsetToCommit};
+use super::offsets::{self, CommittedOffsets, OffsetToCommit};
 use crate::backoff::Backoff;
 use crate::consumer::shared::Shared;
 use crate::error::Error;
@@ -324,12 +324,15 @@ impl Committer {
 /// One answer a partition, or the first error.
 fn all_known(
     partitions: &[TopicPartition],
-    mut answers: HashMap<TopicPartition, Result<Option<i64>, ErrorCode>>,
+    mut answers: CommittedOffsets,
 ) -> Result<Vec<(TopicPartition, Option<i64>)>, Error> {
     let answer_of = |partition: &TopicPartition| {
         let context = || format!("committed offset of {partition}");
         match answers.remove(partition) {
-            Some(Ok(offset)) => Ok((partition.clone(), offset)),
+            Some(Ok(committed)) => {
+                let offset = committed.map(|committed| committed.offset);
+                Ok((partition.clone(), offset))
+            }
             Some(Err(code)) => Err(Error::broker(code, context())),
             None => Err(Error::protocol(format!("{}: no answer", context()))),
         }

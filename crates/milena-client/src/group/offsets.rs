@@ -18,6 +18,7 @@ use crate::wire::messages::{ApiKey, GroupId, OffsetCommitRequest, OffsetFetchReq
 
 use super::action::Identity;
 use super::coordinator::GroupCoordinator;
+use crate::consumer::OffsetAndEpoch;
 use crate::error::Error;
 use crate::topology::TopicPartition;
 use crate::wire::ErrorCode;
@@ -26,6 +27,10 @@ use crate::wire::ErrorCode;
 const FETCH_VERSION_WITH_GROUPS: i16 = 8;
 /// OffsetFetch can ask to wait for open transactions from this version on.
 const FETCH_VERSION_WITH_STABLE: i16 = 7;
+/// What a group has committed for partitions; `None` is no offset.
+pub(crate) type CommittedOffsets =
+    HashMap<TopicPartition, Result<Option<OffsetAndEpoch>, ErrorCode>>;
+
 /// A committed offset of "none".
 const OFFSET_NONE: i64 = -1;
 
@@ -97,7 +102,7 @@ pub(crate) async fn commit(
 pub(crate) async fn fetch(
     coordinator: &GroupCoordinator,
     partitions: &[TopicPartition],
-) -> Result<HashMap<TopicPartition, Result<Option<i64>, ErrorCode>>, Error> {
+) -> Result<CommittedOffsets, Error> {
     let connection = coordinator.shared_connection().await?;
     let version = connection.version_of(ApiKey::OffsetFetch).unwrap_or(1);
     let mut topics: BTreeMap<&Arc<str>, Vec<i32>> = BTreeMap::new();
@@ -145,14 +150,14 @@ fn fetch_request(
 fn read_fetch(
     coordinator: &GroupCoordinator,
     response: OffsetFetchResponse,
-) -> Result<HashMap<TopicPartition, Result<Option<i64>, ErrorCode>>, Error> {
+) -> Result<CommittedOffsets, Error> {
     let mut code = ErrorCode::from(response.error_code);
     let mut rows = Vec::new();
     for topic in &response.topics {
         for partition in &topic.partitions {
             let row = (
                 partition.partition_index,
-                partition.committed_offset,
+                (partition.committed_offset, partition.committed_leader_epoch),
                 partition.error_code,
             );
             rows.push((topic.name.as_str(), row));
@@ -166,7 +171,7 @@ fn read_fetch(
             for partition in &topic.partitions {
                 let row = (
                     partition.partition_index,
-                    partition.committed_offset,
+                    (partition.committed_offset, partition.committed_leader_epoch),
                     partition.error_code,
                 );
                 rows.push((topic.name.as_str(), row));
@@ -179,7 +184,10 @@ fn read_fetch(
     }
     let offsets = rows.into_iter().map(|(topic, (index, offset, code))| {
         let result = match ErrorCode::from(code) {
-            ErrorCode::None => Ok((offset != OFFSET_NONE).then_some(offset)),
+            ErrorCode::None => Ok((offset.0 != OFFSET_NONE).then_some(OffsetAndEpoch {
+                offset: offset.0,
+                leader_epoch: offset.1,
+            })),
             code => Err(code),
         };
         (TopicPartition::new(topic, index), result)

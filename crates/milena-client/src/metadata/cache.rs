@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::leaders::NamedLeaders;
 use super::snapshot::{ClusterSnapshot, PartitionMetadata, TopicMetadata};
 use crate::config::BrokerAddress;
-use crate::topology::NodeId;
+use crate::topology::{NodeId, TopicPartition};
 use crate::wire::ErrorCode;
 use crate::wire::messages::MetadataResponse;
 use crate::wire::messages::metadata_response::{MetadataResponsePartition, MetadataResponseTopic};
@@ -108,6 +109,43 @@ impl Cache {
         self.snapshot.brokers.insert(node, Arc::new(address));
         self.snapshot.version += 1;
         true
+    }
+
+    /// Takes over leaders of newer epochs than are known, if they can be reached; gives their
+    /// partitions (KIP-951).
+    pub(super) fn learn_leaders(&mut self, named: &NamedLeaders) -> Vec<TopicPartition> {
+        let mut learned = Vec::new();
+        for one in &named.leaders {
+            let name = &one.partition;
+            let endpoint = named.endpoints.get(&one.leader);
+            let is_reachable =
+                endpoint.is_some() || self.snapshot.brokers.contains_key(&one.leader);
+            let Some(topic) = self.snapshot.topics.get_mut(&name.topic) else {
+                continue;
+            };
+            let index = usize::try_from(name.partition).unwrap_or(usize::MAX);
+            let is_news = topic
+                .partitions
+                .get(index)
+                .is_some_and(|known| known.leader_epoch < one.leader_epoch);
+            if !is_news || !is_reachable {
+                continue;
+            }
+            if let Some(known) = Arc::make_mut(topic).partitions.get_mut(index) {
+                known.leader = Some(one.leader);
+                known.leader_epoch = one.leader_epoch;
+                known.error = None;
+            }
+            if let Some(endpoint) = endpoint {
+                let endpoint = Arc::new(endpoint.clone());
+                self.snapshot.brokers.insert(one.leader, endpoint);
+            }
+            learned.push(name.clone());
+        }
+        if !learned.is_empty() {
+            self.snapshot.version += 1;
+        }
+        learned
     }
 
     /// Forgets that `name` was answered with an error: nobody asks for it any more.

@@ -2,6 +2,7 @@
 //! waiting, and a task that keeps it up to date. Knows nothing of records.
 
 mod cache;
+mod leaders;
 mod refresh;
 mod schedule;
 mod snapshot;
@@ -22,6 +23,7 @@ use crate::wire::messages::MetadataResponse;
 use cache::Cache;
 use schedule::Schedule;
 
+pub(crate) use leaders::NamedLeaders;
 pub(crate) use refresh::{ask, keep_fresh};
 pub(crate) use snapshot::{ClusterSnapshot, TopicMetadata};
 

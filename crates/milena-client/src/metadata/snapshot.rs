@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
+use super::leaders::NamedLeader;
 use crate::config::BrokerAddress;
-use crate::topology::NodeId;
+use crate::topology::{NodeId, TopicPartition};
 use crate::wire::ErrorCode;
 
 /// The cluster as of one metadata response, merged with what was known before.
@@ -37,6 +38,25 @@ impl ClusterSnapshot {
         self.topic(name)
             .filter(|_| !self.absent.contains_key(name))
             .cloned()
+    }
+
+    /// The leader epoch of a partition, -1 when not known.
+    pub(crate) fn leader_epoch(&self, partition: &TopicPartition) -> i32 {
+        let known = self
+            .topic(&partition.topic)
+            .and_then(|topic| topic.partition(partition.partition));
+        known.map_or(-1, |known| known.leader_epoch)
+    }
+
+    /// Whether this is what is known of a partition.
+    pub(super) fn is_led_as(&self, named: &NamedLeader) -> bool {
+        let name = &named.partition;
+        let known = self
+            .topic(&name.topic)
+            .and_then(|topic| topic.partition(name.partition));
+        known.is_some_and(|known| {
+            known.leader == Some(named.leader) && known.leader_epoch == named.leader_epoch
+        })
     }
 
     /// The leader of a partition, if the partition is known and has one.

@@ -94,6 +94,8 @@ fn apply_topic(shared: &Arc<Shared>, topic: &Topic, metadata: &TopicMetadata) {
     let known = topic.partitions();
     for partition in known.iter() {
         if partition.set_leader(leader_of(metadata, partition.index)) && partition.has_unsent() {
+            // A pause after an error was for the former leader.
+            partition.window().end_pause();
             partition.clear_queued();
             shared.reroute(partition);
         }

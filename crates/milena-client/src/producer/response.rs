@@ -12,6 +12,8 @@ use milena_wire::rpc::{self, messages::ProduceResponse};
 use super::delivery::BatchAcknowledgement;
 use super::error::{ProduceError, ProduceErrorKind};
 use super::window::{Rejection, Verdict};
+use crate::TopicPartition;
+use crate::metadata::NamedLeaders;
 
 /// A partition's part of a response.
 #[derive(Debug)]
@@ -24,18 +26,36 @@ pub(super) struct PartitionAnswer {
     record_errors: Vec<(u32, Option<Arc<str>>)>,
 }
 
-/// The answers of one response, by topic and partition.
-pub(super) type Answers = HashMap<(String, i32), PartitionAnswer>;
+/// What one response says.
+#[derive(Debug, Default)]
+pub(super) struct Answers {
+    /// By topic and partition.
+    pub(super) partitions: HashMap<(String, i32), PartitionAnswer>,
+    /// Who leads partitions that were sent to the wrong broker (KIP-951).
+    pub(super) leaders: NamedLeaders,
+}
 
 /// Reads a response body. An unreadable one proves nothing about the batches: the caller sends the
 /// same bytes again (pitfall 8), as after a lost connection.
 pub(super) fn decode(mut body: Bytes, version: i16) -> Result<Answers, String> {
     let response: ProduceResponse =
         rpc::decode_response(version, &mut body).map_err(|error| error.to_string())?;
-    let mut answers = HashMap::new();
+    let mut answers = Answers::default();
+    for endpoint in &response.node_endpoints {
+        let leaders = &mut answers.leaders;
+        leaders.reach(endpoint.node_id.0, &endpoint.host, endpoint.port);
+    }
     for topic in response.responses {
         for partition in topic.partition_responses {
-            answers.insert((topic.name.to_string(), partition.index), answer(partition));
+            let leader = &partition.current_leader;
+            if leader.leader_id.0 >= 0 {
+                let name = TopicPartition::new(topic.name.as_str(), partition.index);
+                let leaders = &mut answers.leaders;
+                leaders.name(name, leader.leader_id.0, leader.leader_epoch);
+            }
+            answers
+                .partitions
+                .insert((topic.name.to_string(), partition.index), answer(partition));
         }
     }
     Ok(answers)

@@ -21,9 +21,9 @@ use super::response;
 use super::route::{Line, Route};
 use super::shared::Shared;
 use super::window::{Admission, SendWindow, Verdict};
-use crate::Error;
 use crate::net::{Connection, Reply};
 use crate::transaction::Gate;
+use crate::{Error, TopicPartition};
 
 type Dialling = Pin<Box<dyn Future<Output = Result<Connection, Error>> + Send>>;
 
@@ -344,12 +344,17 @@ impl Sender {
             self.shared.client.metadata().request_refresh();
             response::Answers::default()
         });
+        let mut stale = Vec::new();
         for (partition, serial) in batches {
             // No answer proves nothing: the batch may be written (pitfalls 6 and 8).
-            let answer = answers.remove(&(partition.topic.to_string(), partition.index));
+            let name = (partition.topic.to_string(), partition.index);
+            let answer = answers.partitions.remove(&name);
             let verdict = answer.map_or(Verdict::Retriable, |answer| {
                 if answer.refreshes_metadata() {
-                    self.shared.client.metadata().request_refresh();
+                    stale.push(TopicPartition::new(
+                        partition.topic.clone(),
+                        partition.index,
+                    ));
                 }
                 answer.verdict(&partition.topic, partition.index)
             });
@@ -358,6 +363,9 @@ impl Sender {
                 self.shared.push_ready(&partition);
             }
         }
+        // After the batches were settled: a new leader ends their pause.
+        let metadata = self.shared.client.metadata();
+        metadata.learn_leaders(self.route.node, &answers.leaders, &stale);
         if let Some(gate) = &self.shared.gate {
             self.shared.on_gate_progress(gate);
         }
@@ -374,6 +382,9 @@ impl Sender {
             }
         }
         window.answered(serial, verdict, now);
+        if partition.leader() != Some(self.route.node) {
+            window.end_pause();
+        }
         if let Some(gate) = &self.shared.gate
             && window.has_gap()
         {

@@ -218,6 +218,11 @@ impl SendWindow {
         Admission::New
     }
 
+    /// What waits after an error need not wait any longer.
+    pub(super) fn end_pause(&mut self) {
+        self.resume_at = None;
+    }
+
     /// The stamp of the next new batch, of `record_count` records. Call only on
     /// [`Admission::New`].
     pub(super) fn stamp(&mut self, record_count: u32) -> BatchStamp {

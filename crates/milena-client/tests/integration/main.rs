@@ -9,6 +9,7 @@ mod consumer_support;
 mod group_members;
 mod group_offsets;
 mod groups;
+mod leader_epochs;
 mod metrics;
 mod producer;
 mod support;

@@ -48,6 +48,7 @@ fn three_nodes_of_kafka_3_replicate_and_speak_both_group_protocols() {
             "controller.quorum.voters=1@127.0.0.1:19092,2@127.0.0.1:19093,3@127.0.0.1:19094",
             "offsets.topic.replication.factor=3",
             "min.insync.replicas=2",
+            "broker.rack=rack-1",
             "group.coordinator.rebalance.protocols=classic,consumer",
         ],
         &["share.coordinator"],

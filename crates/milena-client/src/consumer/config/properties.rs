@@ -115,6 +115,10 @@ impl Configurable for ConsumerConfig {
             config.isolation_level = isolation_level(value)?;
             Ok(())
         }),
+        Property::new(&["client.rack"], |config, value| {
+            config.client_rack = value.text().into();
+            Ok(())
+        }),
         // CRCs are always checked.
         Property::new(&["check.crcs"], |_, value| value.boolean().map(|_| ())),
     ];

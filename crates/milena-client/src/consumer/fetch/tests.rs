@@ -13,15 +13,17 @@ use milena_wire::batch::{
 use milena_wire::compression::Compression;
 use uuid::Uuid;
 
-use super::{Asked, FETCH_VERSION_MAX, FETCH_VERSION_MIN, FetchSettings, read, request};
+use super::{Asked, FETCH_VERSION_MAX, FETCH_VERSION_MIN, FetchSettings, leaders, read, request};
 use crate::consumer::IsolationLevel;
 use crate::consumer::partitions::FetchedResult;
 use crate::consumer::position::Incarnation;
 use crate::consumer::session::{FetchParams, FetchSession};
-use crate::topology::TopicPartition;
+use crate::consumer::validation::EpochEnd;
+use crate::topology::{NodeId, TopicPartition};
 use crate::wire::messages::FetchResponse;
 use crate::wire::messages::fetch_response::{
-    AbortedTransaction, FetchableTopicResponse, PartitionData,
+    AbortedTransaction, EpochEndOffset, FetchableTopicResponse, LeaderIdAndEpoch, NodeEndpoint,
+    PartitionData,
 };
 use crate::wire::{Encodable, StrBytes};
 
@@ -107,8 +109,18 @@ fn check(
             Ok((offsets.collect(), next_offset))
         }
         FetchedResult::Unreadable(error) => Err(error.to_string()),
-        FetchedResult::Code(code) => Err(code.name().to_owned()),
+        other => Err(format!("{other:?}")),
     }
+}
+
+fn read_one(data: PartitionData) -> FetchedResult {
+    let topic = FetchableTopicResponse::default()
+        .with_topic(StrBytes::from_static_str("t").into())
+        .with_partitions(vec![data]);
+    let response = FetchResponse::default().with_responses(vec![topic]);
+    let asked = Asked::from([(TopicPartition::new("t", 0), (5, Incarnation::default()))]);
+    let mut fetched = read(response, &asked, &HashMap::new(), ALL);
+    fetched.pop().expect("one partition").result
 }
 
 const ALL: IsolationLevel = IsolationLevel::ReadUncommitted;
@@ -196,6 +208,7 @@ fn every_version_can_be_written() {
         topic_id: Uuid::from_u128(topic),
         fetch_offset: 5,
         current_leader_epoch: 2,
+        last_fetched_epoch: 1,
         partition_bytes_max: 1000,
     };
     let settings = FetchSettings {
@@ -203,6 +216,7 @@ fn every_version_can_be_written() {
         bytes_min: 1,
         bytes_max: 5000,
         isolation_level: COMMITTED,
+        rack: "r1".into(),
     };
     for version in FETCH_VERSION_MIN..=FETCH_VERSION_MAX {
         let mut session = FetchSession::new();
@@ -236,4 +250,61 @@ fn topics_are_found_by_id() {
     let fetched = read(response, &asked, &names, ALL);
     assert_eq!(fetched[0].partition, TopicPartition::new("t", 0));
     assert_eq!(fetched[0].fetched_from, 3);
+}
+
+#[test]
+fn an_answer_may_name_another_replica_or_where_logs_part() {
+    let data = PartitionData::default().with_preferred_read_replica(2.into());
+    let result = read_one(data);
+    assert!(
+        matches!(result, FetchedResult::Elsewhere(NodeId(2))),
+        "{result:?}"
+    );
+    let end = EpochEndOffset::default().with_epoch(3).with_end_offset(4);
+    let result = read_one(PartitionData::default().with_diverging_epoch(end));
+    assert!(
+        matches!(
+            result,
+            FetchedResult::Diverging(EpochEnd {
+                epoch: 3,
+                offset: 4
+            })
+        ),
+        "{result:?}"
+    );
+    let mut bytes = plain(5, 2);
+    bytes[12..16].copy_from_slice(&7_i32.to_be_bytes());
+    let data = PartitionData::default().with_records(Some(Bytes::from(bytes)));
+    let FetchedResult::Records { last_epoch, .. } = read_one(data) else {
+        panic!("records");
+    };
+    assert_eq!(last_epoch, 7);
+}
+
+#[test]
+fn leaders_are_read_where_they_can_be_reached() {
+    let id = Uuid::from_u128(5);
+    let leader = LeaderIdAndEpoch::default()
+        .with_leader_id(3.into())
+        .with_leader_epoch(8);
+    let data = PartitionData::default()
+        .with_error_code(6)
+        .with_current_leader(leader);
+    let topic = FetchableTopicResponse::default()
+        .with_topic_id(id)
+        .with_partitions(vec![data, PartitionData::default().with_partition_index(1)]);
+    let names = HashMap::from([(id, Arc::from("t"))]);
+    let without = FetchResponse::default().with_responses(vec![topic]);
+    assert!(leaders(&without, &names).leaders.is_empty());
+    let endpoint = NodeEndpoint::default()
+        .with_node_id(3.into())
+        .with_host(StrBytes::from_static_str("c"))
+        .with_port(9092);
+    let response = without.with_node_endpoints(vec![endpoint]);
+    let named = leaders(&response, &names);
+    assert_eq!(named.leaders.len(), 1);
+    assert_eq!(named.leaders[0].partition, TopicPartition::new("t", 0));
+    assert_eq!(named.leaders[0].leader, NodeId(3));
+    assert_eq!(named.leaders[0].leader_epoch, 8);
+    assert_eq!(named.endpoints[&NodeId(3)].host, "c");
 }

@@ -12,13 +12,18 @@ use super::{
     Delivered, FetchedPartition, FetchedResult, OpenEnd, Partitions, QueuedBatch, TableConfig,
     TakenBatch,
 };
-use crate::consumer::position::Question;
+use crate::consumer::position::{OffsetAndEpoch, Question};
+use crate::consumer::validation::EpochEnd;
 use crate::consumer::{IsolationLevel, OffsetReset};
 use crate::error::Error;
 use crate::topology::{NodeId, TopicPartition};
 use crate::wire::ErrorCode;
 
 const LEADER: NodeId = NodeId(1);
+const START: OffsetAndEpoch = OffsetAndEpoch {
+    offset: 0,
+    leader_epoch: -1,
+};
 
 /// A table and the changes it counts.
 struct Rig {
@@ -35,6 +40,7 @@ impl Rig {
             tells_ends: true,
             retry_backoff: Duration::from_millis(100),
             retry_backoff_max: Duration::from_secs(1),
+            replica_max_age: Duration::from_secs(300),
         };
         let changes = Arc::new(AtomicU64::new(0));
         let mut rig = Self {
@@ -45,7 +51,7 @@ impl Rig {
         rig.table.add(&names, Question::Committed, false);
         for (partition, _, asked) in rig.table.take_questions(Instant::now()) {
             rig.table.update(&partition, |position| {
-                position.on_committed(asked, Some(0), OffsetReset::None);
+                position.on_committed(asked, Some(START), OffsetReset::None);
                 position.set_leader(Some(LEADER), 0);
             });
         }
@@ -66,6 +72,7 @@ impl Rig {
             next_offset += records;
         }
         self.table.deliver(
+            LEADER,
             vec![FetchedPartition {
                 partition: name(partition),
                 incarnation,
@@ -73,6 +80,7 @@ impl Rig {
                 result: FetchedResult::Records {
                     batches: queued,
                     next_offset,
+                    last_epoch: 0,
                     high_watermark: next_offset,
                     last_stable_offset: next_offset,
                 },
@@ -224,7 +232,7 @@ fn a_seek_drops_what_was_fetched_and_what_is_under_way() {
         result: FetchedResult::Code(ErrorCode::OffsetOutOfRange),
     };
     assert_eq!(
-        rig.table.deliver(vec![late], Instant::now()),
+        rig.table.deliver(LEADER, vec![late], Instant::now()),
         Delivered::default()
     );
     assert_eq!(rig.take(100), []);
@@ -242,11 +250,12 @@ fn pitfall_23_an_emptied_batch_moves_the_position() {
         result: FetchedResult::Records {
             batches: Vec::new(),
             next_offset: 7,
+            last_epoch: 0,
             high_watermark: 9,
             last_stable_offset: 9,
         },
     };
-    let delivered = rig.table.deliver(vec![emptied], Instant::now());
+    let delivered = rig.table.deliver(LEADER, vec![emptied], Instant::now());
     assert!(!delivered.is_ready);
     assert_eq!(rig.position(0), Some(7));
     rig.deliver(0, &[2]);
@@ -263,7 +272,7 @@ fn one_partitions_error_does_not_stop_the_others() {
         fetched_from: 0,
         result: FetchedResult::Code(ErrorCode::OffsetOutOfRange),
     };
-    let delivered = rig.table.deliver(vec![failed], Instant::now());
+    let delivered = rig.table.deliver(LEADER, vec![failed], Instant::now());
     assert!(delivered.is_ready);
     rig.deliver(1, &[2]);
     let error = rig.table.pop_error().expect("an error");
@@ -406,4 +415,70 @@ fn the_end_of_a_batch_read_record_by_record_is_told_when_it_is_read() {
     let end = OpenEnd::Read { next_offset: 2 };
     rig.table.close_open(&name(0), open.incarnation, end);
     assert_eq!(rig.ends(), [(0, 2)]);
+}
+
+/// A part of a response to the fetch that is under way.
+fn part(rig: &Rig, result: FetchedResult) -> FetchedPartition {
+    let position = rig.table.position(&name(0)).expect("assigned");
+    FetchedPartition {
+        partition: name(0),
+        incarnation: position.incarnation(),
+        fetched_from: position.fetch_offset(),
+        result,
+    }
+}
+
+#[test]
+fn truncated_records_that_wait_are_never_handed_out() {
+    let mut rig = Rig::new(&[0]);
+    rig.deliver(0, &[2, 2]);
+    assert_eq!(rig.take(1), [(0, 0)]);
+    let end = |offset| EpochEnd { epoch: 0, offset };
+    let fetched = part(&rig, FetchedResult::Diverging(end(3)));
+    let delivered = rig.table.deliver(LEADER, vec![fetched], Instant::now());
+    assert!(delivered.has_work && !delivered.is_ready);
+    assert_eq!(rig.take(100), [], "they are fetched again");
+    assert_eq!(rig.position(0), Some(2));
+    let fetched = part(&rig, FetchedResult::Diverging(end(1)));
+    let delivered = rig.table.deliver(LEADER, vec![fetched], Instant::now());
+    assert!(delivered.is_ready);
+    let error = rig.table.pop_error().expect("there is no policy");
+    assert!(
+        matches!(
+            error,
+            Error::LogTruncated {
+                position: 2,
+                diverging_offset: Some(1),
+                ..
+            }
+        ),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_follower_is_read_until_it_fails_whatever_its_error() {
+    for code in [
+        ErrorCode::OffsetOutOfRange,
+        ErrorCode::OffsetNotAvailable,
+        ErrorCode::NotLeaderOrFollower,
+    ] {
+        let mut rig = Rig::new(&[0]);
+        let (follower, now) = (NodeId(2), Instant::now());
+        let elsewhere = part(&rig, FetchedResult::Elsewhere(follower));
+        let delivered = rig.table.deliver(LEADER, vec![elsewhere], now);
+        assert!(delivered.has_work);
+        assert_eq!(rig.table.wanted_from(follower, now).len(), 1);
+        assert!(rig.table.wanted_from(LEADER, now).is_empty());
+        let failed = part(&rig, FetchedResult::Code(code));
+        let delivered = rig.table.deliver(follower, vec![failed], now);
+        assert!(delivered.has_work, "{code:?}");
+        assert_eq!(
+            delivered.stale.len(),
+            usize::from(code.refreshes_metadata())
+        );
+        assert_eq!(rig.table.wanted_from(LEADER, now).len(), 1, "{code:?}");
+        assert_eq!(rig.position(0), Some(0), "{code:?}");
+        assert!(rig.table.pop_error().is_none(), "{code:?}");
+    }
 }

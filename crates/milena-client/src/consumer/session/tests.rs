@@ -13,6 +13,7 @@ fn params(fetch_offset: i64) -> FetchParams {
         topic_id: Uuid::from_u128(1),
         fetch_offset,
         current_leader_epoch: 0,
+        last_fetched_epoch: -1,
         partition_bytes_max: 1024,
     }
 }

@@ -226,3 +226,44 @@ fn a_coordinator_is_a_broker_worth_knowing() {
     assert!(!fixture.cache.learn_broker(NodeId(3), address));
     assert_eq!(fixture.cache.snapshot().version, 2);
 }
+
+/// What an answer says of partitions: index, leader, epoch; node 3 can be reached.
+fn named(leaders: &[(i32, i32, i32)]) -> NamedLeaders {
+    let mut named = NamedLeaders::default();
+    for (partition, leader, epoch) in leaders {
+        named.name(TopicPartition::new("orders", *partition), *leader, *epoch);
+    }
+    named.reach(3, "elsewhere", 9094);
+    named
+}
+
+#[test]
+fn a_leader_named_elsewhere_counts_if_it_is_newer_and_within_reach() {
+    let mut fixture = Fixture::new();
+    fixture.merge(vec![topic("orders", &[(1, 5), (1, 5), (1, 5), (1, 5)])]);
+    let version = fixture.cache.snapshot().version;
+    let named = named(&[
+        (0, 3, 6),
+        // Not newer: a broker that was asked late, or that has not heard yet.
+        (1, 2, 5),
+        (1, 2, 4),
+        // Nobody says where node 9 is.
+        (2, 9, 6),
+        // The same node took over again.
+        (3, 1, 6),
+        // No such partition, no leader.
+        (7, 3, 6),
+        (0, -1, 9),
+    ]);
+    let learned = fixture.cache.learn_leaders(&named);
+    let learned: Vec<i32> = learned.iter().map(|one| one.partition).collect();
+    assert_eq!(learned, [0, 3]);
+    assert_eq!(fixture.leaders(), [(3, 6), (1, 5), (1, 5), (1, 6)]);
+    let snapshot = fixture.cache.snapshot();
+    assert_eq!(snapshot.version, version + 1);
+    assert_eq!(snapshot.brokers[&NodeId(3)].host, "elsewhere");
+    assert_eq!(fixture.cache.learn_leaders(&named), [], "known by now");
+    // An older answer to a metadata request does not take it back.
+    fixture.merge(vec![topic("orders", &[(1, 5), (1, 5), (1, 5), (1, 5)])]);
+    assert_eq!(fixture.leaders()[0], (3, 6));
+}
