@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 /// Room of a partition's first batch; later ones start at the size of the one before.
-pub(super) const BATCH_BYTES_INITIAL_MIN: usize = 4 * 1024;
+pub(super) const BATCH_BYTES_INITIAL: usize = 4 * 1024;
+pub(super) const BATCH_BYTES_INITIAL_MIN: usize = 256;
 
 /// A record without its key, value and headers: length, attributes, timestamp delta, offset delta,
 /// key length, value length and header count, each varint at its longest.

@@ -15,7 +15,7 @@ use super::batch::OpenBatch;
 use super::budget::{Budget, Reservation};
 use super::delivery::{BatchOutcome, Delivery};
 use super::error::{ProduceError, ProduceErrorKind};
-use super::limits::{BATCH_BYTES_INITIAL_MIN, RECORD_OVERHEAD_BYTES_MAX};
+use super::limits::{BATCH_BYTES_INITIAL, BATCH_BYTES_INITIAL_MIN, RECORD_OVERHEAD_BYTES_MAX};
 use super::metrics::PartitionMetrics;
 use super::record::Record;
 use super::window::SendWindow;
@@ -364,11 +364,11 @@ impl Queue {
             return Ok(Appended::NOTHING);
         }
         // A little more than the last batch took, so that one of the same size need not grow.
-        let guess = self.batch_bytes_guess + self.batch_bytes_guess / 8;
-        let wanted = guess
-            .max(BATCH_BYTES_INITIAL_MIN)
-            .min(limits.batch_bytes_max)
-            .max(alone_bytes);
+        let guess = match self.batch_bytes_guess {
+            0 => BATCH_BYTES_INITIAL,
+            last => (last + last / 8).max(BATCH_BYTES_INITIAL_MIN),
+        };
+        let wanted = guess.min(limits.batch_bytes_max).max(alone_bytes);
         let reservation = reserved
             .take_if(|reservation| reservation.bytes() >= alone_bytes)
             .or_else(|| budget.try_reserve(wanted))

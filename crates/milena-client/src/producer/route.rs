@@ -44,7 +44,10 @@ impl Line {
 #[derive(Debug, Default)]
 struct Lists {
     ready: VecDeque<Arc<Partition>>,
-    timers: BinaryHeap<Timer>,
+    /// In their order: lingers, which are all of the same length.
+    timers: VecDeque<Timer>,
+    /// Those that came out of order.
+    timers_between: BinaryHeap<Timer>,
 }
 
 #[derive(Debug)]
@@ -91,11 +94,16 @@ impl Route {
     /// Has the sender look at `partition` at a given time.
     pub(super) fn push_timer(&self, at: Instant, partition: &Arc<Partition>) {
         let mut lists = self.lists();
-        let earliest = lists.timers.peek().is_none_or(|first| at < first.at);
-        lists.timers.push(Timer {
+        let earliest = lists.next_timer().is_none_or(|first| at < first);
+        let timer = Timer {
             at,
             partition: partition.clone(),
-        });
+        };
+        if lists.timers.back().is_none_or(|last| last.at <= at) {
+            lists.timers.push_back(timer);
+        } else {
+            lists.timers_between.push(timer);
+        }
         drop(lists);
         if earliest {
             self.wake.notify_one();
@@ -105,14 +113,14 @@ impl Route {
     /// Moves what is due into the ready list, everything with `all`; tells the next due time.
     pub(super) fn advance(&self, now: Instant, all: bool) -> Option<Instant> {
         let mut lists = self.lists();
-        while let Some(first) = lists.timers.peek() {
-            if first.at > now && !all {
-                return Some(first.at);
+        while let Some(next) = lists.next_timer() {
+            if next > now && !all {
+                return Some(next);
             }
-            if let Some(timer) = lists.timers.pop()
-                && timer.partition.mark_queued()
+            if let Some(partition) = lists.pop_timer()
+                && partition.mark_queued()
             {
-                lists.ready.push_back(timer.partition);
+                lists.ready.push_back(partition);
             }
         }
         None
@@ -173,6 +181,24 @@ impl Route {
     }
 }
 
+impl Lists {
+    fn next_timer(&self) -> Option<Instant> {
+        let in_order = self.timers.front().map(|timer| timer.at);
+        let between = self.timers_between.peek().map(|timer| timer.at);
+        in_order.into_iter().chain(between).min()
+    }
+
+    /// Takes the timer that [`Lists::next_timer`] tells of.
+    fn pop_timer(&mut self) -> Option<Arc<Partition>> {
+        let in_order = self.timers.front().map(|timer| timer.at);
+        let timer = match self.timers_between.peek() {
+            Some(between) if in_order.is_none_or(|at| between.at < at) => self.timers_between.pop(),
+            _ => self.timers.pop_front(),
+        };
+        timer.map(|timer| timer.partition)
+    }
+}
+
 impl PartialEq for Timer {
     fn eq(&self, other: &Self) -> bool {
         self.at == other.at
@@ -193,3 +219,6 @@ impl Ord for Timer {
         other.at.cmp(&self.at)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -150,7 +150,6 @@ impl Sender {
         let now = Instant::now();
         let mut batches = Vec::new();
         let mut request_bytes = 0;
-        let mut again = Vec::new();
         while request_bytes < self.shared.config.request_bytes_max {
             let Some(partition) = ready.pop_front() else {
                 break;
@@ -162,7 +161,6 @@ impl Sender {
             }
             if let Some((serial, bytes)) = self.take_batch(&partition, now) {
                 request_bytes += bytes.len();
-                again.push(partition.clone());
                 batches.push(Taken {
                     partition,
                     serial,
@@ -171,9 +169,11 @@ impl Sender {
             }
         }
         // A request has at most one batch of a partition; more of it may be due.
-        again
-            .iter()
-            .for_each(|partition| self.route.push_ready(partition));
+        for taken in &batches {
+            if taken.partition.has_unsent() {
+                self.route.push_ready(&taken.partition);
+            }
+        }
         batches
     }
 
