@@ -29,8 +29,8 @@ pub(super) struct PartitionAnswer {
 /// What one response says.
 #[derive(Debug, Default)]
 pub(super) struct Answers {
-    /// By topic and partition.
-    pub(super) partitions: HashMap<(String, i32), PartitionAnswer>,
+    /// By topic, then by partition.
+    topics: HashMap<String, HashMap<i32, PartitionAnswer>>,
     /// Who leads partitions that were sent to the wrong broker (KIP-951).
     pub(super) leaders: NamedLeaders,
 }
@@ -46,6 +46,7 @@ pub(super) fn decode(mut body: Bytes, version: i16) -> Result<Answers, String> {
         leaders.reach(endpoint.node_id.0, &endpoint.host, endpoint.port);
     }
     for topic in response.responses {
+        let partitions = answers.topics.entry(topic.name.to_string()).or_default();
         for partition in topic.partition_responses {
             let leader = &partition.current_leader;
             if leader.leader_id.0 >= 0 {
@@ -53,12 +54,17 @@ pub(super) fn decode(mut body: Bytes, version: i16) -> Result<Answers, String> {
                 let leaders = &mut answers.leaders;
                 leaders.name(name, leader.leader_id.0, leader.leader_epoch);
             }
-            answers
-                .partitions
-                .insert((topic.name.to_string(), partition.index), answer(partition));
+            partitions.insert(partition.index, answer(partition));
         }
     }
     Ok(answers)
+}
+
+impl Answers {
+    /// Takes what is said of a partition, if anything is.
+    pub(super) fn take(&mut self, topic: &str, partition: i32) -> Option<PartitionAnswer> {
+        self.topics.get_mut(topic)?.remove(&partition)
+    }
 }
 
 fn answer(partition: PartitionProduceResponse) -> PartitionAnswer {

@@ -347,8 +347,7 @@ impl Sender {
         let mut stale = Vec::new();
         for (partition, serial) in batches {
             // No answer proves nothing: the batch may be written (pitfalls 6 and 8).
-            let name = (partition.topic.to_string(), partition.index);
-            let answer = answers.partitions.remove(&name);
+            let answer = answers.take(&partition.topic, partition.index);
             let verdict = answer.map_or(Verdict::Retriable, |answer| {
                 if answer.refreshes_metadata() {
                     stale.push(TopicPartition::new(
