@@ -59,14 +59,16 @@ async fn read<R: AsyncRead + Unpin>(link: &Link, frames: &mut FrameReader<R>) ->
     }
 }
 
-/// Hands a response to who waits for it.
+/// Hands a response to who waits for it. One that does not fit ends the connection, as nothing that
+/// comes behind it can be told apart: to those who wait it is a lost connection, which they may try
+/// again on another one.
 fn deliver(link: &Link, mut frame: Bytes) -> Result<(), Ending> {
-    let malformed = |what: &str| Ending {
-        error: Error::protocol(format!("{what} from {}", link.address)),
-        guilty: Some(0),
+    let misfit = |what: String| Ending {
+        error: link.disconnected(what),
+        guilty: None,
     };
-    let correlation_id =
-        read_correlation_id(&mut frame).ok_or_else(|| malformed("response without a header"))?;
+    let correlation_id = read_correlation_id(&mut frame)
+        .ok_or_else(|| misfit("a response came without a header".to_owned()))?;
     let now = Instant::now();
     let (request, wake_writer) = {
         let mut state = link.lock();
@@ -74,11 +76,11 @@ fn deliver(link: &Link, mut frame: Bytes) -> Result<(), Ending> {
             .pipeline
             .accept(correlation_id, now)
             .map_err(|mismatch| {
-                malformed(&match mismatch.expected {
+                misfit(match mismatch.expected {
                     Some(expected) => {
-                        format!("response {correlation_id} where {expected} was expected")
+                        format!("response {correlation_id} came where {expected} was expected")
                     }
-                    None => format!("response {correlation_id} that nobody asked for"),
+                    None => format!("response {correlation_id} came that nobody asked for"),
                 })
             })?;
         (request, state.pipeline.has_queued())
@@ -89,14 +91,12 @@ fn deliver(link: &Link, mut frame: Bytes) -> Result<(), Ending> {
     let queued_at = request.deadline.checked_sub(request.timeout);
     let duration = now.saturating_duration_since(queued_at.unwrap_or(now));
     link.metrics.answered(request.api, frame.len(), duration);
-    let answer = match request.response_header.skip_rest(&mut frame) {
-        Some(()) => Ok(frame),
-        None => Err(Error::protocol(format!(
-            "malformed header of a {:?} response from {}",
-            request.api, link.address
-        ))),
-    };
-    request.waiter.tell(answer);
+    if request.response_header.skip_rest(&mut frame).is_none() {
+        let ending = misfit(format!("a {:?} response has a broken header", request.api));
+        request.waiter.tell(Err(ending.error.clone()));
+        return Err(ending);
+    }
+    request.waiter.tell(Ok(frame));
     Ok(())
 }
 

@@ -70,6 +70,32 @@ async fn pitfall_23_an_answer_that_never_comes_costs_one_timeout() {
     assert_eq!(topics.len(), 1);
 }
 
+/// The answers behind one that is left out do not fit their requests. All of them are asked for again on
+/// another connection, at once: nobody waits for a timeout, and nobody is told of it.
+#[tokio::test]
+async fn pitfall_23_requests_whose_answers_do_not_fit_are_repeated_at_once() {
+    let (broker, faults) = start_broker_with_faults().await;
+    let admin = Admin::new(&client(&broker.bootstrap())).timeout(PATIENCE);
+    admin
+        .create_topic(NewTopic::new("orders").partitions(1))
+        .await
+        .expect("it is new");
+    let partition = [TopicPartition::new("orders", 0)];
+    let offsets = async || {
+        let mut offsets = admin.list_offsets(&partition, OffsetAt::Latest).await?;
+        offsets.remove(0).1
+    };
+    assert_eq!(offsets().await.expect("it has a leader"), Some(0));
+    let (started, before) = (Instant::now(), faults.requests_seen(ApiKey::ListOffsets));
+    faults.next(ApiKey::ListOffsets, Fault::DropResponse);
+    let (first, second) = tokio::join!(offsets(), offsets());
+    for offset in [first, second] {
+        assert_eq!(offset.expect("it is asked again"), Some(0));
+    }
+    assert_eq!(faults.requests_seen(ApiKey::ListOffsets) - before, 4);
+    assert!(started.elapsed() < PATIENCE / 2, "{:?}", started.elapsed());
+}
+
 #[tokio::test]
 async fn a_broker_that_comes_back_is_found_again() {
     let (broker, _) = start_broker_with_faults().await;
