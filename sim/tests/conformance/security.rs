@@ -2,13 +2,14 @@
 //! once, by producer, consumer and administration, with a reason.
 
 use anyhow::{Context, Result};
+use milena_client::admin::{NewTopic, ScramChange, ScramMechanism};
 use milena_client::consumer::{Consumer, ConsumerConfig, OffsetReset};
 use milena_client::producer::{ProduceErrorKind, Producer, ProducerConfig, Record};
 use milena_client::security::{SaslConfig, TokenFuture, TokenProvider, UnsecuredTokens};
 use milena_client::{Admin, Client, ClientConfig, Error, ErrorClass};
 use milena_sim::secured::Secured;
 use milena_sim::secured::setup::{CLIENT_FILE, PASSWORD, SESSION_MS, STRANGER_FILE, USER};
-use milena_sim::target::{take, unique};
+use milena_sim::target::{eventually, take, unique};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -31,7 +32,7 @@ async fn check_use(config: ClientConfig) -> Result<()> {
     let client = Client::new(config)?;
     client.check_connection().await?;
     let topic = unique("secured");
-    let new = milena_client::admin::NewTopic::new(&topic).partitions(2);
+    let new = NewTopic::new(&topic).partitions(2);
     Admin::new(&client).create_topic(new).await?;
     let producer = Producer::new(&client, ProducerConfig::default())?;
     for number in 0..RECORDS {
@@ -205,7 +206,7 @@ async fn check_renewal(secured: &Secured, listener: &str, sasl: SaslConfig) -> R
         .sasl(sasl);
     let client = Client::new(config)?;
     let topic = unique("renewed");
-    let new = milena_client::admin::NewTopic::new(&topic).partitions(1);
+    let new = NewTopic::new(&topic).partitions(1);
     Admin::new(&client).create_topic(new).await?;
     let producer = Producer::new(&client, ProducerConfig::default())?;
     let ends = Instant::now() + Duration::from_millis(SESSION_MS * 5 / 2);
@@ -245,5 +246,69 @@ async fn sessions_are_renewed_without_losing_the_connection() -> Result<()> {
         check_renewal(&secured, "SASL_SSL", SaslConfig::oauth_bearer(short)),
     )?;
     assert!(given.load(Ordering::Relaxed) > 4, "{given:?} tokens");
+    Ok(())
+}
+
+/// A producer at work whose password is taken away: the session is not renewed, and what is sent fails
+/// with the reason, long before its delivery timeout. With the password back the same producer goes on.
+#[tokio::test(flavor = "multi_thread")]
+async fn withdrawn_credentials_are_told_to_a_running_producer() -> Result<()> {
+    let Some(secured) = Secured::start().await? else {
+        return Ok(());
+    };
+    let owner = Client::new(secured.config("PLAINTEXT")?)?;
+    let admin = Admin::new(&owner);
+    let topic = unique("withdrawn");
+    admin.create_topic(NewTopic::new(&topic)).await?;
+    let user = unique("withdrawn");
+    let mechanism = ScramMechanism::Sha256;
+    let give = ScramChange::set(&user, mechanism, PASSWORD);
+    let take_away = ScramChange::delete(&user, mechanism);
+    let change = async |change: &ScramChange| -> Result<()> {
+        let mut results = admin
+            .alter_scram_credentials(std::slice::from_ref(change))
+            .await?;
+        Ok(results.remove(0).1?)
+    };
+
+    change(&give).await?;
+    let sasl = SaslConfig::scram_sha_256(&user, PASSWORD);
+    let client = Client::new(secured.config("RENEWED")?.sasl(sasl))?;
+    // Brokers hear of a new user a moment later.
+    eventually("the user may in", async || {
+        Ok(client.check_connection().await.ok())
+    })
+    .await?;
+    let producer = Producer::new(&client, ProducerConfig::default())?;
+    let send = async |value: &str| producer.send(Record::to(&topic).value(value)).await;
+    send("first").await?;
+
+    change(&take_away).await?;
+    let started = Instant::now();
+    let error = eventually("the producer is refused", async || {
+        Ok(send("more").await.err())
+    })
+    .await?;
+    let told_after = started.elapsed();
+    let ProduceErrorKind::Client(error @ Error::Authentication { .. }) = error.kind() else {
+        anyhow::bail!("another error: {error}");
+    };
+    assert_eq!(error.class(), ErrorClass::Terminal, "{error}");
+    assert!(told_after < AT_ONCE, "{told_after:?}");
+    // All that waits is told, not only what is awaited.
+    let waiting = producer
+        .enqueue(Record::to(&topic).value("waiting"))
+        .await?;
+    let error = waiting.await.expect_err("it is refused as well");
+    assert!(
+        matches!(error.kind(), ProduceErrorKind::Client(_)),
+        "{error}"
+    );
+
+    change(&give).await?;
+    eventually("the producer goes on", async || Ok(send("last").await.ok())).await?;
+    producer.close().await?;
+    client.close().await;
+    owner.close().await;
     Ok(())
 }

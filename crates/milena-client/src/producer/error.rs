@@ -84,7 +84,9 @@ pub enum ProduceErrorKind {
     /// The records could not be compressed or put into the wire form.
     #[error("the batch could not be encoded: {0}")]
     Encode(String),
-    /// The cluster could not be reached, or refused the producer as a whole.
+    /// The cluster could not be reached, or refused the producer as a whole. Credentials that are
+    /// withdrawn, and certificates that are not trusted any more, fail what waits for that broker at
+    /// once; what was on its way before may have been written.
     #[error(transparent)]
     Client(Error),
 }

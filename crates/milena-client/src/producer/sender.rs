@@ -130,18 +130,34 @@ impl Sender {
                 tracing::debug!(event = "producer_dial_failed", node = %self.route.node, %error);
                 // The leaders may have moved: look at each partition's again.
                 self.shared.client.metadata().request_refresh();
-                let ready = self.route.take_ready();
-                let mut stay = ready;
+                let refusal = is_refusal(&error).then(|| ProduceError::from(error));
+                let mut stay = self.route.take_ready();
                 stay.retain(|partition| {
-                    let here = partition.leader() == Some(self.route.node);
-                    if !here {
-                        partition.clear_queued();
-                        self.shared.push_ready(partition);
+                    let is_here = partition.leader() == Some(self.route.node);
+                    if is_here && refusal.is_none() {
+                        return true;
                     }
-                    here
+                    partition.clear_queued();
+                    match &refusal {
+                        Some(refusal) if is_here => self.give_up(partition, refusal),
+                        _ => self.shared.push_ready(partition),
+                    }
+                    false
                 });
                 self.route.put_back(stay);
             }
+        }
+    }
+
+    /// Settles what waits to be sent, for the first time or again.
+    fn give_up(&self, partition: &Partition, error: &ProduceError) {
+        self.note_failure(error);
+        partition.fail_unsent(error);
+        if let Some(gate) = &self.shared.gate {
+            if partition.window().has_gap() {
+                gate.note_gap(partition);
+            }
+            self.shared.on_gate_progress(gate);
         }
     }
 
@@ -398,6 +414,11 @@ impl Sender {
             gate.on_record_failed(error);
         }
     }
+}
+
+/// Whether the broker does not let us in, or we do not trust it: waiting would not help.
+fn is_refusal(error: &Error) -> bool {
+    matches!(error, Error::Authentication { .. } | Error::Tls { .. })
 }
 
 /// Resolves at `at`; never without one.
