@@ -15,7 +15,8 @@ impl Consumer {
     ///
     /// # Errors
     /// [`Error::PartitionsLost`] when partitions went to another member before
-    /// the commit; [`Error::Broker`] when the coordinator refuses;
+    /// the commit; [`Error::Broker`] when the coordinator refuses, as it does
+    /// for a topic that was deleted, while the others are stored;
     /// [`Error::InvalidState`] without a group.
     pub async fn commit(&self) -> Result<(), Error> {
         let committer = self.committer()?;

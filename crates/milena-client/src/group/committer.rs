@@ -23,6 +23,9 @@ use crate::wire::ErrorCode;
 /// How long a commit is tried, rebalances in between included; Kafka's
 /// `default.api.timeout.ms`.
 const COMMIT_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long a commit is tried for a topic that the coordinator does not have: a new one it hears of
+/// soon, and one that was deleted must not hold up the rest.
+const UNKNOWN_TOPIC_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Where the member stands, as far as commits depend on it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -91,31 +94,34 @@ enum Wanted<'a> {
 impl Committer {
     /// Stores `offsets`. A rebalance in the middle is waited for; what this
     /// member still owns afterwards is stored under its new generation
-    /// (PITFALLS 13, 14).
+    /// (PITFALLS 13, 14), and nothing else: another member may be further by then (PITFALL 15).
     pub(crate) async fn commit(&self, mut offsets: Vec<OffsetToCommit>) -> Result<(), Error> {
-        let deadline = Instant::now() + COMMIT_TIMEOUT;
+        let started = Instant::now();
+        let deadline = started + COMMIT_TIMEOUT;
         let mut backoff = self.backoff();
         let mut lost = None;
         while !offsets.is_empty() {
             let identity = self.wait_for_identity(Wanted::Any, deadline).await?;
-            let (rest, error, wanted) = match self.attempt(&identity, offsets).await {
+            // Looked at with the identity at hand: a partition that goes after this takes the right
+            // to commit under that identity with it.
+            let (owned, gone) = self.split_owned(offsets);
+            lost = lost.or(gone);
+            if owned.is_empty() {
+                break;
+            }
+            let (rest, error, wanted) = match self.attempt(&identity, owned).await {
                 Attempt::Done => break,
                 Attempt::Failed(error) => return Err(error),
-                Attempt::Again(rest, error) => {
-                    pause(&mut backoff, deadline, error).await?;
-                    offsets = rest;
-                    continue;
-                }
+                Attempt::Again(rest, error) => (rest, error, Wanted::Any),
                 Attempt::AfterRebalance(rest, error) => (rest, error, Wanted::Settled),
                 Attempt::NextGeneration(rest, error) | Attempt::NextEpoch(rest, error) => {
                     (rest, error, Wanted::OtherThan(&identity))
                 }
             };
+            let deadline = deadline_after(&error, started, deadline);
             pause(&mut backoff, deadline, error).await?;
             self.wait_for_identity(wanted, deadline).await?;
-            let (owned, gone) = self.split_owned(rest);
-            lost = lost.or(gone);
-            offsets = owned;
+            offsets = rest;
         }
         lost.map_or(Ok(()), Err)
     }
@@ -132,7 +138,8 @@ impl Committer {
 
     /// As [`Self::commit_while_revoking`].
     pub(crate) async fn commit_at_once(&self, offsets: Vec<OffsetToCommit>) -> Result<(), Error> {
-        let deadline = Instant::now() + self.coordinator.request_timeout();
+        let started = Instant::now();
+        let deadline = started + self.coordinator.request_timeout();
         let mut backoff = self.backoff();
         let mut offsets = offsets;
         while !offsets.is_empty() {
@@ -148,6 +155,7 @@ impl Committer {
                 // What is being given up is ours until that is done, whatever the
                 // epoch.
                 Attempt::Again(rest, error) | Attempt::NextEpoch(rest, error) => {
+                    let deadline = deadline_after(&error, started, deadline);
                     pause(&mut backoff, deadline, error).await?;
                     offsets = rest;
                 }
@@ -282,8 +290,11 @@ impl Committer {
         }
     }
 
-    /// What of `offsets` is still ours, and the error for the rest.
+    /// What of `offsets` is still ours, and the error for the rest. Outside of a group everything is.
     fn split_owned(&self, offsets: Vec<OffsetToCommit>) -> (Vec<OffsetToCommit>, Option<Error>) {
+        if !self.is_subscribed() {
+            return (offsets, None);
+        }
         let (owned, gone): (Vec<_>, Vec<_>) = offsets
             .into_iter()
             .partition(|entry| self.shared.owns(&entry.partition));
@@ -338,6 +349,14 @@ fn all_known(
         }
     };
     partitions.iter().map(answer_of).collect()
+}
+
+/// Until when there is a next attempt after `error`.
+fn deadline_after(error: &Error, started: Instant, deadline: Instant) -> Instant {
+    match error.code() {
+        Some(ErrorCode::UnknownTopicOrPartition) => deadline.min(started + UNKNOWN_TOPIC_TIMEOUT),
+        _ => deadline,
+    }
 }
 
 /// Waits before the next attempt, or fails with `error` past `deadline`.

@@ -231,6 +231,36 @@ async fn pitfall_15_positions_do_not_survive_a_revocation() {
     }
 }
 
+/// A commit that has to be repeated for so long that partitions have moved meanwhile: their new owner
+/// may be further by then.
+#[tokio::test]
+async fn pitfall_15_a_repeated_commit_leaves_out_what_went_to_another_member() {
+    let broker = start_broker_with(GROUP_PROPERTIES).await;
+    let client = client(&broker);
+    for partition in 0..6 {
+        produce(&client, "t", partition, 0, 10).await;
+    }
+    let first = member(&client, group("g")).await;
+    eventually_share(&[(&first, 6)]).await;
+    let all: Vec<_> = (0..6).map(|partition| (t(partition), 2)).collect();
+    let loading = Fault::Fail(ErrorCode::CoordinatorLoadInProgress);
+    broker.faults().always(ApiKey::OffsetCommit, loading);
+    let (committed_all, second) = tokio::join!(first.commit_offsets(&all), async {
+        let second = member(&client, group("g")).await;
+        eventually_share(&[(&first, 3), (&second, 3)]).await;
+        broker.faults().clear();
+        second
+    });
+    let error = committed_all.expect_err("three are somebody else's");
+    assert!(matches!(error, Error::PartitionsLost { .. }), "{error}");
+    for (owner, expected) in [(&first, Some(2)), (&second, None)] {
+        for partition in owner.assignment() {
+            let stored = committed(&client, partition.partition).await;
+            assert_eq!(stored, expected, "{partition}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn pitfall_16_offsets_are_found_before_anything_is_fetched() {
     let broker = start_broker_with(GROUP_PROPERTIES).await;
