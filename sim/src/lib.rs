@@ -8,6 +8,7 @@ pub mod history;
 pub mod load;
 pub mod program;
 pub mod proxy;
+pub mod raw;
 pub mod readers;
 pub mod schedule;
 pub mod secured;

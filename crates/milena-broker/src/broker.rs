@@ -16,6 +16,7 @@ use crate::coordinator::groups::Groups;
 use crate::coordinator::transactions::Transactions;
 use crate::error::BrokerError;
 use crate::faults::Faults;
+use crate::features::Features;
 use crate::fetch_sessions::FetchSessions;
 use crate::housekeeping;
 use crate::log::FlushDepth;
@@ -198,6 +199,7 @@ impl BrokerBuilder {
             configs,
             authorizer: Authorizer::open(storage.clone(), &config)?,
             quotas: Quotas::open(storage.clone())?,
+            features: Features::open(storage.clone(), &config)?,
             cluster_id: opened.cluster_id,
             fetch_sessions: FetchSessions::new(config.fetch_sessions_max),
             groups: Groups::open(&config, storage.clone(), opened.groups),

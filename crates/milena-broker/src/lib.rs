@@ -25,6 +25,7 @@ mod config;
 mod coordinator;
 mod error;
 mod faults;
+mod features;
 mod fetch_sessions;
 mod handlers;
 mod housekeeping;

@@ -11,6 +11,7 @@ use crate::config::layers::ConfigStore;
 use crate::coordinator::groups::Groups;
 use crate::coordinator::transactions::Transactions;
 use crate::faults::Faults;
+use crate::features::Features;
 use crate::fetch_sessions::FetchSessions;
 use crate::quotas::Quotas;
 use crate::security::ScramStore;
@@ -30,6 +31,7 @@ pub(crate) struct Node {
     pub(crate) transactions: Transactions,
     pub(crate) authorizer: Authorizer,
     pub(crate) quotas: Quotas,
+    pub(crate) features: Features,
     pub(crate) scram: ScramStore,
     pub(crate) faults: Faults,
 }

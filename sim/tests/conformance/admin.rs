@@ -5,11 +5,7 @@ use milena_client::admin::{CreateMode, NewTopic, OffsetAt};
 use milena_client::consumer::{Consumer, ConsumerConfig, OffsetReset};
 use milena_client::producer::{ProducerConfig, Record};
 use milena_client::{Error, ErrorCode};
-use milena_sim::target::{Target, all_partitions, on_target, take, unique};
-use std::time::Duration;
-use tokio::time::Instant;
-
-const WAIT: Duration = Duration::from_secs(30);
+use milena_sim::target::{Target, all_partitions, eventually, on_target, take, unique};
 
 async fn is_listed(target: &Target, topic: &str) -> Result<bool> {
     let topics = target.admin().list_topics().await?;
@@ -18,14 +14,11 @@ async fn is_listed(target: &Target, topic: &str) -> Result<bool> {
 
 /// A cluster of several nodes learns of a topic one node after the other.
 async fn until_listed(target: &Target, topic: &str, expected: bool) -> Result<()> {
-    let deadline = Instant::now() + WAIT;
-    while is_listed(target, topic).await? != expected {
-        anyhow::ensure!(
-            Instant::now() < deadline,
-            "{topic} listed is not {expected}"
-        );
-    }
-    Ok(())
+    eventually(&format!("{topic} listed is {expected}"), async || {
+        let is_so = is_listed(target, topic).await? == expected;
+        Ok(is_so.then_some(()))
+    })
+    .await
 }
 
 #[track_caller]

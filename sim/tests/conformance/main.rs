@@ -14,6 +14,7 @@ mod admin_transactions;
 mod admin_users;
 mod app;
 mod commits;
+mod copiers;
 mod faults;
 mod groups;
 mod groups_consumer;

@@ -25,6 +25,7 @@ const ON_CLUSTER: &[(ApiKey, i8)] = &[
     (ApiKey::ElectLeaders, operation::ALTER),
     (ApiKey::ListPartitionReassignments, operation::DESCRIBE),
     (ApiKey::UnregisterBroker, operation::ALTER),
+    (ApiKey::UpdateFeatures, operation::ALTER),
 ];
 
 /// Why a request is refused, if it is. `body` is what follows its header.

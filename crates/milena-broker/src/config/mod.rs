@@ -76,6 +76,9 @@ pub(crate) struct BrokerConfig {
     pub(crate) transaction_timeout_max: Duration,
     /// `transactional.id.expiration.ms`
     pub(crate) transactional_id_expiration: Duration,
+    /// `transaction.partition.verification.enable`: whether a batch must belong to a transaction that
+    /// the coordinator knows. Without it transactions can hang.
+    pub(crate) verifies_transactions: bool,
     /// `transaction.version`: in Apache Kafka a feature of the cluster, not a property.
     /// From 2 on clients end each transaction with an epoch of its own (KIP-890).
     pub(crate) transaction_version: i16,
@@ -134,6 +137,7 @@ impl Default for BrokerConfig {
             producer_id_expiration: DAY,
             transaction_timeout_max: Duration::from_secs(15 * 60),
             transactional_id_expiration: 7 * DAY,
+            verifies_transactions: true,
             transaction_version: 2,
             group_initial_rebalance_delay: Duration::ZERO,
             group_session_timeout_min: Duration::from_secs(6),

@@ -57,6 +57,7 @@ const PROPERTIES: &[(&str, Setter)] = properties! {
     "socket.request.max.bytes" => request_bytes_max = |value| within(value, 1024, i32::MAX as usize)?;
     "super.users" => super_users = |value| super_users(value)?;
     "transaction.max.timeout.ms" => transaction_timeout_max = |value| milliseconds(value)?;
+    "transaction.partition.verification.enable" => verifies_transactions = |value| boolean(value)?;
     "transaction.version" => transaction_version = |value| within(value, 0, 2)?;
     "transactional.id.expiration.ms" => transactional_id_expiration = |value| positive_milliseconds(value)?;
 };

@@ -238,8 +238,10 @@ impl<'a> Appends<'a> {
         };
         let registration = if self.api_version >= IMPLICIT_SINCE {
             Registration::Implicit
-        } else {
+        } else if self.node.config.verifies_transactions {
             Registration::Explicit
+        } else {
+            return partition.log.append(batch, stamp);
         };
         let who = Identity {
             id: batch.header.producer_id,

@@ -97,7 +97,7 @@ fn handle(
         ApiKey::ListOffsets => answer(context, body, |r| h::list_offsets::handle(node, context, r)),
         ApiKey::Metadata => answer(context, body, |r| h::metadata::handle(node, context, r)),
         ApiKey::ApiVersions => answer(context, body, |_: m::ApiVersionsRequest| {
-            h::api_versions::handle(&node.config, context.api_version)
+            h::api_versions::handle(&node.features, context.api_version)
         }),
         ApiKey::CreateTopics => answer(context, body, |r| {
             h::create_topics::handle(node, context, r)
@@ -166,6 +166,9 @@ fn handle(
         ApiKey::UnregisterBroker => {
             answer(context, body, |r| h::unregister_broker::handle(node, r))
         }
+        ApiKey::UpdateFeatures => answer(context, body, |r| {
+            h::update_features::handle(node, context, r)
+        }),
         ApiKey::DescribeTopicPartitions => answer(context, body, |r| {
             h::describe_topic_partitions::handle(node, r)
         }),
