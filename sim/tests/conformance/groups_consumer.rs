@@ -38,7 +38,7 @@ async fn is_supported(target: &Target) -> Result<bool> {
 }
 
 /// Runs `test` where the protocol is supported.
-async fn on_supporting<F, T>(test: F) -> Result<()>
+pub(crate) async fn on_supporting<F, T>(test: F) -> Result<()>
 where
     F: FnOnce(Arc<Target>) -> T,
     T: Future<Output = Result<()>>,

@@ -222,7 +222,10 @@ pub(crate) async fn check_recreated(target: &Target, protocol: GroupProtocol) ->
 }
 
 /// Deleting takes the brokers a moment.
-async fn until_created(target: &Target, topic: milena_client::admin::NewTopic) -> Result<()> {
+pub(crate) async fn until_created(
+    target: &Target,
+    topic: milena_client::admin::NewTopic,
+) -> Result<()> {
     eventually_within(REBALANCE_WAIT, "the topic is created again", async || {
         Ok(target.admin().create_topic(topic.clone()).await.ok())
     })

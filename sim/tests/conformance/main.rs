@@ -15,6 +15,7 @@ mod admin_users;
 mod app;
 mod commits;
 mod copiers;
+mod deletions;
 mod faults;
 mod groups;
 mod groups_consumer;
