@@ -151,6 +151,13 @@ impl History {
             .collect()
     }
 
+    /// What is among `seen` although it was neither acknowledged nor is in doubt, in its order.
+    pub fn unexpected_in(&self, seen: &BTreeSet<RecordId>) -> Vec<RecordId> {
+        let is_unexpected =
+            |id: &&RecordId| !self.acknowledged.contains_key(id) && !self.in_doubt.contains(id);
+        seen.iter().filter(is_unexpected).copied().collect()
+    }
+
     /// The greatest offset that an acknowledgement named in `partition`.
     pub fn last_acknowledged(&self, partition: i32) -> Option<i64> {
         let places = self.acknowledged.values().flatten();

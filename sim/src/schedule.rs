@@ -19,6 +19,10 @@ pub struct Schedule {
     pub members: Vec<MemberPlan>,
     /// Whether the coordinator assigns (KIP-848) instead of a member.
     pub is_coordinator_assigning: bool,
+    /// Whether producers are transactional, and readers read what is committed.
+    pub is_transactional: bool,
+    /// The cluster's `transaction.version`: 1 (KIP-98) or 2 (KIP-890).
+    pub transaction_version: u32,
     /// Requests the broker fails: the n-th of its kind, counted from 1.
     pub faults: Vec<FaultPlan>,
     /// Times at which nothing gets through, from the start of the run; in order, none overlaps.
@@ -162,6 +166,8 @@ impl Schedule {
             rough,
             disturbed_percent: random.u32(20..90),
             is_coordinator_assigning: random.bool(),
+            is_transactional: random.u32(0..3) == 0,
+            transaction_version: random.u32(1..3),
         }
     }
 
@@ -215,12 +221,13 @@ fn faults(random: &mut Rng) -> Vec<FaultPlan> {
     let count = random.usize(0..12);
     let fault = |_| {
         let (api, codes) = random.choice(FAILURES).copied().unwrap_or(FAILURES[0]);
-        // A single answer left out is no fault of these: a broker answers in order. The proxy
-        // swallows an answer with all that follow.
-        let fault = match random.u32(0..8) {
+        // No broker leaves out a single answer, but a client must not take the next one for it. The
+        // proxy swallows an answer with all that follow.
+        let fault = match random.u32(0..9) {
             0 => Fault::Disconnect,
             1 | 2 => Fault::DisconnectAfter,
             3 => Fault::Delay(milliseconds(random, 1, 60)),
+            4 => Fault::DropResponse,
             _ => Fault::Fail(random.choice(codes).copied().unwrap_or(codes[0])),
         };
         FaultPlan {
@@ -330,6 +337,22 @@ const FAILURES: &[(ApiKey, &[ErrorCode])] = &[
         &[
             ErrorCode::NotLeaderOrFollower,
             ErrorCode::LeaderNotAvailable,
+        ],
+    ),
+    (
+        ApiKey::AddPartitionsToTxn,
+        &[
+            ErrorCode::CoordinatorLoadInProgress,
+            ErrorCode::NotCoordinator,
+            ErrorCode::ConcurrentTransactions,
+        ],
+    ),
+    (
+        ApiKey::EndTxn,
+        &[
+            ErrorCode::CoordinatorLoadInProgress,
+            ErrorCode::CoordinatorNotAvailable,
+            ErrorCode::NotCoordinator,
         ],
     ),
     (ApiKey::ApiVersions, &[ErrorCode::RequestTimedOut]),

@@ -44,6 +44,15 @@ fn a_record_in_doubt_may_be_there_or_not_but_not_twice() {
 }
 
 #[test]
+fn only_what_was_promised_or_is_in_doubt_is_expected() {
+    let mut history = History::new();
+    history.acknowledged(id(1), None);
+    history.in_doubt(id(2));
+    let seen = [1, 2, 3].map(id).into();
+    assert_eq!(history.unexpected_in(&seen), [id(3)]);
+}
+
+#[test]
 fn what_is_missing_is_lost() {
     check(&[(0, 0), (2, 2)], &[Anomaly::Lost(id(1))]);
     check(

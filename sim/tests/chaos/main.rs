@@ -1,6 +1,7 @@
 //! A thousand seeded schedules of broken connections and failing requests on the embedded broker:
 //! no acknowledged record is lost, doubled or reordered, the group reads everything, `close` ends in
-//! time, and nothing is left behind.
+//! time, and nothing is left behind. In a third of them producers are transactional and lose their ids
+//! to others now and then, and the group reads what is committed, and nothing else.
 //!
 //! Each schedule has a runtime, a broker, a proxy and clients of its own; many run at a time, in
 //! real time with short timeouts. `MILENA_SCHEDULES` says how many there are; with `MILENA_SEED` they
@@ -10,6 +11,7 @@ mod log;
 mod members;
 mod producers;
 mod run;
+mod transactors;
 
 use anyhow::{Context, Result, ensure};
 use log::Log;
@@ -53,6 +55,7 @@ fn everything_acknowledged_survives_whatever_connections_do() -> Result<()> {
         "{count} schedules, the last {} of them: {summary:?}",
         count - warm_up
     );
+    ensure!(summary.fenced > 0, "no producer was shut out by another");
     let (memory_after, files_after) = (memory_kb()?, open_files()?);
     eprintln!("memory {memory_before} kB, then {memory_after} kB; {files_after} files open");
     ensure!(

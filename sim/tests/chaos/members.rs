@@ -1,16 +1,14 @@
 //! The group of a run, as the schedule has it.
 
 use crate::run::{CALM_WAIT, CLOSE_WAIT, Setting, TOPIC};
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result};
 use milena_client::consumer::{Consumer, ConsumerConfig, OffsetReset};
 use milena_client::group::GroupProtocol;
 use milena_sim::readers::{Member, Readers};
-use milena_sim::target::all_partitions;
+use milena_sim::target::{all_partitions, eventually_within};
 use std::time::Duration;
-use tokio::time::Instant;
 
 const GROUP: &str = "chaos";
-const COMMITTED_INTERVAL: Duration = Duration::from_millis(20);
 
 /// Starts the members; the last one stays to the end.
 pub(crate) fn start(setting: &Setting) -> Readers {
@@ -26,6 +24,7 @@ pub(crate) fn start(setting: &Setting) -> Readers {
     };
     let config = config
         .rebalance_timeout(Duration::from_secs(2))
+        .isolation_level(setting.isolation_level())
         .fetch_wait_max(Duration::from_millis(100));
     let members = plans.iter().enumerate().map(|(index, plan)| {
         let is_last = index + 1 == plans.len();
@@ -48,24 +47,20 @@ pub(crate) async fn until_committed(setting: &Setting) -> Result<()> {
     let client = setting.client()?;
     let reader = Consumer::new(&client, ConsumerConfig::group(GROUP))?;
     let partitions = all_partitions(TOPIC, setting.schedule.load.partitions);
-    let deadline = Instant::now() + CALM_WAIT;
-    loop {
-        let mut behind = Vec::new();
+    let mut behind = Vec::new();
+    let what = "everything acknowledged is committed";
+    let outcome = eventually_within(CALM_WAIT, what, async || {
+        behind.clear();
         for (partition, committed) in reader.committed(&partitions).await? {
             let last = setting.history().last_acknowledged(partition.partition);
             if last.is_some_and(|last| committed.unwrap_or(0) <= last) {
                 behind.push((partition.partition, committed, last));
             }
         }
-        if behind.is_empty() {
-            break;
-        }
-        ensure!(
-            Instant::now() < deadline,
-            "after {CALM_WAIT:?} too little is committed (partition, committed, last): {behind:?}"
-        );
-        tokio::time::sleep(COMMITTED_INTERVAL).await;
-    }
+        Ok(behind.is_empty().then_some(()))
+    });
+    let outcome = outcome.await;
+    outcome.with_context(|| format!("(partition, committed, last): {behind:?}"))?;
     reader.close().await?;
     client.close().await;
     Ok(())

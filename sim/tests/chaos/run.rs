@@ -4,16 +4,18 @@
 
 use crate::members;
 use crate::producers;
+use crate::transactors;
 use anyhow::{Context, Result, ensure};
 use milena_broker::Broker;
-use milena_client::consumer::{Consumer, ConsumerConfig, OffsetReset};
+use milena_client::consumer::{Consumer, ConsumerConfig, IsolationLevel, OffsetReset};
 use milena_client::{Client, ClientConfig};
 use milena_sim::history::{History, Place, RecordId};
 use milena_sim::proxy::{Proxy, Weather};
 use milena_sim::schedule::{ConnectionPlan, Schedule};
 use milena_sim::target::{all_partitions, eventually_within, take};
+use std::cell::RefCell;
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -23,6 +25,8 @@ pub(crate) const TOPIC: &str = "chaos";
 pub(crate) const CALM_WAIT: Duration = Duration::from_secs(30);
 /// Far above what closing takes: one or two requests with their timeouts.
 pub(crate) const CLOSE_WAIT: Duration = Duration::from_secs(5);
+/// How long nothing may come before it is taken for certain that nothing will.
+const QUIET: Duration = Duration::from_millis(50);
 const REQUEST_TIMEOUT: Duration = Duration::from_millis(400);
 
 /// What a run did.
@@ -32,6 +36,8 @@ pub(crate) struct Summary {
     in_doubt: usize,
     disturbed_connections: u64,
     group_reads: usize,
+    /// Transactional producers that others took the place of.
+    pub(crate) fenced: usize,
 }
 
 impl Summary {
@@ -40,6 +46,7 @@ impl Summary {
         self.in_doubt += other.in_doubt;
         self.disturbed_connections += other.disturbed_connections;
         self.group_reads += other.group_reads;
+        self.fenced += other.fenced;
     }
 }
 
@@ -49,6 +56,7 @@ pub(crate) struct Setting {
     pub(crate) bootstrap: String,
     pub(crate) schedule: Arc<Schedule>,
     pub(crate) history: Arc<Mutex<History>>,
+    pub(crate) fenced: Arc<AtomicUsize>,
 }
 
 impl Setting {
@@ -65,6 +73,14 @@ impl Setting {
 
     pub(crate) fn client(&self) -> Result<Client> {
         Ok(Client::new(self.client_config())?)
+    }
+
+    /// What the readers of the run ask for.
+    pub(crate) fn isolation_level(&self) -> IsolationLevel {
+        match self.schedule.is_transactional {
+            true => IsolationLevel::ReadCommitted,
+            false => IsolationLevel::ReadUncommitted,
+        }
     }
 
     pub(crate) fn history(&self) -> std::sync::MutexGuard<'_, History> {
@@ -89,6 +105,10 @@ pub(crate) async fn run(schedule: &Schedule) -> Result<Summary> {
         .property("group.min.session.timeout.ms", "100")?
         .property("group.consumer.session.timeout.ms", "900")?
         .property("group.consumer.heartbeat.interval.ms", "50")?
+        .property(
+            "transaction.version",
+            &schedule.transaction_version.to_string(),
+        )?
         .start()
         .await?;
     proxy.forward_to(broker.address());
@@ -99,11 +119,13 @@ pub(crate) async fn run(schedule: &Schedule) -> Result<Summary> {
         bootstrap: proxy.address().to_string(),
         schedule: Arc::new(schedule.clone()),
         history: Arc::default(),
+        fenced: Arc::default(),
     };
 
     let mut summary = drive(&setting, &proxy, &broker).await?;
     read_back(&setting).await?;
     summary.acknowledged = setting.history().acknowledged_count();
+    summary.fenced = setting.fenced.load(Ordering::Relaxed);
     summary.in_doubt = setting.history().in_doubt_count();
     summary.disturbed_connections = disturbed.load(Ordering::Relaxed);
 
@@ -117,7 +139,10 @@ pub(crate) async fn run(schedule: &Schedule) -> Result<Summary> {
 async fn drive(setting: &Setting, proxy: &Proxy, broker: &Broker) -> Result<Summary> {
     proxy.set_weather(Weather::Rough);
     let group = members::start(setting);
-    let produced = producers::start(setting);
+    let produced = match setting.schedule.is_transactional {
+        true => transactors::start(setting),
+        false => producers::start(setting),
+    };
     make_trouble(&setting.schedule, proxy).await;
     broker.faults().clear();
     proxy.set_weather(Weather::Calm);
@@ -126,8 +151,17 @@ async fn drive(setting: &Setting, proxy: &Proxy, broker: &Broker) -> Result<Summ
     settled
         .with_context(|| format!("records are not settled {CALM_WAIT:?} after the trouble"))???;
     members::until_committed(setting).await?;
-    let missing = |read: &BTreeSet<RecordId>| setting.history().acknowledged_not_in(read);
+    let unexpected = RefCell::default();
+    let missing = |read: &BTreeSet<RecordId>| {
+        *unexpected.borrow_mut() = setting.history().unexpected_in(read);
+        setting.history().acknowledged_not_in(read)
+    };
     let group_reads = group.finish(missing, CALM_WAIT).await?;
+    let unexpected: Vec<RecordId> = unexpected.into_inner();
+    ensure!(
+        unexpected.is_empty(),
+        "the group read what was never to be there: {unexpected:?}"
+    );
     Ok(Summary {
         group_reads,
         ..Summary::default()
@@ -148,15 +182,25 @@ async fn make_trouble(schedule: &Schedule, proxy: &Proxy) {
 /// Reads every partition from its beginning to its end and compares with what was promised.
 async fn read_back(setting: &Setting) -> Result<()> {
     let client = setting.client()?;
-    let config = ConsumerConfig::new().auto_offset_reset(OffsetReset::Earliest);
+    let config = ConsumerConfig::new()
+        .auto_offset_reset(OffsetReset::Earliest)
+        .isolation_level(setting.isolation_level());
     let reader = Consumer::new(&client, config)?;
     let partitions = all_partitions(TOPIC, setting.schedule.load.partitions);
     reader.assign(partitions.clone()).await?;
-    let mut ends = 0;
-    for partition in &partitions {
-        ends += reader.watermarks(partition, CALM_WAIT).await?.high;
-    }
-    for record in take(&reader, usize::try_from(ends)?).await? {
+    let count = if setting.schedule.is_transactional {
+        // Offsets do not count records: markers have some, and so has what was aborted.
+        setting.history().acknowledged_count()
+    } else {
+        let mut ends = 0;
+        for partition in &partitions {
+            ends += reader.watermarks(partition, CALM_WAIT).await?.high;
+        }
+        usize::try_from(ends)?
+    };
+    let mut records = take(&reader, count).await?;
+    records.extend(reader.consume_next(QUIET).await?);
+    for record in records {
         let place = Place {
             partition: record.partition,
             offset: record.offset,
