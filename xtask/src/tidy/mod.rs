@@ -5,6 +5,7 @@
 
 mod bans;
 mod layers;
+mod pitfalls;
 mod sizes;
 mod source;
 
@@ -44,6 +45,7 @@ impl fmt::Display for Problem {
 pub(crate) fn run() -> Result<()> {
     let files = source::load(workspace::root(), &SOURCE_DIRS)?;
     let mut problems = check(&files);
+    problems.extend(pitfalls::check(&files));
     problems.extend(layers::check(&layers::load(workspace::root())?));
     problems.sort();
     print!("{}", sizes::report(&files));

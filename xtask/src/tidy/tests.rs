@@ -248,3 +248,20 @@ fn the_wire_reaches_no_tokio_by_any_path() {
         None,
     );
 }
+
+#[test]
+fn every_pitfall_has_a_test_named_after_it() {
+    let test = |number: u32| format!("#[test]\nfn pitfall_{number:02}_does_not_happen() {{}}\n");
+    let all: String = (1..=29).filter(|number| *number != 7).map(test).collect();
+    let check = |text: &str| {
+        let file = SourceFile::parse("sim/tests/a.rs", text).expect("the sample parses");
+        let problems = pitfalls::check(&[file]);
+        let messages = problems.into_iter().map(|problem| problem.message);
+        messages.collect::<Vec<_>>()
+    };
+    assert_eq!(check(&all), ["no test is named pitfall_07_\u{2026}"]);
+    assert_eq!(
+        check(&format!("{all}fn pitfall_06_pitfall_07_both() {{}}")),
+        [""; 0]
+    );
+}
