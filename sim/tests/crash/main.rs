@@ -3,6 +3,7 @@
 //!
 //! Each run prints its seed; `MILENA_SEED` repeats it.
 
+mod groups;
 mod transactions;
 
 use anyhow::{Result, ensure};
@@ -30,12 +31,15 @@ fn seed() -> u64 {
     seed
 }
 
-/// A client that looks for the broker again at once.
-fn client(bootstrap: &str) -> Result<Client> {
-    let config = ClientConfig::new(bootstrap)
+/// Of a client that looks for the broker again at once.
+fn client_config(bootstrap: &str) -> ClientConfig {
+    ClientConfig::new(bootstrap)
         .reconnect_backoff(Duration::from_millis(5), Duration::from_millis(50))
-        .retry_backoff(Duration::from_millis(5), Duration::from_millis(50));
-    Ok(Client::new(config)?)
+        .retry_backoff(Duration::from_millis(5), Duration::from_millis(50))
+}
+
+fn client(bootstrap: &str) -> Result<Client> {
+    Ok(Client::new(client_config(bootstrap))?)
 }
 
 #[tokio::test(flavor = "multi_thread")]
