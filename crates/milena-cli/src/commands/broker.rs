@@ -1,4 +1,5 @@
-//! `milena broker`: a single-node broker for development and tests.
+//! `milena broker`: a single-node broker for development and tests; `milena broker config`: the
+//! settings of the brokers of a cluster.
 //!
 //! Owns the command line of the broker and the signals that stop it. What a
 //! broker is lives in `milena-broker`.
@@ -6,9 +7,12 @@
 use std::io::Write;
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, Subcommand};
 use milena_broker::{Broker, BrokerError, Storage};
+use milena_client::NodeId;
+use milena_client::admin::ConfigResource;
 
+use super::settings::{self, Subjects};
 use crate::failure::Failure;
 
 /// Run a single-node broker for development and tests.
@@ -22,7 +26,47 @@ use crate::failure::Failure;
 /// with log.flush.interval.ms=N, and before each acknowledgement with
 /// log.flush.interval.messages=1.
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+
+    #[command(flatten)]
+    serving: Serving,
+}
+
+/// What can be done with the brokers of a cluster instead.
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Show and change the settings of brokers.
+    #[command(subcommand)]
+    Config(settings::Command<Brokers>),
+}
+
+/// The brokers whose settings are meant.
+#[derive(Debug, Args)]
+#[group(required = true)]
+struct Brokers {
+    /// Brokers by their ids.
+    #[arg(value_name = "ID")]
+    ids: Vec<i32>,
+
+    /// What counts for all brokers that do not set it themselves.
+    #[arg(long)]
+    defaults: bool,
+}
+
+impl Subjects for Brokers {
+    fn resources(&self) -> Vec<ConfigResource> {
+        let ids = self.ids.iter().copied().map(NodeId);
+        let defaults = self.defaults.then_some(ConfigResource::BrokerDefaults);
+        ids.map(ConfigResource::Broker).chain(defaults).collect()
+    }
+}
+
+/// How the broker runs.
+#[derive(Debug, Args)]
+struct Serving {
     /// Where to listen; port 0 takes a free one.
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:9092")]
     listen: String,
@@ -41,8 +85,23 @@ pub(crate) struct Arguments {
     add_scram: Vec<String>,
 }
 
-/// Runs the broker until it is told to stop.
+impl Arguments {
+    /// Whether a broker is to run.
+    pub(crate) fn serves(&self) -> bool {
+        self.command.is_none()
+    }
+}
+
+/// Runs the broker, or what is to be done instead.
 pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
+    match arguments.command {
+        Some(Command::Config(command)) => settings::run(command).await,
+        None => serve(arguments.serving).await,
+    }
+}
+
+/// Runs the broker until it is told to stop.
+async fn serve(arguments: Serving) -> Result<(), Failure> {
     let mut builder = Broker::builder().listen(arguments.listen);
     if let Some(directory) = arguments.data {
         builder = builder.storage(Storage::Directory(directory));

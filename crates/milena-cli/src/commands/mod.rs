@@ -5,7 +5,6 @@
 
 mod acl;
 mod broker;
-mod config;
 mod consume;
 mod demo;
 mod group;
@@ -14,6 +13,7 @@ mod produce;
 mod quota;
 mod reassign;
 mod records;
+mod settings;
 mod topic;
 mod user;
 
@@ -27,12 +27,9 @@ pub(crate) enum Command {
     /// Publish real events, handle them with failures, retries and dead letters, and
     /// check that nothing is lost.
     Demo(demo::Arguments),
-    /// Create, list, describe and delete topics.
+    /// Create, list, describe and delete topics, and change their settings.
     #[command(subcommand)]
     Topic(topic::Command),
-    /// Show and change the settings of topics and brokers.
-    #[command(subcommand)]
-    Config(config::Command),
     /// Write records: lines of standard input, or files.
     Produce(produce::Arguments),
     /// Read records.
@@ -58,7 +55,7 @@ pub(crate) enum Command {
     /// Show and change passwords for SASL SCRAM.
     #[command(subcommand)]
     User(user::Command),
-    /// Run a single-node broker for development and tests.
+    /// Run a single-node broker for development and tests; settings of a cluster's brokers.
     Broker(broker::Arguments),
 }
 
@@ -67,7 +64,7 @@ impl Command {
     /// went wrong; a broker has nobody else to tell.
     pub(crate) fn log_default(&self) -> &'static str {
         match self {
-            Command::Broker(_) => "warn",
+            Command::Broker(arguments) if arguments.serves() => "warn",
             _ => "off",
         }
     }
@@ -76,7 +73,6 @@ impl Command {
         match self {
             Command::Demo(arguments) => demo::run(arguments).await,
             Command::Topic(command) => topic::run(command).await,
-            Command::Config(command) => config::run(command).await,
             Command::Produce(arguments) => produce::run(arguments).await,
             Command::Consume(arguments) => consume::run(arguments).await,
             Command::Group(command) => group::run(command).await,

@@ -1,4 +1,4 @@
-//! `milena config`, `records`, `log-dir`, `reassign` and `topic add-partitions`.
+//! `milena topic config`, `broker config`, `records`, `log-dir`, `reassign` and `topic add-partitions`.
 
 use serde_json::Value;
 
@@ -12,13 +12,13 @@ fn json(text: &str) -> Value {
 fn settings_are_changed_and_shown() {
     let stage = Stage::new();
     stage.output(&["topic", "create", "orders", "--config", "retention.ms=1000"]);
-    let describe = ["config", "describe", "-t", "orders", "-o", "json"];
+    let describe = ["topic", "config", "describe", "orders", "-o", "json"];
     let described = json(&stage.output(&describe));
     let own = described[0]["configs"].as_array().expect("a list");
     assert_eq!(own.len(), 1, "{own:?}");
     assert_eq!(own[0]["name"], "retention.ms");
     assert_eq!(own[0]["source"], "topic");
-    let alter = ["config", "alter", "-t", "orders"];
+    let alter = ["topic", "config", "alter", "orders"];
     let change = [
         "--unset",
         "retention.ms",
@@ -32,7 +32,7 @@ fn settings_are_changed_and_shown() {
     assert_eq!(json(&stage.output(&describe)), described);
     let all = [&alter[..], &change[..]].concat();
     assert_eq!(stage.output(&all), "changed topic orders\n");
-    let table = stage.output(&["config", "describe", "-t", "orders"]);
+    let table = stage.output(&["topic", "config", "describe", "orders"]);
     assert!(table.contains("delete,compact"), "{table}");
     assert!(table.contains("segment.bytes"), "{table}");
     assert!(!table.contains("retention.ms"), "{table}");
@@ -45,9 +45,25 @@ fn settings_are_changed_and_shown() {
         wrong.stderr
     );
     assert_eq!(stage.run(&alter).code, Some(2));
-    assert_eq!(stage.run(&["config", "describe"]).code, Some(2));
-    let broker = stage.output(&["config", "describe", "--broker", "1"]);
+    for nobody in ["topic", "broker"] {
+        assert_eq!(stage.run(&[nobody, "config", "describe"]).code, Some(2));
+    }
+    let broker = stage.output(&["broker", "config", "describe", "1"]);
     assert!(broker.contains("num.partitions"), "{broker}");
+    let alter = ["broker", "config", "alter", "--defaults"];
+    let set = [&alter[..], &["--set", "log.retention.ms=5000"]].concat();
+    assert_eq!(stage.output(&set), "changed all brokers\n");
+    let defaults = stage.output(&["broker", "config", "describe", "--defaults"]);
+    assert!(defaults.contains("log.retention.ms"), "{defaults}");
+    let both = stage.run(&[
+        "broker",
+        "--listen",
+        "127.0.0.1:0",
+        "config",
+        "describe",
+        "1",
+    ]);
+    assert_eq!(both.code, Some(2), "{both:?}");
 }
 
 #[test]

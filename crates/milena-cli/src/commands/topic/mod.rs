@@ -1,4 +1,4 @@
-//! `milena topic`: what there is, and making and deleting it.
+//! `milena topic`: what there is, making and deleting it, and its settings.
 
 mod add_partitions;
 mod create;
@@ -6,8 +6,10 @@ mod delete;
 mod describe;
 mod list;
 
-use clap::Subcommand;
+use clap::{Args, Subcommand};
+use milena_client::admin::ConfigResource;
 
+use super::settings::{self, Subjects};
 use crate::failure::Failure;
 
 /// The commands on topics.
@@ -23,6 +25,24 @@ pub(crate) enum Command {
     Describe(describe::Arguments),
     /// Delete topics and all their records; shows what would go unless told --yes.
     Delete(delete::Arguments),
+    /// Show and change the settings of topics.
+    #[command(subcommand)]
+    Config(settings::Command<Topics>),
+}
+
+/// The topics whose settings are meant.
+#[derive(Debug, Args)]
+pub(crate) struct Topics {
+    /// The topics.
+    #[arg(required = true, value_name = "TOPIC")]
+    names: Vec<String>,
+}
+
+impl Subjects for Topics {
+    fn resources(&self) -> Vec<ConfigResource> {
+        let names = self.names.iter().cloned();
+        names.map(ConfigResource::Topic).collect()
+    }
 }
 
 /// Runs one of them.
@@ -33,5 +53,6 @@ pub(crate) async fn run(command: Command) -> Result<(), Failure> {
         Command::List(arguments) => list::run(arguments).await,
         Command::Describe(arguments) => describe::run(arguments).await,
         Command::Delete(arguments) => delete::run(arguments).await,
+        Command::Config(command) => settings::run(command).await,
     }
 }

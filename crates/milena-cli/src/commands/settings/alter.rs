@@ -1,4 +1,4 @@
-//! `milena config alter`.
+//! `milena topic config alter` and `milena broker config alter`.
 
 use clap::Args;
 use milena_client::admin::{ChangeMode, ConfigChange};
@@ -10,12 +10,12 @@ use crate::output::print;
 
 /// What to change.
 #[derive(Debug, Args)]
-pub(crate) struct Arguments {
+pub(crate) struct Arguments<S: Subjects> {
     #[command(flatten)]
     cluster: ClusterArguments,
 
     #[command(flatten)]
-    subjects: Subjects,
+    subjects: S,
 
     /// Set a value; may be given more than once, as may the others.
     #[arg(long = "set", value_name = "NAME=VALUE")]
@@ -38,7 +38,7 @@ pub(crate) struct Arguments {
     dry_run: bool,
 }
 
-pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
+pub(crate) async fn run<S: Subjects>(arguments: Arguments<S>) -> Result<(), Failure> {
     let resources = arguments.subjects.resources();
     let mut changes = Vec::with_capacity(resources.len());
     for resource in resources {
@@ -62,7 +62,10 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
     first_failure.map_or(Ok(()), Err)
 }
 
-fn change(arguments: &Arguments, mut change: ConfigChange) -> Result<ConfigChange, Failure> {
+fn change<S: Subjects>(
+    arguments: &Arguments<S>,
+    mut change: ConfigChange,
+) -> Result<ConfigChange, Failure> {
     let none = [
         &arguments.set,
         &arguments.unset,

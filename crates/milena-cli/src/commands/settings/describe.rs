@@ -1,4 +1,4 @@
-//! `milena config describe`.
+//! `milena topic config describe` and `milena broker config describe`.
 
 use clap::Args;
 use milena_client::admin::{ConfigDetail, ConfigEntry, ConfigSource};
@@ -11,12 +11,12 @@ use crate::output::{Output, Rows, or_dash, show};
 
 /// What to describe.
 #[derive(Debug, Args)]
-pub(crate) struct Arguments {
+pub(crate) struct Arguments<S: Subjects> {
     #[command(flatten)]
     cluster: ClusterArguments,
 
     #[command(flatten)]
-    subjects: Subjects,
+    subjects: S,
 
     /// Also what nobody has set.
     #[arg(short = 'a', long)]
@@ -43,7 +43,7 @@ struct Config {
     documentation: Option<String>,
 }
 
-pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
+pub(crate) async fn run<S: Subjects>(arguments: Arguments<S>) -> Result<(), Failure> {
     let admin = arguments.cluster.admin().await?;
     let asked = arguments.subjects.resources();
     let mut described = Vec::new();
