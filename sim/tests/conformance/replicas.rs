@@ -3,6 +3,7 @@
 use anyhow::{Context, Result};
 use milena_client::admin::NewTopic;
 use milena_client::consumer::{Consumer, ConsumerConfig, OffsetReset};
+use milena_client::group::GroupProtocol;
 use milena_client::producer::{Producer, ProducerConfig, Record};
 use milena_sim::target::{all_partitions, eventually, on_target_with, take, unique};
 
@@ -56,6 +57,28 @@ async fn records_come_from_the_replica_in_the_consumers_rack() -> Result<()> {
             consumer.close().await?;
         }
         producer.close().await?;
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn members_that_say_where_they_are_join_groups_of_both_protocols() -> Result<()> {
+    on_target_with(&[("broker.rack", "rack-1")], async |target| {
+        let topic = target.topic("racks", 2).await?;
+        let producer = target.producer(ProducerConfig::default())?;
+        produce(&producer, &topic).await?;
+        producer.close().await?;
+        for protocol in [GroupProtocol::Classic, GroupProtocol::Consumer] {
+            let config = ConsumerConfig::group(unique("racks"))
+                .auto_offset_reset(OffsetReset::Earliest)
+                .group_protocol(protocol)
+                .client_rack("rack-1");
+            let consumer = Consumer::new(target.client(), config)?;
+            consumer.subscribe([&*topic]).await?;
+            take(&consumer, RECORDS).await?;
+            consumer.close().await?;
+        }
         Ok(())
     })
     .await

@@ -130,7 +130,10 @@ impl Supervisor {
                 if let Some(replica) = position.read_replica(now)
                     && !snapshot.brokers.contains_key(&replica)
                 {
-                    has_changed |= position.on_replica_failed(replica, now);
+                    // Recommended, and not known: metadata is behind.
+                    let is_left = position.on_replica_failed(replica, now);
+                    has_changed |= is_left;
+                    lacks_leader |= is_left;
                 }
                 brokers.extend(position.leader());
                 brokers.extend(position.read_replica(now));

@@ -30,6 +30,8 @@ const METADATA_VERSION_BY_ID: i16 = 12;
 /// What of the configuration goes into requests.
 #[derive(Debug, Clone)]
 pub(super) struct BeatConfig {
+    /// Empty for none.
+    pub(super) rack: Arc<str>,
     pub(super) group_instance_id: Option<String>,
     pub(super) remote_assignor: Option<String>,
     pub(super) rebalance_timeout: Duration,
@@ -108,6 +110,8 @@ impl BeatRequests {
             request.rebalance_timeout_ms = i32::try_from(timeout).unwrap_or(i32::MAX);
             let assignor = self.config.remote_assignor.clone();
             request.server_assignor = assignor.map(StrBytes::from_string);
+            let rack = Some(&*self.config.rack).filter(|rack| !rack.is_empty());
+            request.rack_id = rack.map(|rack| StrBytes::from_string(rack.to_owned()));
         }
         let Some(subscribed) = call.subscribed else {
             return request;

@@ -94,11 +94,13 @@ impl Driver {
             GroupProtocol::Consumer => Member::Consumer(Box::new(consumer_member(&shared, now))),
         };
         let request_config = RequestConfig {
+            rack: Arc::clone(&config.client_rack),
             group_instance_id: config.group_instance_id.clone(),
             session_timeout: config.session_timeout,
             rebalance_timeout: config.rebalance_timeout,
         };
         let beat_config = BeatConfig {
+            rack: Arc::clone(&config.client_rack),
             group_instance_id: config.group_instance_id.clone(),
             remote_assignor: config.group_remote_assignor.clone(),
             rebalance_timeout: config.rebalance_timeout,

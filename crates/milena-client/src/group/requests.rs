@@ -34,6 +34,8 @@ const LEAVE_VERSION_WITH_MEMBERS: i16 = 3;
 /// What of the configuration goes into requests.
 #[derive(Debug, Clone)]
 pub(crate) struct RequestConfig {
+    /// Empty for none.
+    pub(crate) rack: Arc<str>,
     pub(crate) group_instance_id: Option<String>,
     pub(crate) session_timeout: Duration,
     pub(crate) rebalance_timeout: Duration,
@@ -66,6 +68,7 @@ impl GroupRequests {
     /// Joins the group; waits for as long as its other members may take.
     pub(crate) async fn join(&self, call: JoinCall) -> JoinOutcome {
         let subscription = Subscription {
+            rack: &self.config.rack,
             topics: &call.topics,
             owned: &call.owned,
             generation: call.identity.generation,

@@ -29,6 +29,8 @@ pub(crate) struct SubscriptionError {
 /// What one member tells the leader.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Subscription<'a> {
+    /// Where it is (KIP-881); empty when it does not say.
+    pub(crate) rack: &'a str,
     pub(crate) topics: &'a [Arc<str>],
     /// What it has not given up.
     pub(crate) owned: &'a [TopicPartition],
@@ -58,7 +60,10 @@ pub(crate) fn encode_subscription(assignor: Assignor, subscription: Subscription
     }
     put_partitions(&mut out, subscription.owned);
     put_i32(&mut out, subscription.generation);
-    put_i16(&mut out, -1); // No rack.
+    match subscription.rack {
+        "" => put_i16(&mut out, -1),
+        rack => put_string(&mut out, rack),
+    }
     Bytes::from(out)
 }
 

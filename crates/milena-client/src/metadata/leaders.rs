@@ -78,3 +78,6 @@ impl Metadata {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -133,3 +133,6 @@ impl PartitionAnswer {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

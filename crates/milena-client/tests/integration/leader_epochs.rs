@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use milena_broker::{ApiKey, Broker};
 use milena_client::consumer::{Consumer, ConsumerConfig, OffsetReset, SeekTo};
-use milena_client::producer::{Producer, ProducerConfig};
+use milena_client::producer::{Producer, ProducerConfig, Record};
 use milena_client::{Client, ClientConfig, Error, TopicPartition};
 
 use crate::consumer_support::{
@@ -206,5 +206,31 @@ async fn an_offset_that_the_application_stored_is_checked_by_its_epoch() {
     );
     let negative = consumer.seek(&partition, behind(-1, 0)).await;
     assert!(matches!(negative, Err(Error::InvalidState { .. })));
+    broker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn leaders_that_take_over_again_and_again_cost_no_record() {
+    const RECORDS: u32 = 2_000;
+    let broker = start_broker().await;
+    let client = client(&broker);
+    let consumer = assigned(&client, config(), "t", &[0]).await;
+    let sends = async {
+        let producer = Producer::new(&client, ProducerConfig::default()).unwrap();
+        for number in 0..RECORDS {
+            let value = number.to_string();
+            let record = Record::to("t").partition(0).value(&value);
+            producer.send(record).await.unwrap();
+            if number % 50 == 0 {
+                broker.elect_leader("t", 0).unwrap();
+            }
+        }
+        producer.close().await.unwrap();
+    };
+    let reads = async {
+        let read = consume(&consumer, RECORDS as usize).await;
+        assert_eq!(read, Vec::from_iter(0..RECORDS));
+    };
+    tokio::join!(sends, reads);
     broker.stop().await;
 }

@@ -12,6 +12,7 @@ use crate::topology::TopicPartition;
 
 fn encode(topics: &[Arc<str>], owned: &[TopicPartition], generation: i32) -> bytes::Bytes {
     let subscription = Subscription {
+        rack: "",
         topics,
         owned,
         generation,
@@ -78,6 +79,7 @@ fn sticky_members_tell_what_they_had() {
         generation: Some(6),
     };
     let subscription = Subscription {
+        rack: "",
         topics: &topics(&["a"]),
         owned: &[],
         generation: 6,
@@ -160,4 +162,23 @@ proptest! {
         let _ = decode(&bytes);
         let _ = decode_assignment(&bytes);
     }
+}
+
+#[test]
+fn a_member_says_where_it_is() {
+    use crate::wire::Decodable;
+    use crate::wire::messages::ConsumerProtocolSubscription;
+
+    let subscription = Subscription {
+        rack: "r1",
+        topics: &topics(&["a"]),
+        owned: &[],
+        generation: 6,
+        previous: None,
+    };
+    let bytes = encode_subscription(Assignor::Range, subscription);
+    let mut rest = bytes.slice(2..);
+    let read = ConsumerProtocolSubscription::decode(&mut rest, 3).expect("well formed");
+    assert!(rest.is_empty());
+    assert_eq!(read.rack_id.as_deref(), Some("r1"));
 }
