@@ -27,6 +27,8 @@ pub struct Schedule {
     pub faults: Vec<FaultPlan>,
     /// Times at which nothing gets through, from the start of the run; in order, none overlaps.
     pub outages: Vec<Outage>,
+    /// Leaders that take over with all records, in the order of their times.
+    pub elections: Vec<Election>,
     /// When the last trouble ends and everything has to come right.
     pub rough: Duration,
     /// Of a hundred connections, so many are disturbed.
@@ -81,6 +83,15 @@ pub struct Outage {
     pub after: Duration,
     /// How long it lasts.
     pub lasts: Duration,
+}
+
+/// A leader that takes over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Election {
+    /// From the start of the run.
+    pub after: Duration,
+    /// Of which partition.
+    pub partition: i32,
 }
 
 /// What happens to one connection.
@@ -157,9 +168,11 @@ impl Schedule {
     pub fn new(seed: u64) -> Self {
         let mut random = Rng::with_seed(seed);
         let rough = milliseconds(&mut random, 150, 700);
+        let load = load(&mut random);
         Self {
             seed,
-            load: load(&mut random),
+            elections: elections(seed, load.partitions, rough),
+            load,
             members: members(&mut random, rough),
             faults: faults(&mut random),
             outages: outages(&mut random, rough),
@@ -202,6 +215,20 @@ fn load(random: &mut Rng) -> LoadPlan {
             _ => Duration::from_secs(60),
         },
     }
+}
+
+fn elections(seed: u64, partitions: i32, rough: Duration) -> Vec<Election> {
+    // A generator of its own, so that the rest of a schedule stays what it was without elections.
+    let mut random = Rng::with_seed(seed ^ 0x1ead_e85e);
+    let rough_ms = u64::try_from(rough.as_millis()).unwrap_or(u64::MAX);
+    let election = |_| Election {
+        after: Duration::from_millis(random.u64(0..rough_ms)),
+        partition: random.i32(0..partitions),
+    };
+    let count = seed % 5;
+    let mut elections: Vec<Election> = (0..count).map(election).collect();
+    elections.sort_by_key(|election| election.after);
+    elections
 }
 
 fn members(random: &mut Rng, rough: Duration) -> Vec<MemberPlan> {
@@ -259,6 +286,16 @@ const FAILURES: &[(ApiKey, &[ErrorCode])] = &[
             ErrorCode::InvalidFetchSessionEpoch,
             ErrorCode::UnknownTopicOrPartition,
             ErrorCode::KafkaStorageError,
+            ErrorCode::UnknownLeaderEpoch,
+        ],
+    ),
+    (
+        ApiKey::OffsetForLeaderEpoch,
+        &[
+            ErrorCode::NotLeaderOrFollower,
+            ErrorCode::FencedLeaderEpoch,
+            ErrorCode::UnknownLeaderEpoch,
+            ErrorCode::OffsetNotAvailable,
         ],
     ),
     (

@@ -59,6 +59,15 @@ fn what_happens_comes_in_order_and_ends_in_time() {
             end = outage.after + outage.lasts;
         }
         assert!(end < schedule.rough, "{schedule:?}");
+        assert!(
+            schedule
+                .elections
+                .is_sorted_by_key(|election| election.after)
+        );
+        for election in &schedule.elections {
+            assert!(election.after < schedule.rough, "{schedule:?}");
+            assert!((0..schedule.load.partitions).contains(&election.partition));
+        }
         assert!(!schedule.members.is_empty());
         assert!(
             schedule

@@ -143,7 +143,10 @@ async fn drive(setting: &Setting, proxy: &Proxy, broker: &Broker) -> Result<Summ
         true => transactors::start(setting),
         false => producers::start(setting),
     };
-    make_trouble(&setting.schedule, proxy).await;
+    tokio::join!(
+        make_trouble(&setting.schedule, proxy),
+        elect(&setting.schedule, broker)
+    );
     broker.faults().clear();
     proxy.set_weather(Weather::Calm);
 
@@ -177,6 +180,15 @@ async fn make_trouble(schedule: &Schedule, proxy: &Proxy) {
         proxy.set_weather(Weather::Rough);
     }
     tokio::time::sleep_until(started + schedule.rough).await;
+}
+
+async fn elect(schedule: &Schedule, broker: &Broker) {
+    let started = Instant::now();
+    for election in &schedule.elections {
+        tokio::time::sleep_until(started + election.after).await;
+        // There is no topic before the first record.
+        let _too_early = broker.elect_leader(TOPIC, election.partition);
+    }
 }
 
 /// Reads every partition from its beginning to its end and compares with what was promised.

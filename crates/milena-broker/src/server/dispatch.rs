@@ -246,6 +246,9 @@ fn refuse(
         ApiKey::Produce => refuse_produce(context, decode(context, body)?, code),
         ApiKey::Fetch => refuse_as::<m::FetchRequest>(context, body, code),
         ApiKey::ListOffsets => refuse_as::<m::ListOffsetsRequest>(context, body, code),
+        ApiKey::OffsetForLeaderEpoch => {
+            refuse_as::<m::OffsetForLeaderEpochRequest>(context, body, code)
+        }
         ApiKey::Metadata => refuse_as::<m::MetadataRequest>(context, body, code),
         ApiKey::ApiVersions => refuse_as::<m::ApiVersionsRequest>(context, body, code),
         ApiKey::CreateTopics => refuse_as::<m::CreateTopicsRequest>(context, body, code),

@@ -9,7 +9,7 @@ use milena_wire::rpc::messages::{
     alter_client_quotas_response, create_acls_response, create_topics_response,
     delete_acls_response, delete_topics_response, fetch_response, find_coordinator_response,
     list_offsets_response, metadata_response, offset_commit_response, offset_fetch_response,
-    produce_response, txn_offset_commit_response,
+    offset_for_leader_epoch_response, produce_response, txn_offset_commit_response,
 };
 
 /// Builds the response that says `code` wherever this request's response can.
@@ -85,6 +85,24 @@ impl Refuse for messages::ListOffsetsRequest {
                 .with_partitions(partitions.collect())
         });
         messages::ListOffsetsResponse::default().with_topics(topics.collect())
+    }
+}
+
+impl Refuse for messages::OffsetForLeaderEpochRequest {
+    type Response = messages::OffsetForLeaderEpochResponse;
+
+    fn refuse(&self, code: ErrorCode) -> Self::Response {
+        let topics = self.topics.iter().map(|topic| {
+            let partitions = topic.partitions.iter().map(|partition| {
+                offset_for_leader_epoch_response::EpochEndOffset::default()
+                    .with_partition(partition.partition)
+                    .with_error_code(code.code())
+            });
+            offset_for_leader_epoch_response::OffsetForLeaderTopicResult::default()
+                .with_topic(topic.topic.clone())
+                .with_partitions(partitions.collect())
+        });
+        messages::OffsetForLeaderEpochResponse::default().with_topics(topics.collect())
     }
 }
 
