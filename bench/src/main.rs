@@ -33,6 +33,9 @@ enum Command {
         /// Fewer messages and one round: shows that it works, not how fast
         #[arg(long)]
         quick: bool,
+        /// How often each row is measured; the median counts
+        #[arg(long, default_value_t = run::ROUNDS, value_parser = clap::value_parser!(u32).range(1..))]
+        rounds: u32,
         /// Only rows whose work, broker or client contains one of these words
         #[arg(long)]
         only: Vec<String>,
@@ -55,7 +58,12 @@ enum Command {
 
 fn main() -> Result<()> {
     match Arguments::parse().command {
-        Command::Run { json, quick, only } => run::run(json.as_deref(), quick, &only),
+        Command::Run {
+            json,
+            quick,
+            rounds,
+            only,
+        } => run::run(json.as_deref(), quick, rounds, &only),
         Command::Broker { broker, partitions } => brokers::serve(broker, partitions),
         Command::Client { client, load } => clients::measure(client, &load),
     }

@@ -21,7 +21,7 @@ const MESSAGES_QUICK: u64 = 200_000;
 /// Each is waited for, so there are fewer.
 const MESSAGES_AWAITED: u64 = 5_000;
 const IDLE_CONSUMERS: u64 = 1_000;
-const ROUNDS: usize = 5;
+pub(crate) const ROUNDS: u32 = 5;
 
 /// Produces what a consumer then reads.
 const FILLER: Runner = Runner::Own(Client::MilenaProducer);
@@ -46,11 +46,11 @@ struct Case {
     messages: u64,
 }
 
-pub(crate) fn run(json: Option<&Path>, quick: bool, only: &[String]) -> Result<()> {
+pub(crate) fn run(json: Option<&Path>, quick: bool, rounds: u32, only: &[String]) -> Result<()> {
     let (messages, rounds) = if quick {
         (MESSAGES_QUICK, 1)
     } else {
-        (MESSAGES, ROUNDS)
+        (MESSAGES, rounds)
     };
     let (peers, absent) = peers();
     let mut cases = cases(messages, &peers);

@@ -18,6 +18,9 @@ pub(crate) struct BenchArguments {
     /// Fewer messages and one round: shows that it works, not how fast
     #[arg(long)]
     quick: bool,
+    /// How often each row is measured; the median counts. 5 unless told
+    #[arg(long, value_name = "N")]
+    rounds: Option<u32>,
     /// Only rows whose work, broker or client contains this word; may be repeated
     #[arg(long, value_name = "WORD")]
     only: Vec<String>,
@@ -41,6 +44,9 @@ pub(crate) fn run(arguments: &BenchArguments) -> Result<()> {
     }
     if arguments.quick {
         command.arg("--quick");
+    }
+    if let Some(rounds) = arguments.rounds {
+        command.args(["--rounds", &rounds.to_string()]);
     }
     for word in &arguments.only {
         command.args(["--only", word]);
