@@ -19,7 +19,7 @@ async fn found(admin: &Admin, filter: &AclFilter) -> Result<Vec<Acl>, Error> {
 }
 
 /// Whether entries can be made here at all; a cluster without an authorizer says so.
-async fn has_authorizer(target: &Target) -> Result<bool> {
+pub(crate) async fn has_authorizer(target: &Target) -> Result<bool> {
     match found(&target.admin(), &AclFilter::any()).await {
         Err(error) if error.code() == Some(ErrorCode::SecurityDisabled) => {
             eprintln!("left out: the cluster has no authorizer");

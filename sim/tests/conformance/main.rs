@@ -13,6 +13,7 @@ mod admin_partitions;
 mod admin_transactions;
 mod admin_users;
 mod app;
+mod authorization;
 mod commits;
 mod copiers;
 mod deletions;

@@ -18,6 +18,7 @@ pub(crate) mod resource {
     pub(crate) const TOPIC: i8 = 2;
     pub(crate) const GROUP: i8 = 3;
     pub(crate) const CLUSTER: i8 = 4;
+    pub(crate) const TRANSACTIONAL_ID: i8 = 5;
     pub(crate) const MAX: i8 = 7;
 }
 
@@ -38,8 +39,10 @@ pub(crate) mod operation {
     pub(crate) const DELETE: i8 = 6;
     pub(crate) const ALTER: i8 = 7;
     pub(crate) const DESCRIBE: i8 = 8;
+    pub(crate) const CLUSTER_ACTION: i8 = 9;
     pub(crate) const DESCRIBE_CONFIGS: i8 = 10;
     pub(crate) const ALTER_CONFIGS: i8 = 11;
+    pub(crate) const IDEMPOTENT_WRITE: i8 = 12;
     pub(crate) const MAX: i8 = 15;
 }
 

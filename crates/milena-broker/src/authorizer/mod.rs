@@ -4,6 +4,7 @@
 pub(crate) mod acl;
 mod decide;
 pub(crate) mod gate;
+mod rights;
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -18,11 +19,13 @@ use crate::server::RequestContext;
 use crate::storage::codec::{Reader, Writer};
 use crate::storage::{Storage, corrupt};
 
-use acl::{Acl, AclFilter, resource};
+use acl::{Acl, AclFilter, CLUSTER_NAME, operation, resource};
 use decide::{Wish, decide};
 
 /// The file they are kept in.
 const DOCUMENT: &str = "acls";
+/// Stands for the topics that no entry names.
+const UNNAMED_TOPIC: &str = "hardcode";
 
 /// The authorizer of one node.
 pub(crate) struct Authorizer {
@@ -62,18 +65,71 @@ impl Authorizer {
         self.is_enabled
     }
 
-    /// Refuses a client that may not do this with a topic.
-    pub(crate) fn check_topic(
+    /// Refuses a client that may not do with this resource what its request is about: `rights` has
+    /// the table.
+    pub(crate) fn check(
         &self,
         context: &RequestContext,
-        operation: i8,
+        resource: i8,
+        name: &str,
+    ) -> Result<(), ErrorCode> {
+        if !self.is_enabled {
+            return Ok(());
+        }
+        let mut needed = rights::of(context.api_key).filter(|right| right.resource == resource);
+        let is_allowed = needed.all(|right| self.allows(context, right.operation, resource, name));
+        is_allowed.then_some(()).ok_or(rights::code(resource))
+    }
+
+    /// Whether the client may see a resource in a list: what it may not see is left out of it.
+    pub(crate) fn may_see(&self, context: &RequestContext, resource: i8, name: &str) -> bool {
+        self.is_allowed(context, operation::DESCRIBE, resource, name)
+    }
+
+    /// Refuses a client that may create neither any topic nor this one.
+    pub(crate) fn check_creation(
+        &self,
+        context: &RequestContext,
         topic: &str,
     ) -> Result<(), ErrorCode> {
-        if self.allows(context, operation, resource::TOPIC, topic) {
-            Ok(())
-        } else {
-            Err(ErrorCode::TopicAuthorizationFailed)
+        let create = operation::CREATE;
+        let is_allowed = self.is_allowed(context, create, resource::CLUSTER, CLUSTER_NAME)
+            || self.allows(context, create, resource::TOPIC, topic);
+        is_allowed
+            .then_some(())
+            .ok_or(ErrorCode::TopicAuthorizationFailed)
+    }
+
+    /// Refuses an idempotent producer that may write to no topic at all (KIP-679).
+    pub(crate) fn check_idempotence(&self, context: &RequestContext) -> Result<(), ErrorCode> {
+        let idempotent = operation::IDEMPOTENT_WRITE;
+        if self.is_allowed(context, idempotent, resource::CLUSTER, CLUSTER_NAME)
+            || self.may_write_somewhere(context)
+        {
+            return Ok(());
         }
+        Err(ErrorCode::ClusterAuthorizationFailed)
+    }
+
+    /// Whether a group is in the list of groups that the client gets.
+    pub(crate) fn may_list_group(&self, context: &RequestContext, group: &str) -> bool {
+        self.may_see(context, resource::CLUSTER, CLUSTER_NAME)
+            || self.may_see(context, resource::GROUP, group)
+    }
+
+    fn may_write_somewhere(&self, context: &RequestContext) -> bool {
+        let may_write = |topic: &str| {
+            let (write, kind) = (operation::WRITE, resource::TOPIC);
+            self.is_allowed(context, write, kind, topic)
+        };
+        let named: BTreeSet<String> = {
+            let entries = self.entries.read().unwrap_or_else(PoisonError::into_inner);
+            let of_topics = entries
+                .iter()
+                .filter(|acl| acl.resource_type == resource::TOPIC);
+            of_topics.map(|acl| acl.resource_name.clone()).collect()
+        };
+        may_write(UNNAMED_TOPIC) || named.iter().any(|topic| may_write(topic))
     }
 
     /// Refuses requests about entries while nothing is made of them.
@@ -85,8 +141,28 @@ impl Authorizer {
         Err(Refusal::new(ErrorCode::SecurityDisabled, reason))
     }
 
-    /// Whether the client may do this.
+    /// Whether the client may do this; says so in the log if not.
     pub(crate) fn allows(
+        &self,
+        context: &RequestContext,
+        operation: i8,
+        resource_type: i8,
+        resource_name: &str,
+    ) -> bool {
+        let is_allowed = self.is_allowed(context, operation, resource_type, resource_name);
+        if !is_allowed {
+            tracing::info!(
+                event = "denied",
+                principal = %context.principal,
+                operation,
+                resource_type,
+                resource = resource_name,
+            );
+        }
+        is_allowed
+    }
+
+    fn is_allowed(
         &self,
         context: &RequestContext,
         operation: i8,
@@ -108,17 +184,7 @@ impl Authorizer {
             resource_name,
         };
         let entries = self.entries.read().unwrap_or_else(PoisonError::into_inner);
-        let is_allowed = decide(entries.iter(), wish, self.allow_if_none);
-        if !is_allowed {
-            tracing::info!(
-                event = "denied",
-                principal = %principal,
-                operation,
-                resource_type,
-                resource = resource_name,
-            );
-        }
-        is_allowed
+        decide(entries.iter(), wish, self.allow_if_none)
     }
 
     /// Adds an entry; one that is there already stays.

@@ -7,8 +7,9 @@ use milena_wire::rpc::messages::add_partitions_to_txn_response::{
 };
 use milena_wire::rpc::messages::{AddPartitionsToTxnRequest, AddPartitionsToTxnResponse};
 
+use crate::authorizer::acl::resource;
 use crate::coordinator::transaction::{Addition, Identity, TopicPartition};
-use crate::handlers::{end_txn, shared};
+use crate::handlers::end_txn;
 use crate::node::Node;
 use crate::server::RequestContext;
 
@@ -29,7 +30,7 @@ pub(crate) fn handle(
         };
         let id = &request.v3_and_below_transactional_id;
         let topics = &request.v3_and_below_topics;
-        let outcome = add(node, id, who, topics, false);
+        let outcome = add(node, Some(context), id, who, topics, false);
         return response.with_results_by_topic_v3_and_below(rows(topics, &outcome, version));
     }
     let results = request.transactions.iter().map(|transaction| {
@@ -38,7 +39,7 @@ pub(crate) fn handle(
             epoch: transaction.producer_epoch,
         };
         let (id, topics) = (&transaction.transactional_id, &transaction.topics);
-        let outcome = add(node, id, who, topics, transaction.verify_only);
+        let outcome = add(node, None, id, who, topics, transaction.verify_only);
         AddPartitionsToTxnResult::default()
             .with_transactional_id(id.clone())
             .with_topic_results(rows(topics, &outcome, version))
@@ -49,9 +50,11 @@ pub(crate) fn handle(
 /// What became of each partition, or of all.
 type Outcome = Result<Vec<ErrorCode>, ErrorCode>;
 
-/// Adds all partitions, or none when one does not exist.
+/// Adds all partitions, or none when one does not exist, or `client` may not write to it. Between
+/// brokers there is no client.
 fn add(
     node: &Node,
+    client: Option<&RequestContext>,
     id: &str,
     who: Identity,
     topics: &[AddPartitionsToTxnTopic],
@@ -64,21 +67,23 @@ fn add(
     let mut codes = Vec::new();
     for asked in topics {
         let topic = node.topics.by_name(&asked.name);
+        let allowed = client.map_or(Ok(()), |context| {
+            let authorizer = &node.authorizer;
+            authorizer.check(context, resource::TOPIC, &asked.name)
+        });
         for index in &asked.partitions {
             let found = topic.as_ref().and_then(|topic| topic.partition(*index));
             codes.push(match found {
+                _ if allowed.is_err() => ErrorCode::TopicAuthorizationFailed,
                 Some(partition) => {
                     partitions.push((partition.topic.clone(), *index));
                     ErrorCode::OperationNotAttempted
                 }
-                None => {
-                    partitions.push((shared(&asked.name), *index));
-                    ErrorCode::UnknownTopicOrPartition
-                }
+                None => ErrorCode::UnknownTopicOrPartition,
             });
         }
     }
-    if codes.contains(&ErrorCode::UnknownTopicOrPartition) {
+    if partitions.len() < codes.len() {
         return Ok(codes);
     }
     if verify_only {

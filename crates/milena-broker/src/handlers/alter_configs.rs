@@ -2,13 +2,11 @@
 //! IncrementalAlterConfigs, and still sent by older clients.
 
 use milena_wire::error_code::ErrorCode;
-use milena_wire::rpc::StrBytes;
 use milena_wire::rpc::messages::alter_configs_request::AlterConfigsResource;
 use milena_wire::rpc::messages::alter_configs_response::AlterConfigsResourceResponse;
 use milena_wire::rpc::messages::{AlterConfigsRequest, AlterConfigsResponse};
 
-use super::config_resource::{Resource, named_twice};
-use crate::authorizer::acl::operation;
+use super::config_resource::{Resource, alter_each};
 use crate::config::change;
 use crate::config::layers::Settings;
 use crate::log::validate::Refusal;
@@ -20,27 +18,22 @@ pub(crate) fn handle(
     context: &RequestContext,
     request: AlterConfigsRequest,
 ) -> AlterConfigsResponse {
-    let responses = request.resources.iter().map(|resource| {
-        let same = |other: &&AlterConfigsResource| {
-            other.resource_type == resource.resource_type
-                && other.resource_name == resource.resource_name
-        };
-        let outcome = if request.resources.iter().filter(same).count() > 1 {
-            Err(named_twice())
-        } else {
-            replace(node, context, resource, request.validate_only)
-        };
-        let response = AlterConfigsResourceResponse::default()
-            .with_resource_type(resource.resource_type)
-            .with_resource_name(resource.resource_name.clone());
-        match outcome {
-            Ok(()) => response.with_error_message(None),
-            Err(refusal) => response
-                .with_error_code(refusal.code.code())
-                .with_error_message(Some(StrBytes::from_string(refusal.message))),
-        }
+    let resources = &request.resources;
+    let altered = alter_each(resources, name, |asked| {
+        replace(node, context, asked, request.validate_only)
+    });
+    let responses = resources.iter().zip(altered).map(|(asked, altered)| {
+        AlterConfigsResourceResponse::default()
+            .with_resource_type(asked.resource_type)
+            .with_resource_name(asked.resource_name.clone())
+            .with_error_code(altered.code)
+            .with_error_message(altered.message)
     });
     AlterConfigsResponse::default().with_responses(responses.collect())
+}
+
+fn name(asked: &AlterConfigsResource) -> (i8, &str) {
+    (asked.resource_type, &asked.resource_name)
 }
 
 fn replace(
@@ -49,8 +42,7 @@ fn replace(
     asked: &AlterConfigsResource,
     validate_only: bool,
 ) -> Result<(), Refusal> {
-    let named = (asked.resource_type, asked.resource_name.as_str());
-    Resource::check(node, context, operation::ALTER_CONFIGS, named)?;
+    Resource::check(node, context, name(asked))?;
     let resource = Resource::find(node, asked.resource_type, &asked.resource_name)?;
     let mut settings = Settings::new();
     for config in &asked.configs {

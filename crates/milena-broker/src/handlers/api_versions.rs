@@ -1,21 +1,31 @@
 //! ApiVersions: what is served, in which versions, and which features are switched on.
 
 use milena_wire::rpc::StrBytes;
-use milena_wire::rpc::messages::ApiVersionsResponse;
 use milena_wire::rpc::messages::api_versions_response::{
     ApiVersion, FinalizedFeatureKey, SupportedFeatureKey,
 };
+use milena_wire::rpc::messages::{ApiVersionsRequest, ApiVersionsResponse};
 
 use crate::features::Features;
-use crate::server::apis;
+use crate::node::Node;
+use crate::server::{RequestContext, apis};
 
 /// Features exist from here on (KIP-584).
 const FEATURES_SINCE: i16 = 3;
 /// A feature whose lowest level is 0 breaks clients before this (KAFKA-17011).
 const LEVEL_ZERO_SINCE: i16 = 4;
 
-/// The same answer for every client, in `version`.
-pub(crate) fn handle(features: &Features, version: i16) -> ApiVersionsResponse {
+/// The same answer for every client.
+pub(crate) fn handle(
+    node: &Node,
+    context: &RequestContext,
+    _: ApiVersionsRequest,
+) -> ApiVersionsResponse {
+    in_version(&node.features, context.api_version)
+}
+
+/// The answer as `version` has it.
+pub(crate) fn in_version(features: &Features, version: i16) -> ApiVersionsResponse {
     let api_keys = apis::SERVED.iter().map(|api| {
         ApiVersion::default()
             .with_api_key(api.key as i16)

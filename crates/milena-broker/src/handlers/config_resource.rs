@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use milena_wire::error_code::ErrorCode;
+use milena_wire::rpc::StrBytes;
 
 use crate::authorizer::acl::{CLUSTER_NAME, resource};
 use crate::config::change::Subject;
@@ -59,22 +60,14 @@ impl Resource {
     pub(super) fn check(
         node: &Node,
         context: &RequestContext,
-        operation: i8,
         (resource_type, name): (i8, &str),
     ) -> Result<(), Refusal> {
-        let (kind, name, code) = match resource_type {
-            TOPIC => (resource::TOPIC, name, ErrorCode::TopicAuthorizationFailed),
-            _ => (
-                resource::CLUSTER,
-                CLUSTER_NAME,
-                ErrorCode::ClusterAuthorizationFailed,
-            ),
+        let (kind, name) = match resource_type {
+            TOPIC => (resource::TOPIC, name),
+            _ => (resource::CLUSTER, CLUSTER_NAME),
         };
-        if node.authorizer.allows(context, operation, kind, name) {
-            Ok(())
-        } else {
-            Err(Refusal::new(code, code.message()))
-        }
+        let checked = node.authorizer.check(context, kind, name);
+        checked.map_err(|code| Refusal::new(code, code.message()))
     }
 
     pub(super) fn subject(&self) -> Subject {
@@ -106,7 +99,39 @@ impl Resource {
 }
 
 /// The answers to requests that name the same thing twice, as Apache Kafka gives them.
-pub(super) fn named_twice() -> Refusal {
+/// What became of a resource whose settings were to change, as both ways of changing them tell it.
+pub(super) struct Altered {
+    pub(super) code: i16,
+    pub(super) message: Option<StrBytes>,
+}
+
+/// Changes each of `resources`, told apart by kind and name; one that is named twice not at all.
+pub(super) fn alter_each<R>(
+    resources: &[R],
+    name: impl Fn(&R) -> (i8, &str),
+    alter: impl Fn(&R) -> Result<(), Refusal>,
+) -> Vec<Altered> {
+    let altered = resources.iter().map(|resource| {
+        let same = |other: &&R| name(other) == name(resource);
+        let outcome = match resources.iter().filter(same).count() {
+            1 => alter(resource),
+            _ => Err(named_twice()),
+        };
+        match outcome {
+            Ok(()) => Altered {
+                code: ErrorCode::None.code(),
+                message: None,
+            },
+            Err(refusal) => Altered {
+                code: refusal.code.code(),
+                message: Some(StrBytes::from_string(refusal.message)),
+            },
+        }
+    });
+    altered.collect()
+}
+
+fn named_twice() -> Refusal {
     Refusal::new(
         ErrorCode::InvalidRequest,
         "Each resource must appear at most once.",

@@ -12,6 +12,7 @@ use milena_wire::rpc::messages::{
 };
 use uuid::Uuid;
 
+use crate::authorizer::acl::resource;
 use crate::coordinator::consumer_group::{ConsumerGroup, Member, PartitionSet, Pattern};
 use crate::coordinator::groups::Kind;
 use crate::handlers::{check_group_id, to_wire};
@@ -22,6 +23,9 @@ use crate::server::RequestContext;
 const MEMBER_TYPES_SINCE: i16 = 1;
 /// A member of the new protocol; 0 would be a classic one in such a group.
 const MEMBER_TYPE: i8 = 1;
+/// The group consumes what the client may not see.
+const UNSEEN_TOPICS: &str =
+    "The group has described topic(s) that the client is not authorized to describe.";
 /// Nobody asked for the operations that are allowed, or they are not known.
 const OPERATIONS_UNKNOWN: i32 = i32::MIN;
 
@@ -31,11 +35,12 @@ pub(crate) fn handle(
     request: ConsumerGroupDescribeRequest,
 ) -> ConsumerGroupDescribeResponse {
     let ids = request.group_ids.into_iter();
-    let groups = ids.map(|id| describe(node, context.api_version, id));
+    let groups = ids.map(|id| describe(node, context, id));
     ConsumerGroupDescribeResponse::default().with_groups(groups.collect())
 }
 
-fn describe(node: &Node, version: i16, id: GroupId) -> DescribedGroup {
+fn describe(node: &Node, context: &RequestContext, id: GroupId) -> DescribedGroup {
+    let version = context.api_version;
     let response = DescribedGroup::default()
         .with_group_id(id.clone())
         .with_authorized_operations(OPERATIONS_UNKNOWN);
@@ -44,11 +49,22 @@ fn describe(node: &Node, version: i16, id: GroupId) -> DescribedGroup {
             .with_error_code(code.code())
             .with_error_message(Some(StrBytes::from_string(reason)))
     };
-    if let Err(code) = check_group_id(&id) {
+    let authorizer = &node.authorizer;
+    let allowed = authorizer.check(context, resource::GROUP, &id);
+    if let Err(code) = allowed.and_then(|()| check_group_id(&id)) {
         return response.with_error_code(code.code());
     }
     let found = node.groups.inspect(&id, |kind, _| match kind {
-        Kind::Consumer(group) => described(node, version, response.clone(), group),
+        Kind::Consumer(group) => {
+            let topics = group.subscribed_topics();
+            let mut checks = topics
+                .iter()
+                .map(|topic| authorizer.check(context, resource::TOPIC, topic));
+            match checks.find_map(Result::err) {
+                None => described(node, version, response.clone(), group),
+                Some(code) => refuse(response.clone(), code, UNSEEN_TOPICS.to_owned()),
+            }
+        }
         Kind::Classic(_) => {
             let reason = format!("Group {} is not a consumer group.", id.as_str());
             refuse(response.clone(), ErrorCode::GroupIdNotFound, reason)

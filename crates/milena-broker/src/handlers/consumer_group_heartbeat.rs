@@ -25,11 +25,11 @@ const OWN_IDS_SINCE: i16 = 1;
 pub(crate) fn handle(
     node: &Node,
     context: &RequestContext,
-    request: &ConsumerGroupHeartbeatRequest,
+    request: ConsumerGroupHeartbeatRequest,
 ) -> ConsumerGroupHeartbeatResponse {
     let beat = check_group_id(&request.group_id)
         .map_err(|code| Refusal::new(code, "GroupId can't be empty or too long."))
-        .and_then(|()| beat_request(context, request))
+        .and_then(|()| beat_request(context, &request))
         .and_then(|beat| {
             let group_id = &request.group_id;
             node.groups

@@ -6,7 +6,7 @@ use milena_wire::rpc::messages::create_partitions_request::CreatePartitionsTopic
 use milena_wire::rpc::messages::create_partitions_response::CreatePartitionsTopicResult;
 use milena_wire::rpc::messages::{CreatePartitionsRequest, CreatePartitionsResponse};
 
-use crate::authorizer::acl::operation;
+use crate::authorizer::acl::resource;
 use crate::limits::PARTITIONS_PER_TOPIC_MAX;
 use crate::log::validate::Refusal;
 use crate::node::Node;
@@ -18,9 +18,7 @@ pub(crate) fn handle(
     request: CreatePartitionsRequest,
 ) -> CreatePartitionsResponse {
     let results = request.topics.into_iter().map(|topic| {
-        let allowed = node
-            .authorizer
-            .check_topic(context, operation::ALTER, &topic.name);
+        let allowed = node.authorizer.check(context, resource::TOPIC, &topic.name);
         let outcome = match allowed {
             Ok(()) => grow(node, &topic, request.validate_only),
             Err(code) => Err(Refusal::new(code, code.message())),

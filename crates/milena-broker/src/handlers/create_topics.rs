@@ -9,7 +9,6 @@ use milena_wire::rpc::messages::create_topics_response::{
 use milena_wire::rpc::messages::{CreateTopicsRequest, CreateTopicsResponse};
 use uuid::Uuid;
 
-use crate::authorizer::acl::operation;
 use crate::config::change::{self, Subject};
 use crate::config::layers::Settings;
 use crate::config::topic::{TopicProperty, in_topic_unit};
@@ -70,9 +69,7 @@ fn create(
     topic: &CreatableTopic,
     validate_only: bool,
 ) -> Result<Created, Refusal> {
-    let allowed = node
-        .authorizer
-        .check_topic(context, operation::CREATE, &topic.name);
+    let allowed = node.authorizer.check_creation(context, &topic.name);
     allowed.map_err(|code| Refusal::new(code, code.message()))?;
     check_name(&topic.name)
         .map_err(|reason| Refusal::new(ErrorCode::InvalidTopicException, reason))?;

@@ -6,7 +6,7 @@ use milena_wire::rpc::messages::delete_records_response::{
 };
 use milena_wire::rpc::messages::{DeleteRecordsRequest, DeleteRecordsResponse};
 
-use crate::authorizer::acl::operation;
+use crate::authorizer::acl::resource;
 use crate::log::LogError;
 use crate::node::Node;
 use crate::server::RequestContext;
@@ -26,9 +26,7 @@ pub(crate) fn handle(
         let topic = node.topics.by_name(&asked.name);
         let partitions = asked.partitions.iter().map(|partition| {
             let index = partition.partition_index;
-            let allowed = node
-                .authorizer
-                .check_topic(context, operation::DELETE, &asked.name);
+            let allowed = node.authorizer.check(context, resource::TOPIC, &asked.name);
             let outcome = allowed.and_then(|()| delete(topic.as_deref(), index, partition.offset));
             let result = DeleteRecordsPartitionResult::default().with_partition_index(index);
             match outcome {

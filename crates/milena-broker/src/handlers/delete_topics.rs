@@ -6,7 +6,7 @@ use milena_wire::rpc::messages::delete_topics_response::DeletableTopicResult;
 use milena_wire::rpc::messages::{DeleteTopicsRequest, DeleteTopicsResponse, TopicName};
 use uuid::Uuid;
 
-use crate::authorizer::acl::operation;
+use crate::authorizer::acl::resource;
 use crate::node::Node;
 use crate::server::RequestContext;
 
@@ -47,9 +47,7 @@ fn delete(
         (None, Some(topic)) => &topic.name,
         (None, None) => "",
     };
-    let allowed = node
-        .authorizer
-        .check_topic(context, operation::DELETE, asked);
+    let allowed = node.authorizer.check(context, resource::TOPIC, asked);
     let outcome = match &found {
         _ if allowed.is_err() => allowed,
         _ if !node.config.delete_topics => Err(ErrorCode::TopicDeletionDisabled),

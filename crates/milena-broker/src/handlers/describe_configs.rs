@@ -8,7 +8,6 @@ use milena_wire::rpc::messages::describe_configs_response::{
 use milena_wire::rpc::messages::{DescribeConfigsRequest, DescribeConfigsResponse};
 
 use super::config_resource::Resource;
-use crate::authorizer::acl::operation;
 use crate::config::DESCRIBED;
 use crate::config::layers::{Source, Synonym};
 use crate::config::topic::{TopicProperty, ValueType, in_topic_unit};
@@ -76,7 +75,7 @@ fn rows_of(
     asked: &DescribeConfigsResource,
 ) -> Result<Vec<Row>, Refusal> {
     let named = (asked.resource_type, asked.resource_name.as_str());
-    Resource::check(node, context, operation::DESCRIBE_CONFIGS, named)?;
+    Resource::check(node, context, named)?;
     let resource = Resource::find(node, asked.resource_type, &asked.resource_name)?;
     Ok(match resource {
         Resource::Topic(topic) => {

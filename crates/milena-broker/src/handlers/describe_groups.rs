@@ -5,6 +5,7 @@ use milena_wire::rpc::StrBytes;
 use milena_wire::rpc::messages::describe_groups_response::{DescribedGroup, DescribedGroupMember};
 use milena_wire::rpc::messages::{DescribeGroupsRequest, DescribeGroupsResponse, GroupId};
 
+use crate::authorizer::acl::resource;
 use crate::coordinator::group::{Group, Member, State};
 use crate::coordinator::groups::Kind;
 use crate::handlers::{check_group_id, to_wire};
@@ -24,13 +25,15 @@ pub(crate) fn handle(
     let groups = request
         .groups
         .into_iter()
-        .map(|id| describe(node, context.api_version, id));
+        .map(|id| describe(node, context, id));
     DescribeGroupsResponse::default().with_groups(groups.collect())
 }
 
-fn describe(node: &Node, version: i16, id: GroupId) -> DescribedGroup {
+fn describe(node: &Node, context: &RequestContext, id: GroupId) -> DescribedGroup {
+    let version = context.api_version;
     let response = DescribedGroup::default().with_group_id(id.clone());
-    if let Err(code) = check_group_id(&id) {
+    let allowed = node.authorizer.check(context, resource::GROUP, &id);
+    if let Err(code) = allowed.and_then(|()| check_group_id(&id)) {
         return response.with_error_code(code.code());
     }
     let found = node.groups.inspect(&id, |kind, _| match kind {

@@ -6,16 +6,26 @@ use milena_wire::rpc::messages::describe_producers_response::{
 };
 use milena_wire::rpc::messages::{DescribeProducersRequest, DescribeProducersResponse};
 
+use crate::authorizer::acl::resource;
 use crate::log::view::ActiveProducer;
 use crate::node::Node;
+use crate::server::RequestContext;
 
-pub(crate) fn handle(node: &Node, request: DescribeProducersRequest) -> DescribeProducersResponse {
+pub(crate) fn handle(
+    node: &Node,
+    context: &RequestContext,
+    request: DescribeProducersRequest,
+) -> DescribeProducersResponse {
     let topics = request.topics.into_iter().map(|asked| {
         let topic = node.topics.by_name(&asked.name);
+        let allowed = node.authorizer.check(context, resource::TOPIC, &asked.name);
         let partitions = asked.partition_indexes.iter().map(|index| {
             let response = PartitionResponse::default().with_partition_index(*index);
             let found = topic.as_ref().and_then(|topic| topic.partition(*index));
             match found {
+                _ if allowed.is_err() => {
+                    response.with_error_code(ErrorCode::TopicAuthorizationFailed.code())
+                }
                 None => response.with_error_code(ErrorCode::UnknownTopicOrPartition.code()),
                 Some(partition) => {
                     let active = partition.log.active_producers();

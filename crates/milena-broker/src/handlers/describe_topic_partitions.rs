@@ -9,17 +9,22 @@ use milena_wire::rpc::messages::{
     DescribeTopicPartitionsRequest, DescribeTopicPartitionsResponse, TopicName,
 };
 
+use crate::authorizer::acl::resource;
 use crate::limits::PARTITIONS_PER_PAGE_MAX;
 use crate::node::Node;
+use crate::server::RequestContext;
 use crate::topics::{Topic, check_name};
 
 pub(crate) fn handle(
     node: &Node,
+    context: &RequestContext,
     request: DescribeTopicPartitionsRequest,
 ) -> DescribeTopicPartitionsResponse {
+    let authorizer = &node.authorizer;
     let mut names: Vec<String> = if request.topics.is_empty() {
         let all = node.topics.all().into_iter();
-        all.map(|topic| topic.name.to_string()).collect()
+        let seen = all.filter(|topic| authorizer.may_see(context, resource::TOPIC, &topic.name));
+        seen.map(|topic| topic.name.to_string()).collect()
     } else {
         let asked = request.topics.iter();
         asked.map(|topic| topic.name.to_string()).collect()
@@ -40,6 +45,10 @@ pub(crate) fn handle(
         }
         if left == 0 {
             return response.with_next_cursor(Some(cursor(&name, from)));
+        }
+        if let Err(code) = authorizer.check(context, resource::TOPIC, &name) {
+            response.topics.push(refused(&name, code));
+            continue;
         }
         let Some(topic) = node.topics.by_name(&name) else {
             response.topics.push(absent(&name));
@@ -79,6 +88,10 @@ fn absent(name: &str) -> DescribeTopicPartitionsResponseTopic {
         Ok(()) => ErrorCode::UnknownTopicOrPartition,
         Err(_) => ErrorCode::InvalidTopicException,
     };
+    refused(name, code)
+}
+
+fn refused(name: &str, code: ErrorCode) -> DescribeTopicPartitionsResponseTopic {
     DescribeTopicPartitionsResponseTopic::default()
         .with_name(Some(topic_name(name)))
         .with_error_code(code.code())

@@ -1,12 +1,10 @@
 //! IncrementalAlterConfigs: single settings of topics and brokers (KIP-339).
 
-use milena_wire::rpc::StrBytes;
 use milena_wire::rpc::messages::incremental_alter_configs_request::AlterConfigsResource;
 use milena_wire::rpc::messages::incremental_alter_configs_response::AlterConfigsResourceResponse;
 use milena_wire::rpc::messages::{IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse};
 
-use super::config_resource::{Resource, named_twice};
-use crate::authorizer::acl::operation;
+use super::config_resource::{Resource, alter_each};
 use crate::config::change::{self, Operation};
 use crate::log::validate::Refusal;
 use crate::node::Node;
@@ -17,27 +15,22 @@ pub(crate) fn handle(
     context: &RequestContext,
     request: IncrementalAlterConfigsRequest,
 ) -> IncrementalAlterConfigsResponse {
-    let responses = request.resources.iter().map(|resource| {
-        let same = |other: &&AlterConfigsResource| {
-            other.resource_type == resource.resource_type
-                && other.resource_name == resource.resource_name
-        };
-        let outcome = if request.resources.iter().filter(same).count() > 1 {
-            Err(named_twice())
-        } else {
-            alter(node, context, resource, request.validate_only)
-        };
-        let response = AlterConfigsResourceResponse::default()
-            .with_resource_type(resource.resource_type)
-            .with_resource_name(resource.resource_name.clone());
-        match outcome {
-            Ok(()) => response.with_error_message(None),
-            Err(refusal) => response
-                .with_error_code(refusal.code.code())
-                .with_error_message(Some(StrBytes::from_string(refusal.message))),
-        }
+    let resources = &request.resources;
+    let altered = alter_each(resources, name, |asked| {
+        alter(node, context, asked, request.validate_only)
+    });
+    let responses = resources.iter().zip(altered).map(|(asked, altered)| {
+        AlterConfigsResourceResponse::default()
+            .with_resource_type(asked.resource_type)
+            .with_resource_name(asked.resource_name.clone())
+            .with_error_code(altered.code)
+            .with_error_message(altered.message)
     });
     IncrementalAlterConfigsResponse::default().with_responses(responses.collect())
+}
+
+fn name(asked: &AlterConfigsResource) -> (i8, &str) {
+    (asked.resource_type, &asked.resource_name)
 }
 
 fn alter(
@@ -46,8 +39,7 @@ fn alter(
     asked: &AlterConfigsResource,
     validate_only: bool,
 ) -> Result<(), Refusal> {
-    let named = (asked.resource_type, asked.resource_name.as_str());
-    Resource::check(node, context, operation::ALTER_CONFIGS, named)?;
+    Resource::check(node, context, name(asked))?;
     let resource = Resource::find(node, asked.resource_type, &asked.resource_name)?;
     let mut changes = Vec::with_capacity(asked.configs.len());
     for config in &asked.configs {

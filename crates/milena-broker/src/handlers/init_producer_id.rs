@@ -18,7 +18,10 @@ pub(crate) fn handle(
     request: InitProducerIdRequest,
 ) -> InitProducerIdResponse {
     let outcome = match &request.transactional_id {
-        None => fresh(node),
+        None => node
+            .authorizer
+            .check_idempotence(context)
+            .and_then(|()| fresh(node)),
         Some(id) => of_transactional_id(node, id, &request),
     };
     let response = InitProducerIdResponse::default();

@@ -26,6 +26,9 @@ pub(crate) fn handle(
     let groups = node.groups.list(|id, group| {
         let state = group.state_name();
         let type_name = group.type_name();
+        if !node.authorizer.may_list_group(context, id) {
+            return None;
+        }
         if !names(&request.states_filter, state) || !names(&request.types_filter, type_name) {
             return None;
         }

@@ -7,7 +7,7 @@ use milena_wire::rpc::messages::list_offsets_response::{
 };
 use milena_wire::rpc::messages::{ListOffsetsRequest, ListOffsetsResponse};
 
-use crate::authorizer::acl::operation;
+use crate::authorizer::acl::resource;
 use crate::handlers::code_of;
 use crate::log::view::Isolation;
 use crate::log::{LogError, TimestampedOffset};
@@ -43,9 +43,7 @@ pub(crate) fn handle(
                 .with_partition_index(partition.partition_index)
                 .with_timestamp(UNKNOWN)
                 .with_offset(UNKNOWN);
-            let allowed = node
-                .authorizer
-                .check_topic(context, operation::DESCRIBE, &asked.name);
+            let allowed = node.authorizer.check(context, resource::TOPIC, &asked.name);
             match allowed.and_then(|()| look_up(topic.as_deref(), partition, isolation)) {
                 Ok((found, leader_epoch)) => response
                     .with_timestamp(found.timestamp)

@@ -4,6 +4,11 @@ use milena_wire::rpc::messages::{
     ListPartitionReassignmentsRequest, ListPartitionReassignmentsResponse,
 };
 
-pub(crate) fn handle(_: ListPartitionReassignmentsRequest) -> ListPartitionReassignmentsResponse {
+use crate::node::Node;
+
+pub(crate) fn handle(
+    _: &Node,
+    _: ListPartitionReassignmentsRequest,
+) -> ListPartitionReassignmentsResponse {
     ListPartitionReassignmentsResponse::default().with_error_message(None)
 }

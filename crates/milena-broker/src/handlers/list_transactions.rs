@@ -6,12 +6,18 @@ use milena_wire::rpc::messages::{
     ListTransactionsRequest, ListTransactionsResponse, TransactionalId,
 };
 
+use crate::authorizer::acl::resource;
 use crate::clock;
 use crate::coordinator::transaction::{State, Transaction};
 use crate::handlers::to_wire;
 use crate::node::Node;
+use crate::server::RequestContext;
 
-pub(crate) fn handle(node: &Node, request: ListTransactionsRequest) -> ListTransactionsResponse {
+pub(crate) fn handle(
+    node: &Node,
+    context: &RequestContext,
+    request: ListTransactionsRequest,
+) -> ListTransactionsResponse {
     let now_ms = clock::wall_ms();
     let is_known = |filter: &&StrBytes| State::NAMES.contains(&filter.as_str());
     let (known, unknown): (Vec<&StrBytes>, Vec<&StrBytes>) =
@@ -32,7 +38,11 @@ pub(crate) fn handle(node: &Node, request: ListTransactionsRequest) -> ListTrans
         is_state && is_producer && is_long_enough
     };
     let listed = node.transactions.list(|id, transaction| {
-        is_wanted(transaction).then(|| {
+        let may_see = || {
+            let authorizer = &node.authorizer;
+            authorizer.may_see(context, resource::TRANSACTIONAL_ID, id)
+        };
+        (is_wanted(transaction) && may_see()).then(|| {
             TransactionState::default()
                 .with_transactional_id(TransactionalId(to_wire(id)))
                 .with_producer_id(transaction.identity.id.into())

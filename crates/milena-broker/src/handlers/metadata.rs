@@ -10,7 +10,7 @@ use milena_wire::rpc::messages::metadata_response::{
 };
 use milena_wire::rpc::messages::{MetadataRequest, MetadataResponse, TopicName};
 
-use crate::authorizer::acl::operation;
+use crate::authorizer::acl::resource;
 use crate::config::layers::Settings;
 use crate::node::Node;
 use crate::server::RequestContext;
@@ -50,12 +50,7 @@ pub(crate) fn handle(
 }
 
 fn all_topics(node: &Node, context: &RequestContext) -> Vec<MetadataResponseTopic> {
-    let may_see = |name: &str| {
-        let authorizer = &node.authorizer;
-        authorizer
-            .check_topic(context, operation::DESCRIBE, name)
-            .is_ok()
-    };
+    let may_see = |name: &str| node.authorizer.may_see(context, resource::TOPIC, name);
     node.topics
         .all()
         .iter()
@@ -90,11 +85,10 @@ fn find_or_create(
         let topic = node.topics.by_id(asked.topic_id);
         let topic = topic.ok_or(ErrorCode::UnknownTopicId)?;
         node.authorizer
-            .check_topic(context, operation::DESCRIBE, &topic.name)?;
+            .check(context, resource::TOPIC, &topic.name)?;
         return Ok(topic);
     };
-    node.authorizer
-        .check_topic(context, operation::DESCRIBE, name)?;
+    node.authorizer.check(context, resource::TOPIC, name)?;
     if let Some(topic) = node.topics.by_name(name) {
         return Ok(topic);
     }
@@ -102,8 +96,7 @@ fn find_or_create(
     if !may_create {
         return Err(ErrorCode::UnknownTopicOrPartition);
     }
-    node.authorizer
-        .check_topic(context, operation::CREATE, name)?;
+    node.authorizer.check_creation(context, name)?;
     match node
         .topics
         .create(name, node.config.partitions_default, Settings::new())

@@ -9,15 +9,21 @@ use milena_wire::rpc::messages::offset_commit_response::{
 };
 use milena_wire::rpc::messages::{OffsetCommitRequest, OffsetCommitResponse};
 
+use crate::authorizer::acl::resource;
 use crate::clock;
 use crate::coordinator::group::Credentials;
 use crate::coordinator::groups::Commits;
 use crate::coordinator::offsets::CommittedOffset;
 use crate::handlers::{check_group_id, shared};
 use crate::node::Node;
+use crate::server::RequestContext;
 use crate::topics::Topic;
 
-pub(crate) fn handle(node: &Node, request: OffsetCommitRequest) -> OffsetCommitResponse {
+pub(crate) fn handle(
+    node: &Node,
+    context: &RequestContext,
+    request: OffsetCommitRequest,
+) -> OffsetCommitResponse {
     let now_ms = clock::wall_ms();
     let mut commits = Commits::new();
     let mut topics = Vec::with_capacity(request.topics.len());
@@ -26,10 +32,12 @@ pub(crate) fn handle(node: &Node, request: OffsetCommitRequest) -> OffsetCommitR
         let name = topic
             .as_ref()
             .map_or_else(|| shared(&asked.name), |topic| topic.name.clone());
+        let allowed = node.authorizer.check(context, resource::TOPIC, &asked.name);
         let mut partitions = Vec::with_capacity(asked.partitions.len());
         for partition in &asked.partitions {
             let index = partition.partition_index;
-            let code = match check(node, topic.as_deref(), partition) {
+            let checked = allowed.and_then(|()| check(node, topic.as_deref(), partition));
+            let code = match checked {
                 Ok(()) => {
                     commits.push((name.clone(), index, committed(partition, now_ms)));
                     ErrorCode::None
@@ -50,8 +58,9 @@ pub(crate) fn handle(node: &Node, request: OffsetCommitRequest) -> OffsetCommitR
     let outcome = check_group_id(&request.group_id)
         .and_then(|()| node.groups.commit(&request.group_id, credentials, commits));
     if let Err(code) = outcome {
-        for partition in topics.iter_mut().flat_map(|topic| &mut topic.partitions) {
-            partition.error_code = code.code();
+        let rows = topics.iter_mut().flat_map(|topic| &mut topic.partitions);
+        for row in rows.filter(|row| row.error_code == ErrorCode::None.code()) {
+            row.error_code = code.code();
         }
     }
     OffsetCommitResponse::default().with_topics(topics)

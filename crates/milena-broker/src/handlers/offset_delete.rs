@@ -12,15 +12,21 @@ use milena_wire::rpc::messages::{
 };
 use milena_wire::rpc::{Message, decode_message};
 
+use crate::authorizer::acl::resource;
 use crate::coordinator::group::Group;
 use crate::coordinator::groups::Kind;
 use crate::handlers::{check_group_id, shared};
 use crate::node::Node;
+use crate::server::RequestContext;
 
 /// The protocol type of consumers, whose subscriptions we can read.
 const PROTOCOL_CONSUMER: &str = "consumer";
 
-pub(crate) fn handle(node: &Node, request: OffsetDeleteRequest) -> OffsetDeleteResponse {
+pub(crate) fn handle(
+    node: &Node,
+    context: &RequestContext,
+    request: OffsetDeleteRequest,
+) -> OffsetDeleteResponse {
     let response = OffsetDeleteResponse::default();
     let subscribed = match check_group(node, &request.group_id) {
         Ok(subscribed) => subscribed,
@@ -30,11 +36,13 @@ pub(crate) fn handle(node: &Node, request: OffsetDeleteRequest) -> OffsetDeleteR
     let mut topics = Vec::with_capacity(request.topics.len());
     for asked in &request.topics {
         let topic = node.topics.by_name(&asked.name);
+        let allowed = node.authorizer.check(context, resource::TOPIC, &asked.name);
         let mut partitions = Vec::with_capacity(asked.partitions.len());
         for partition in &asked.partitions {
             let index = partition.partition_index;
             let found = topic.as_ref().and_then(|topic| topic.partition(index));
             let code = match found {
+                _ if allowed.is_err() => ErrorCode::TopicAuthorizationFailed,
                 None => ErrorCode::UnknownTopicOrPartition,
                 Some(_) if subscribed.contains(asked.name.as_str()) => {
                     ErrorCode::GroupSubscribedToTopic

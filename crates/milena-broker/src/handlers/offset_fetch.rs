@@ -8,6 +8,7 @@ use milena_wire::rpc::messages::offset_fetch_response::{
 };
 use milena_wire::rpc::messages::{OffsetFetchRequest, OffsetFetchResponse, TopicName};
 
+use crate::authorizer::acl::resource;
 use crate::coordinator::offsets::{CommittedOffset, GroupOffsets};
 use crate::handlers::{check_group_id, to_wire};
 use crate::node::Node;
@@ -46,7 +47,7 @@ pub(crate) fn handle(
             let found = node
                 .groups
                 .check_fetch(&group.group_id, member_id, group.member_epoch)
-                .and_then(|()| look_up(node, &group.group_id, asked, stable));
+                .and_then(|()| look_up(node, context, &group.group_id, asked, stable));
             let response = match found {
                 Ok(rows) => response.with_topics(rows.into_iter().map(batched_topic).collect()),
                 Err(code) => response.with_error_code(code.code()),
@@ -63,7 +64,8 @@ pub(crate) fn handle(
     });
     let version = context.api_version;
     let response = OffsetFetchResponse::default();
-    match look_up(node, &request.group_id, asked, request.require_stable) {
+    let stable = request.require_stable;
+    match look_up(node, context, &request.group_id, asked, stable) {
         Ok(rows) => {
             let topics = rows.into_iter().map(|row| single_topic(row, version));
             response.with_topics(topics.collect())
@@ -74,7 +76,15 @@ pub(crate) fn handle(
 }
 
 /// With `stable`, an offset that a transaction is about to change is not given (KIP-447).
-fn look_up(node: &Node, group_id: &str, asked: Asked, stable: bool) -> Result<Vec<Row>, ErrorCode> {
+fn look_up(
+    node: &Node,
+    context: &RequestContext,
+    group_id: &str,
+    asked: Asked,
+    stable: bool,
+) -> Result<Vec<Row>, ErrorCode> {
+    let authorizer = &node.authorizer;
+    authorizer.check(context, resource::GROUP, group_id)?;
     check_group_id(group_id)?;
     let none = GroupOffsets::default();
     let rows = |offsets: &GroupOffsets| match &asked {
@@ -86,10 +96,18 @@ fn look_up(node: &Node, group_id: &str, asked: Asked, stable: bool) -> Result<Ve
         .groups
         .inspect(group_id, |_, offsets| rows(offsets))
         .unwrap_or_else(|| rows(&none));
+    if asked.is_none() {
+        found.retain(|(topic, _)| authorizer.may_see(context, resource::TOPIC, topic));
+    }
+    for (topic, partitions) in &mut found {
+        if let Err(code) = authorizer.check(context, resource::TOPIC, topic) {
+            partitions.iter_mut().for_each(|row| row.1 = Err(code));
+        }
+    }
     if stable {
         for (topic, partitions) in &mut found {
             for (index, answer) in partitions {
-                if node.groups.is_pending(group_id, topic, *index) {
+                if answer.is_ok() && node.groups.is_pending(group_id, topic, *index) {
                     *answer = Err(ErrorCode::UnstableOffsetCommit);
                 }
             }

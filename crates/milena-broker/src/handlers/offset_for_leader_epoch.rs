@@ -7,7 +7,7 @@ use milena_wire::rpc::messages::offset_for_leader_epoch_response::{
 };
 use milena_wire::rpc::messages::{OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse};
 
-use crate::authorizer::acl::operation;
+use crate::authorizer::acl::resource;
 use crate::handlers::code_of;
 use crate::log::epochs::EpochEnd;
 use crate::node::Node;
@@ -28,7 +28,7 @@ pub(crate) fn handle(
     let topics = request.topics.into_iter().map(|asked| {
         let topic = node.topics.by_name(&asked.topic);
         let authorizer = &node.authorizer;
-        let allowed = authorizer.check_topic(context, operation::DESCRIBE, &asked.topic);
+        let allowed = authorizer.check(context, resource::TOPIC, &asked.topic);
         let partitions = asked.partitions.iter().map(|partition| {
             let response = EpochEndOffset::default().with_partition(partition.partition);
             match allowed.and_then(|()| end_of(topic.as_deref(), partition)) {

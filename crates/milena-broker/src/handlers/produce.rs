@@ -12,7 +12,7 @@ use milena_wire::rpc::messages::produce_response::{
 };
 use milena_wire::rpc::messages::{ProduceRequest, ProduceResponse};
 
-use crate::authorizer::acl::operation;
+use crate::authorizer::acl::resource;
 use crate::clock;
 use crate::config::topic::TopicConfig;
 use crate::coordinator::transaction::{Addition, Identity};
@@ -134,7 +134,7 @@ impl<'a> Appends<'a> {
         let allowed = self
             .node
             .authorizer
-            .check_topic(self.context, operation::WRITE, name);
+            .check(self.context, resource::TOPIC, name);
         let partitions = data.partition_data.into_iter().map(|partition| {
             let response = PartitionProduceResponse::default()
                 .with_index(partition.index)

@@ -10,6 +10,7 @@ use milena_wire::rpc::messages::txn_offset_commit_response::{
 };
 use milena_wire::rpc::messages::{TxnOffsetCommitRequest, TxnOffsetCommitResponse};
 
+use crate::authorizer::acl::resource;
 use crate::clock;
 use crate::coordinator::group::Credentials;
 use crate::coordinator::groups::Commits;
@@ -35,6 +36,7 @@ pub(crate) fn handle(
     let mut topics = Vec::with_capacity(request.topics.len());
     for asked in &request.topics {
         let topic = node.topics.by_name(&asked.name);
+        let allowed = node.authorizer.check(context, resource::TOPIC, &asked.name);
         let mut partitions = Vec::with_capacity(asked.partitions.len());
         for partition in &asked.partitions {
             let index = partition.partition_index;
@@ -42,6 +44,7 @@ pub(crate) fn handle(
             let metadata = partition.committed_metadata.as_ref();
             let metadata_bytes = metadata.map_or(0, |text| text.len());
             let code = match found {
+                _ if allowed.is_err() => ErrorCode::TopicAuthorizationFailed,
                 None => ErrorCode::UnknownTopicOrPartition,
                 Some(_) if metadata_bytes > node.config.offset_metadata_bytes_max => {
                     ErrorCode::OffsetMetadataTooLarge
@@ -58,8 +61,9 @@ pub(crate) fn handle(
         topics.push(response.with_partitions(partitions));
     }
     if let Err(code) = store(node, context.api_version, &request, commits) {
-        for partition in topics.iter_mut().flat_map(|topic| &mut topic.partitions) {
-            partition.error_code = code.code();
+        let rows = topics.iter_mut().flat_map(|topic| &mut topic.partitions);
+        for row in rows.filter(|row| row.error_code == ErrorCode::None.code()) {
+            row.error_code = code.code();
         }
     }
     TxnOffsetCommitResponse::default().with_topics(topics)

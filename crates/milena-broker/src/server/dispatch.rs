@@ -84,154 +84,96 @@ fn delayed(reply: Reply, delay: std::time::Duration) -> Reply {
     }
 }
 
+/// Matches a request to its handler: `later` ones may have to wait, `reply` ones build their reply
+/// themselves; the others answer at once, in `client` knowing who asks.
+macro_rules! handlers_table {
+    ($node:ident, $context:ident, $api:ident, $body:ident;
+     reply: $($reply:ident => $reply_handler:ident,)*;
+     later: $($later:ident => $later_handler:ident,)*;
+     client: $($client:ident => $client_handler:ident,)*;
+     plain: $($plain:ident => $plain_handler:ident,)*) => {
+        match $api.key {
+            $(ApiKey::$reply => {
+                let request = decode($context, $body)?;
+                Ok(handlers::$reply_handler::handle($node, $context, request))
+            })*
+            $(ApiKey::$later => answer_later($context, $body, |request| {
+                handlers::$later_handler::handle($node, $context, request)
+            }),)*
+            $(ApiKey::$client => answer($context, $body, |request| {
+                handlers::$client_handler::handle($node, $context, request)
+            }),)*
+            $(ApiKey::$plain => answer($context, $body, |request| {
+                handlers::$plain_handler::handle($node, request)
+            }),)*
+            // Not reached: the table of served apis lists nothing else.
+            _ => Ok(unsupported::answer($node, $context)),
+        }
+    };
+}
+
 fn handle(
     node: &Arc<Node>,
     api: ServedApi,
     context: &RequestContext,
     body: Bytes,
 ) -> Result<Reply, RpcError> {
-    use handlers as h;
-    match api.key {
-        ApiKey::Produce => Ok(h::produce::handle(node, context, decode(context, body)?)),
-        ApiKey::Fetch => Ok(h::fetch::handle(node, context, decode(context, body)?)),
-        ApiKey::ListOffsets => answer(context, body, |r| h::list_offsets::handle(node, context, r)),
-        ApiKey::Metadata => answer(context, body, |r| h::metadata::handle(node, context, r)),
-        ApiKey::ApiVersions => answer(context, body, |_: m::ApiVersionsRequest| {
-            h::api_versions::handle(&node.features, context.api_version)
-        }),
-        ApiKey::CreateTopics => answer(context, body, |r| {
-            h::create_topics::handle(node, context, r)
-        }),
-        ApiKey::DeleteTopics => answer(context, body, |r| {
-            h::delete_topics::handle(node, context, r)
-        }),
-        ApiKey::InitProducerId => answer(context, body, |r| {
-            h::init_producer_id::handle(node, context, r)
-        }),
-        ApiKey::FindCoordinator => answer(context, body, |r| {
-            h::find_coordinator::handle(node, context, r)
-        }),
-        ApiKey::JoinGroup => {
-            answer_later(context, body, |r| h::join_group::handle(node, context, r))
-        }
-        ApiKey::SyncGroup => {
-            answer_later(context, body, |r| h::sync_group::handle(node, context, r))
-        }
-        ApiKey::Heartbeat => answer(context, body, |r| h::heartbeat::handle(node, r)),
-        ApiKey::LeaveGroup => answer(context, body, |r| h::leave_group::handle(node, context, r)),
-        ApiKey::OffsetCommit => answer(context, body, |r| h::offset_commit::handle(node, r)),
-        ApiKey::OffsetFetch => answer(context, body, |r| h::offset_fetch::handle(node, context, r)),
-        ApiKey::DescribeGroups => answer(context, body, |r| {
-            h::describe_groups::handle(node, context, r)
-        }),
-        ApiKey::ListGroups => answer(context, body, |r| h::list_groups::handle(node, context, r)),
-        ApiKey::DeleteGroups => answer(context, body, |r| h::delete_groups::handle(node, r)),
-        ApiKey::CreatePartitions => answer(context, body, |r| {
-            h::create_partitions::handle(node, context, r)
-        }),
-        ApiKey::OffsetForLeaderEpoch => answer(context, body, |r| {
-            h::offset_for_leader_epoch::handle(node, context, r)
-        }),
-        ApiKey::AddPartitionsToTxn
-        | ApiKey::AddOffsetsToTxn
-        | ApiKey::EndTxn
-        | ApiKey::WriteTxnMarkers
-        | ApiKey::TxnOffsetCommit
-        | ApiKey::DescribeProducers
-        | ApiKey::DescribeTransactions
-        | ApiKey::ListTransactions => handle_transactional(node, api, context, body),
-        ApiKey::DescribeConfigs => answer(context, body, |r| {
-            h::describe_configs::handle(node, context, r)
-        }),
-        ApiKey::AlterConfigs => answer(context, body, |r| {
-            h::alter_configs::handle(node, context, r)
-        }),
-        ApiKey::IncrementalAlterConfigs => answer(context, body, |r| {
-            h::incremental_alter_configs::handle(node, context, r)
-        }),
-        ApiKey::DeleteRecords => answer(context, body, |r| {
-            h::delete_records::handle(node, context, r)
-        }),
-        ApiKey::DescribeLogDirs => answer(context, body, |r| h::describe_log_dirs::handle(node, r)),
-        ApiKey::AlterReplicaLogDirs => answer(context, body, |r| {
-            h::alter_replica_log_dirs::handle(node, r)
-        }),
-        ApiKey::ElectLeaders => answer(context, body, |r| h::elect_leaders::handle(node, r)),
-        ApiKey::AlterPartitionReassignments => answer(context, body, |r| {
-            h::alter_partition_reassignments::handle(node, r)
-        }),
-        ApiKey::ListPartitionReassignments => answer(context, body, |r| {
-            h::list_partition_reassignments::handle(r)
-        }),
-        ApiKey::UnregisterBroker => {
-            answer(context, body, |r| h::unregister_broker::handle(node, r))
-        }
-        ApiKey::UpdateFeatures => answer(context, body, |r| {
-            h::update_features::handle(node, context, r)
-        }),
-        ApiKey::DescribeTopicPartitions => answer(context, body, |r| {
-            h::describe_topic_partitions::handle(node, r)
-        }),
-        ApiKey::OffsetDelete => answer(context, body, |r| h::offset_delete::handle(node, r)),
-        ApiKey::DescribeAcls => answer(context, body, |r| h::describe_acls::handle(node, r)),
-        ApiKey::CreateAcls => answer(context, body, |r| h::create_acls::handle(node, r)),
-        ApiKey::DeleteAcls => answer(context, body, |r| h::delete_acls::handle(node, r)),
-        ApiKey::DescribeClientQuotas => answer(context, body, |r| {
-            h::describe_client_quotas::handle(node, r)
-        }),
-        ApiKey::AlterClientQuotas => {
-            answer(context, body, |r| h::alter_client_quotas::handle(node, r))
-        }
-        ApiKey::DescribeCluster => answer(context, body, |r| {
-            h::describe_cluster::handle(node, context, r)
-        }),
-        ApiKey::ConsumerGroupHeartbeat => answer(context, body, |r| {
-            h::consumer_group_heartbeat::handle(node, context, &r)
-        }),
-        ApiKey::ConsumerGroupDescribe => answer(context, body, |r| {
-            h::consumer_group_describe::handle(node, context, r)
-        }),
-        ApiKey::DescribeUserScramCredentials => answer(context, body, |r| {
-            h::describe_user_scram_credentials::handle(node, r)
-        }),
-        ApiKey::AlterUserScramCredentials => answer(context, body, |r| {
-            h::alter_user_scram_credentials::handle(node, r)
-        }),
-        // Not reached: the table of served apis lists nothing else.
-        _ => Ok(unsupported::answer(node, context)),
-    }
-}
-
-/// The part of the table that is about transactions.
-fn handle_transactional(
-    node: &Arc<Node>,
-    api: ServedApi,
-    context: &RequestContext,
-    body: Bytes,
-) -> Result<Reply, RpcError> {
-    use handlers as h;
-    match api.key {
-        ApiKey::AddPartitionsToTxn => answer(context, body, |r| {
-            h::add_partitions_to_txn::handle(node, context, r)
-        }),
-        ApiKey::AddOffsetsToTxn => answer(context, body, |r| {
-            h::add_offsets_to_txn::handle(node, context, r)
-        }),
-        ApiKey::EndTxn => answer(context, body, |r| h::end_txn::handle(node, context, r)),
-        ApiKey::WriteTxnMarkers => answer(context, body, |r| h::write_txn_markers::handle(node, r)),
-        ApiKey::TxnOffsetCommit => answer(context, body, |r| {
-            h::txn_offset_commit::handle(node, context, r)
-        }),
-        ApiKey::DescribeProducers => {
-            answer(context, body, |r| h::describe_producers::handle(node, r))
-        }
-        ApiKey::DescribeTransactions => {
-            answer(context, body, |r| h::describe_transactions::handle(node, r))
-        }
-        ApiKey::ListTransactions => {
-            answer(context, body, |r| h::list_transactions::handle(node, r))
-        }
-        _ => Ok(unsupported::answer(node, context)),
+    handlers_table! { node, context, api, body;
+        reply:
+            Produce => produce,
+            Fetch => fetch,;
+        later:
+            JoinGroup => join_group,
+            SyncGroup => sync_group,;
+        client:
+            AddOffsetsToTxn => add_offsets_to_txn,
+            AddPartitionsToTxn => add_partitions_to_txn,
+            AlterConfigs => alter_configs,
+            ApiVersions => api_versions,
+            ConsumerGroupDescribe => consumer_group_describe,
+            ConsumerGroupHeartbeat => consumer_group_heartbeat,
+            CreatePartitions => create_partitions,
+            CreateTopics => create_topics,
+            DeleteGroups => delete_groups,
+            DeleteRecords => delete_records,
+            DeleteTopics => delete_topics,
+            DescribeCluster => describe_cluster,
+            DescribeConfigs => describe_configs,
+            DescribeGroups => describe_groups,
+            DescribeProducers => describe_producers,
+            DescribeTopicPartitions => describe_topic_partitions,
+            DescribeTransactions => describe_transactions,
+            EndTxn => end_txn,
+            FindCoordinator => find_coordinator,
+            IncrementalAlterConfigs => incremental_alter_configs,
+            InitProducerId => init_producer_id,
+            LeaveGroup => leave_group,
+            ListGroups => list_groups,
+            ListOffsets => list_offsets,
+            ListTransactions => list_transactions,
+            Metadata => metadata,
+            OffsetCommit => offset_commit,
+            OffsetDelete => offset_delete,
+            OffsetFetch => offset_fetch,
+            OffsetForLeaderEpoch => offset_for_leader_epoch,
+            TxnOffsetCommit => txn_offset_commit,
+            UpdateFeatures => update_features,;
+        plain:
+            AlterClientQuotas => alter_client_quotas,
+            AlterPartitionReassignments => alter_partition_reassignments,
+            AlterReplicaLogDirs => alter_replica_log_dirs,
+            AlterUserScramCredentials => alter_user_scram_credentials,
+            CreateAcls => create_acls,
+            DeleteAcls => delete_acls,
+            DescribeAcls => describe_acls,
+            DescribeClientQuotas => describe_client_quotas,
+            DescribeLogDirs => describe_log_dirs,
+            DescribeUserScramCredentials => describe_user_scram_credentials,
+            ElectLeaders => elect_leaders,
+            Heartbeat => heartbeat,
+            ListPartitionReassignments => list_partition_reassignments,
+            UnregisterBroker => unregister_broker,
+            WriteTxnMarkers => write_txn_markers,
     }
 }
 
@@ -242,39 +184,44 @@ fn refuse(
     body: Bytes,
     code: ErrorCode,
 ) -> Result<Reply, RpcError> {
-    match api.key {
-        ApiKey::Produce => refuse_produce(context, decode(context, body)?, code),
-        ApiKey::Fetch => refuse_as::<m::FetchRequest>(context, body, code),
-        ApiKey::ListOffsets => refuse_as::<m::ListOffsetsRequest>(context, body, code),
-        ApiKey::OffsetForLeaderEpoch => {
-            refuse_as::<m::OffsetForLeaderEpochRequest>(context, body, code)
-        }
-        ApiKey::Metadata => refuse_as::<m::MetadataRequest>(context, body, code),
-        ApiKey::ApiVersions => refuse_as::<m::ApiVersionsRequest>(context, body, code),
-        ApiKey::CreateTopics => refuse_as::<m::CreateTopicsRequest>(context, body, code),
-        ApiKey::DeleteTopics => refuse_as::<m::DeleteTopicsRequest>(context, body, code),
-        ApiKey::InitProducerId => refuse_as::<m::InitProducerIdRequest>(context, body, code),
-        ApiKey::FindCoordinator => refuse_as::<m::FindCoordinatorRequest>(context, body, code),
-        ApiKey::OffsetCommit => refuse_as::<m::OffsetCommitRequest>(context, body, code),
-        ApiKey::OffsetFetch => refuse_as::<m::OffsetFetchRequest>(context, body, code),
-        ApiKey::AddPartitionsToTxn => {
-            refuse_as::<m::AddPartitionsToTxnRequest>(context, body, code)
-        }
-        ApiKey::AddOffsetsToTxn => refuse_as::<m::AddOffsetsToTxnRequest>(context, body, code),
-        ApiKey::EndTxn => refuse_as::<m::EndTxnRequest>(context, body, code),
-        ApiKey::TxnOffsetCommit => refuse_as::<m::TxnOffsetCommitRequest>(context, body, code),
-        ApiKey::JoinGroup => refuse_as::<m::JoinGroupRequest>(context, body, code),
-        ApiKey::SyncGroup => refuse_as::<m::SyncGroupRequest>(context, body, code),
-        ApiKey::Heartbeat => refuse_as::<m::HeartbeatRequest>(context, body, code),
-        ApiKey::LeaveGroup => refuse_as::<m::LeaveGroupRequest>(context, body, code),
-        ApiKey::CreateAcls => refuse_as::<m::CreateAclsRequest>(context, body, code),
-        ApiKey::DeleteAcls => refuse_as::<m::DeleteAclsRequest>(context, body, code),
-        ApiKey::AlterClientQuotas => refuse_as::<m::AlterClientQuotasRequest>(context, body, code),
-        ApiKey::ListGroups => refuse_as::<m::ListGroupsRequest>(context, body, code),
-        ApiKey::DescribeCluster => refuse_as::<m::DescribeClusterRequest>(context, body, code),
-        _ => Ok(Reply::Ready(unsupported::with_top_level_code(
-            context, code,
-        ))),
+    macro_rules! refusals {
+        ($($key:ident => $request:ident,)*) => {
+            match api.key {
+                ApiKey::Produce => refuse_produce(context, decode(context, body)?, code),
+                $(ApiKey::$key => refuse_as::<m::$request>(context, body, code),)*
+                _ => Ok(Reply::Ready(unsupported::with_top_level_code(context, code))),
+            }
+        };
+    }
+    refusals! {
+        AddOffsetsToTxn => AddOffsetsToTxnRequest,
+        AddPartitionsToTxn => AddPartitionsToTxnRequest,
+        AlterClientQuotas => AlterClientQuotasRequest,
+        AlterReplicaLogDirs => AlterReplicaLogDirsRequest,
+        AlterUserScramCredentials => AlterUserScramCredentialsRequest,
+        ApiVersions => ApiVersionsRequest,
+        CreateAcls => CreateAclsRequest,
+        CreateTopics => CreateTopicsRequest,
+        DeleteAcls => DeleteAclsRequest,
+        DeleteTopics => DeleteTopicsRequest,
+        DescribeCluster => DescribeClusterRequest,
+        EndTxn => EndTxnRequest,
+        Fetch => FetchRequest,
+        FindCoordinator => FindCoordinatorRequest,
+        Heartbeat => HeartbeatRequest,
+        InitProducerId => InitProducerIdRequest,
+        JoinGroup => JoinGroupRequest,
+        LeaveGroup => LeaveGroupRequest,
+        ListGroups => ListGroupsRequest,
+        ListOffsets => ListOffsetsRequest,
+        Metadata => MetadataRequest,
+        OffsetCommit => OffsetCommitRequest,
+        OffsetFetch => OffsetFetchRequest,
+        OffsetForLeaderEpoch => OffsetForLeaderEpochRequest,
+        SyncGroup => SyncGroupRequest,
+        TxnOffsetCommit => TxnOffsetCommitRequest,
+        UnregisterBroker => UnregisterBrokerRequest,
+        WriteTxnMarkers => WriteTxnMarkersRequest,
     }
 }
 

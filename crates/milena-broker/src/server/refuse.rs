@@ -6,10 +6,12 @@
 use milena_wire::error_code::ErrorCode;
 use milena_wire::rpc::messages::{
     self, add_partitions_to_txn_request, add_partitions_to_txn_response,
-    alter_client_quotas_response, create_acls_response, create_topics_response,
+    alter_client_quotas_response, alter_replica_log_dirs_response,
+    alter_user_scram_credentials_response, create_acls_response, create_topics_response,
     delete_acls_response, delete_topics_response, fetch_response, find_coordinator_response,
     list_offsets_response, metadata_response, offset_commit_response, offset_fetch_response,
     offset_for_leader_epoch_response, produce_response, txn_offset_commit_response,
+    write_txn_markers_response,
 };
 
 /// Builds the response that says `code` wherever this request's response can.
@@ -297,6 +299,62 @@ impl Refuse for messages::AlterClientQuotasRequest {
     }
 }
 
+impl Refuse for messages::AlterUserScramCredentialsRequest {
+    type Response = messages::AlterUserScramCredentialsResponse;
+
+    fn refuse(&self, code: ErrorCode) -> Self::Response {
+        let deleted = self.deletions.iter().map(|deletion| &deletion.name);
+        let set = self.upsertions.iter().map(|upsertion| &upsertion.name);
+        let results = deleted.chain(set).map(|user| {
+            alter_user_scram_credentials_response::AlterUserScramCredentialsResult::default()
+                .with_user(user.clone())
+                .with_error_code(code.code())
+        });
+        messages::AlterUserScramCredentialsResponse::default().with_results(results.collect())
+    }
+}
+
+impl Refuse for messages::AlterReplicaLogDirsRequest {
+    type Response = messages::AlterReplicaLogDirsResponse;
+
+    fn refuse(&self, code: ErrorCode) -> Self::Response {
+        let topics = self.dirs.iter().flat_map(|dir| &dir.topics).map(|topic| {
+            let partitions = topic.partitions.iter().map(|index| {
+                alter_replica_log_dirs_response::AlterReplicaLogDirPartitionResult::default()
+                    .with_partition_index(*index)
+                    .with_error_code(code.code())
+            });
+            alter_replica_log_dirs_response::AlterReplicaLogDirTopicResult::default()
+                .with_topic_name(topic.name.clone())
+                .with_partitions(partitions.collect())
+        });
+        messages::AlterReplicaLogDirsResponse::default().with_results(topics.collect())
+    }
+}
+
+impl Refuse for messages::WriteTxnMarkersRequest {
+    type Response = messages::WriteTxnMarkersResponse;
+
+    fn refuse(&self, code: ErrorCode) -> Self::Response {
+        let markers = self.markers.iter().map(|marker| {
+            let topics = marker.topics.iter().map(|topic| {
+                let partitions = topic.partition_indexes.iter().map(|index| {
+                    write_txn_markers_response::WritableTxnMarkerPartitionResult::default()
+                        .with_partition_index(*index)
+                        .with_error_code(code.code())
+                });
+                write_txn_markers_response::WritableTxnMarkerTopicResult::default()
+                    .with_name(topic.name.clone())
+                    .with_partitions(partitions.collect())
+            });
+            write_txn_markers_response::WritableTxnMarkerResult::default()
+                .with_producer_id(marker.producer_id)
+                .with_topics(topics.collect())
+        });
+        messages::WriteTxnMarkersResponse::default().with_markers(markers.collect())
+    }
+}
+
 macro_rules! refuse_at_the_top {
     ($($request:ident => $response:ident),* $(,)?) => {
         $(impl Refuse for messages::$request {
@@ -320,4 +378,5 @@ refuse_at_the_top! {
     LeaveGroupRequest => LeaveGroupResponse,
     ListGroupsRequest => ListGroupsResponse,
     DescribeClusterRequest => DescribeClusterResponse,
+    UnregisterBrokerRequest => UnregisterBrokerResponse,
 }

@@ -25,7 +25,7 @@ pub(crate) fn answer(node: &Node, context: &RequestContext) -> Reply {
     if context.api_key == ApiKey::ApiVersions as i16 {
         // KIP-511: version 0, so that any client can read it, with the list.
         let response =
-            handlers::api_versions::handle(&node.features, 0).with_error_code(code.code());
+            handlers::api_versions::in_version(&node.features, 0).with_error_code(code.code());
         return Reply::Ready(reply::encode_as(context, &response, 0));
     }
     Reply::Ready(with_top_level_code(context, code))

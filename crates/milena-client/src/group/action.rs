@@ -184,6 +184,8 @@ impl GroupFailure {
             Error::Authentication { .. } | Error::Tls { .. } => {
                 Self::Refused(Refusal(error.clone()))
             }
+            // Nobody may tell this client who the coordinator is.
+            Error::Broker { code, .. } if !code.is_retriable() => Self::Code(*code),
             _ => Self::Unreachable,
         }
     }

@@ -188,7 +188,10 @@ impl ShareRequests {
     fn unreachable(&self, error: &Error) -> ShareFailure {
         let group = self.coordinator.group_id();
         tracing::debug!(event = "share_heartbeat_failed", %group, %error);
-        ShareFailure::Unreachable
+        match error.code().filter(|code| !code.is_retriable()) {
+            Some(code) => ShareFailure::Code(code),
+            None => ShareFailure::Unreachable,
+        }
     }
 }
 

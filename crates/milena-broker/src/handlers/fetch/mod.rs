@@ -13,7 +13,7 @@ use milena_wire::rpc::messages::{FetchRequest, FetchResponse};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use crate::authorizer::acl::operation;
+use crate::authorizer::acl::resource;
 use crate::clock;
 use crate::fetch_sessions::{Begun, PartitionKey, Seen, SessionRequest, TopicKey, Wanted};
 use crate::handlers::code_of;
@@ -276,8 +276,7 @@ fn find(node: &Node, context: &RequestContext, wanted: &Wanted, by_id: bool) -> 
         (None, TopicKey::Name(name)) => name.as_str(),
         (None, TopicKey::Id(_)) => return Err(missing),
     };
-    node.authorizer
-        .check_topic(context, operation::READ, name)?;
+    node.authorizer.check(context, resource::TOPIC, name)?;
     let topic = topic.ok_or(missing)?;
     topic
         .partition(wanted.key.partition)
