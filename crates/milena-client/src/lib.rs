@@ -23,6 +23,7 @@ pub mod producer;
 mod retry;
 pub mod security;
 pub mod share;
+pub mod spans;
 mod topology;
 pub mod transaction;
 mod wire;

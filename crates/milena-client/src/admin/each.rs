@@ -6,10 +6,12 @@ use std::fmt::Debug;
 use std::future::Future;
 
 use tokio::time::{Instant, sleep, timeout_at};
+use tracing::Instrument;
 
 use super::{Admin, PerItem};
 use crate::backoff::Backoff;
 use crate::error::Error;
+use crate::spans::{self, ErrorType};
 use crate::wire::ErrorCode;
 
 impl Admin {
@@ -17,6 +19,26 @@ impl Admin {
     /// cannot mend, or the time is up. An attempt that fails as a whole is the result of all its items.
     /// The results come in the order of `items`.
     pub(super) async fn each<K, T, F>(
+        &self,
+        what: &str,
+        items: &[K],
+        attempt: impl FnMut(Vec<K>) -> F,
+    ) -> PerItem<T, K>
+    where
+        K: Ord + Clone + Debug,
+        F: Future<Output = Result<PerItem<T, K>, Error>>,
+    {
+        let span = self.span(what);
+        let asking = self.ask_each(what, items, attempt).instrument(span.clone());
+        let results = asking.await;
+        let failure = results.iter().find_map(|(_, result)| result.as_ref().err());
+        if let Some(error) = failure {
+            spans::failed(&span, error.error_type());
+        }
+        results
+    }
+
+    async fn ask_each<K, T, F>(
         &self,
         what: &str,
         items: &[K],

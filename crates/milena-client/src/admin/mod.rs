@@ -27,12 +27,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
+use tracing::Span;
 
 use crate::client::{Client, CoordinatorType, Lane};
 use crate::error::Error;
 use crate::metadata;
 use crate::net::Connection;
 use crate::retry::retry_until;
+use crate::spans::{ADMIN_CALL, messaging_span, observed};
 use crate::topology::NodeId;
 use crate::wire::messages::MetadataResponse;
 use crate::wire::{ErrorCode, StrBytes};
@@ -116,7 +118,13 @@ impl Admin {
         F: Future<Output = Result<T, Error>>,
     {
         let deadline = Instant::now() + self.timeout;
-        retry_until(deadline, self.client.config(), what, attempt).await
+        let asking = retry_until(deadline, self.client.config(), what, attempt);
+        observed(self.span(what), asking).await
+    }
+
+    fn span(&self, what: &str) -> Span {
+        let client_id = &self.client.config().client_id;
+        messaging_span!("admin", "client", client_id, { ADMIN_CALL } = what)
     }
 
     /// A connection to the broker that looks after a group.

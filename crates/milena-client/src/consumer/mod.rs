@@ -24,6 +24,7 @@ mod reader;
 mod replica;
 mod session;
 pub(crate) mod shared;
+mod spans;
 mod stream;
 mod supervisor;
 mod validation;
@@ -49,6 +50,7 @@ pub use stream::RecordStream;
 use crate::client::Client;
 use crate::error::Error;
 use crate::group::{AsyncCommits, Committer, GroupCoordinator, GroupHandle, Subscribed};
+use crate::spans::observed;
 use crate::topology::TopicPartition;
 use crate::transaction::ConsumerGroupMetadata;
 use shared::{CommitScope, Shared};
@@ -263,6 +265,15 @@ impl Consumer {
     /// others go on with the next call. [`Error::MembershipLost`] and
     /// [`Error::Closed`] that last come with each call.
     pub async fn poll(&self, timeout: Duration) -> Result<Polled, Error> {
+        let span = spans::poll(&self.shared);
+        let polled = observed(span.clone(), self.next_polled(timeout)).await;
+        if let Ok(polled) = &polled {
+            spans::brought(&span, &polled.batches);
+        }
+        polled
+    }
+
+    async fn next_polled(&self, timeout: Duration) -> Result<Polled, Error> {
         let polled = self.shared.try_poll()?;
         if !polled.is_empty() {
             return Ok(polled);

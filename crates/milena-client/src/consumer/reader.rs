@@ -13,6 +13,7 @@ use super::fetched::{ConsumedRecord, FetchedBatch};
 use super::partitions::OpenEnd;
 use super::position::Incarnation;
 use super::shared::Shared;
+use super::spans;
 use crate::error::Error;
 
 /// The batch that is being read, if any.
@@ -109,6 +110,8 @@ impl Reader {
         );
         match FetchedBatch::open(taken) {
             Ok(batch) => {
+                let span = spans::poll(shared);
+                spans::brought(&span, std::slice::from_ref(&batch));
                 self.open = Some(OpenBatch {
                     cursor: batch.cursor(),
                     next_offset: batch.first_offset(),

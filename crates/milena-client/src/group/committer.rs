@@ -14,9 +14,11 @@ use tokio::time::Instant;
 use super::action::Identity;
 use super::coordinator::GroupCoordinator;
 use super::offsets::{self, CommittedOffsets, OffsetToCommit};
+use super::spans;
 use crate::backoff::Backoff;
 use crate::consumer::shared::Shared;
 use crate::error::Error;
+use crate::spans::observed;
 use crate::topology::TopicPartition;
 use crate::wire::ErrorCode;
 
@@ -95,7 +97,20 @@ impl Committer {
     /// Stores `offsets`. A rebalance in the middle is waited for; what this
     /// member still owns afterwards is stored under its new generation
     /// (PITFALLS 13, 14), and nothing else: another member may be further by then (PITFALL 15).
-    pub(crate) async fn commit(&self, mut offsets: Vec<OffsetToCommit>) -> Result<(), Error> {
+    pub(crate) async fn commit(&self, offsets: Vec<OffsetToCommit>) -> Result<(), Error> {
+        let span = self.span(&offsets);
+        observed(span, self.commit_through_rebalances(offsets)).await
+    }
+
+    fn span(&self, offsets: &[OffsetToCommit]) -> tracing::Span {
+        let client_id = &self.shared.client.config().client_id;
+        spans::commit(client_id, self.coordinator.group_id(), offsets)
+    }
+
+    async fn commit_through_rebalances(
+        &self,
+        mut offsets: Vec<OffsetToCommit>,
+    ) -> Result<(), Error> {
         let started = Instant::now();
         let deadline = started + COMMIT_TIMEOUT;
         let mut backoff = self.backoff();
@@ -138,6 +153,11 @@ impl Committer {
 
     /// As [`Self::commit_while_revoking`].
     pub(crate) async fn commit_at_once(&self, offsets: Vec<OffsetToCommit>) -> Result<(), Error> {
+        let span = self.span(&offsets);
+        observed(span, self.commit_as_we_are(offsets)).await
+    }
+
+    async fn commit_as_we_are(&self, offsets: Vec<OffsetToCommit>) -> Result<(), Error> {
         let started = Instant::now();
         let deadline = started + self.coordinator.request_timeout();
         let mut backoff = self.backoff();

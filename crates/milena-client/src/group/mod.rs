@@ -19,6 +19,7 @@ mod listener;
 mod member;
 mod offsets;
 mod requests;
+pub(crate) mod spans;
 mod subscription;
 
 pub(crate) use action::{Identity, Subscribed};

@@ -14,9 +14,11 @@ use tokio::time::{Instant, timeout_at};
 use super::connection::{Connection, Limits};
 use super::handshake::shake_hands;
 use super::sasl;
+use super::spans;
 use super::tls::Tls;
 use crate::config::{BrokerAddress, ClientConfig};
 use crate::error::Error;
+use crate::spans::observed;
 
 /// A silent peer is probed after this long; a dead one is noticed about a minute later.
 const KEEPALIVE_AFTER: Duration = Duration::from_secs(60);
@@ -55,6 +57,11 @@ impl fmt::Debug for Dialler {
 
 /// Connects to `address`, agrees on versions and authenticates, all within `connect_timeout`.
 pub(super) async fn dial(address: &BrokerAddress, dialler: &Dialler) -> Result<Connection, Error> {
+    let span = spans::connect(&dialler.config.client_id, &address.to_string());
+    observed(span, dial_and_greet(address, dialler)).await
+}
+
+async fn dial_and_greet(address: &BrokerAddress, dialler: &Dialler) -> Result<Connection, Error> {
     let config = &dialler.config;
     let deadline = Instant::now() + config.connect_timeout;
     let stream = connect(address, deadline)
@@ -87,7 +94,9 @@ pub(super) async fn dial(address: &BrokerAddress, dialler: &Dialler) -> Result<C
         Err(error) => return Err(error),
     }
     if let Some(sasl) = &config.sasl {
-        let session = sasl::authenticate(&connection, sasl, deadline).await?;
+        let span = spans::authenticate(&config.client_id, connection.address(), sasl.name());
+        let authenticating = sasl::authenticate(&connection, sasl, deadline);
+        let session = observed(span, authenticating).await?;
         sasl::keep_alive(&connection, config, session);
     }
     Ok(connection)

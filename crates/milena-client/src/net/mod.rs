@@ -15,6 +15,7 @@ mod reader;
 mod reconnect;
 mod response;
 mod sasl;
+mod spans;
 #[cfg_attr(not(feature = "tls"), path = "no_tls.rs")]
 mod tls;
 mod versions;

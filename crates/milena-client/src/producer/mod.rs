@@ -25,6 +25,7 @@ mod route;
 mod sender;
 mod sequence;
 mod shared;
+mod spans;
 mod topic;
 mod window;
 

@@ -89,6 +89,15 @@ fn answer(partition: PartitionProduceResponse) -> PartitionAnswer {
 }
 
 impl PartitionAnswer {
+    pub(super) fn code(&self) -> ErrorCode {
+        self.code
+    }
+
+    /// The offset of the batch's first record; -1 where the broker does not tell.
+    pub(super) fn base_offset(&self) -> i64 {
+        self.base_offset
+    }
+
     /// Whether the leader is somewhere else by now.
     pub(super) fn refreshes_metadata(&self) -> bool {
         self.code.refreshes_metadata()

@@ -20,8 +20,10 @@ use super::request::{self, BatchToSend};
 use super::response;
 use super::route::{Line, Route};
 use super::shared::Shared;
+use super::spans::BatchSpans;
 use super::window::{Admission, SendWindow, Verdict};
 use crate::net::{Connection, Reply};
+use crate::spans::ErrorType;
 use crate::transaction::Gate;
 use crate::{Error, TopicPartition};
 
@@ -29,6 +31,13 @@ type Dialling = Pin<Box<dyn Future<Output = Result<Connection, Error>> + Send>>;
 
 /// A batch in a request: its partition and its serial number in the window there.
 type Sent = (Arc<Partition>, u64);
+
+/// A request that waits for its answer.
+struct Asked {
+    version: i16,
+    batches: Vec<Sent>,
+    spans: BatchSpans,
+}
 
 /// A batch that is put into a request.
 struct Taken {
@@ -313,10 +322,16 @@ impl Sender {
             Acks::None => Reply::None,
             Acks::Leader | Acks::All => Reply::Expected,
         };
+        let client_id = &self.shared.client.config().client_id;
+        let asked = Asked {
+            version,
+            spans: BatchSpans::open(client_id, connection, transactional_id, &batches),
+            batches,
+        };
         let sender = self.clone();
         let answer = move |body| {
             sender.route.end_request();
-            sender.handle(batches, version, body);
+            sender.handle(asked, body);
             if sender.route.has_ready() {
                 sender.route.wake();
             }
@@ -335,12 +350,15 @@ impl Sender {
     }
 
     /// With `acks=0` a batch is settled once it is written to the socket.
-    fn handle_unanswered(&self, batches: &[Sent], sent: Result<(), Error>) {
+    fn handle_unanswered(&self, asked: &Asked, sent: Result<(), Error>) {
         let now = Instant::now();
-        for (partition, serial) in batches {
+        for (index, (partition, serial)) in asked.batches.iter().enumerate() {
             let verdict = match &sent {
                 Ok(()) => Verdict::Acknowledged(BatchAcknowledgement::UNKNOWN),
-                Err(_unsent) => Verdict::Retriable,
+                Err(unsent) => {
+                    asked.spans.answered(index, None, unsent.error_type());
+                    Verdict::Retriable
+                }
             };
             self.settle(partition, *serial, verdict, now);
             self.shared.push_ready(partition);
@@ -348,22 +366,28 @@ impl Sender {
     }
 
     /// Settles the batches of a request with its answer, or with why there is none.
-    fn handle(&self, batches: Vec<Sent>, version: i16, body: Result<Bytes, Error>) {
+    fn handle(&self, asked: Asked, body: Result<Bytes, Error>) {
         if self.shared.config.acks == Acks::None {
-            return self.handle_unanswered(&batches, body.map(drop));
+            return self.handle_unanswered(&asked, body.map(drop));
         }
         let now = Instant::now();
+        let unanswered = body
+            .as_ref()
+            .err()
+            .map_or("protocol", ErrorType::error_type);
         let answers = body.map_err(|error| error.to_string());
-        let answers = answers.and_then(|body| response::decode(body, version));
+        let answers = answers.and_then(|body| response::decode(body, asked.version));
         let mut answers = answers.unwrap_or_else(|reason| {
             tracing::debug!(event = "produce_unanswered", node = %self.route.node, reason);
             self.shared.client.metadata().request_refresh();
             response::Answers::default()
         });
         let mut stale = Vec::new();
-        for (partition, serial) in batches {
+        for (index, (partition, serial)) in asked.batches.into_iter().enumerate() {
             // No answer proves nothing: the batch may be written (pitfalls 6 and 8).
             let answer = answers.take(&partition.topic, partition.index);
+            let spans = &asked.spans;
+            spans.answered(index, answer.as_ref(), unanswered);
             let verdict = answer.map_or(Verdict::Retriable, |answer| {
                 if answer.refreshes_metadata() {
                     stale.push(TopicPartition::new(

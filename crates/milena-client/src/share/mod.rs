@@ -12,6 +12,7 @@ mod nodes;
 mod read;
 mod requests;
 mod session;
+mod spans;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -29,6 +30,7 @@ use crate::client::Client;
 use crate::consumer::ConsumedRecord;
 use crate::error::Error;
 use crate::group::GroupCoordinator;
+use crate::spans::observed;
 use crate::topology::TopicPartition;
 use hand::Hand;
 use member::ShareMember;
@@ -185,6 +187,15 @@ impl ShareConsumer {
     /// not acknowledged; why this cannot be a member; what came and cannot be read,
     /// once; [`Error::Closed`].
     pub async fn poll(&self, timeout: Duration) -> Result<SharePolled, Error> {
+        let span = spans::poll(&self.link);
+        let polled = observed(span.clone(), self.next_polled(timeout)).await;
+        if let Ok(polled) = &polled {
+            spans::brought(&span, &polled.records);
+        }
+        polled
+    }
+
+    async fn next_polled(&self, timeout: Duration) -> Result<SharePolled, Error> {
         let deadline = Instant::now() + timeout;
         let mut nodes = self.nodes.lock().await;
         self.give(&mut nodes)?;
@@ -252,6 +263,10 @@ impl ShareConsumer {
     /// The first failure; the others come with the next poll. [`Error::Closed`].
     pub async fn commit(&self) -> Result<(), Error> {
         self.check_open()?;
+        observed(spans::commit(&self.link), self.tell_all()).await
+    }
+
+    async fn tell_all(&self) -> Result<(), Error> {
         let mut nodes = self.nodes.lock().await;
         let given = lock(&self.hand).give(self.link.config.acknowledgement_mode);
         nodes.acknowledge(given);

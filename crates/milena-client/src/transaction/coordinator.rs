@@ -75,6 +75,10 @@ impl From<Error> for Failed {
 }
 
 impl Coordinator {
+    pub(super) fn client_id(&self) -> &str {
+        &self.client.config().client_id
+    }
+
     pub(super) fn new(client: Client, id: Arc<str>, timeout: Duration) -> Self {
         Self {
             client,

@@ -92,6 +92,14 @@ impl Driver {
         &self.producer
     }
 
+    /// Of the client, and of the transactional producer.
+    pub(super) fn names(&self) -> (&str, &str) {
+        (
+            self.link.coordinator.client_id(),
+            self.gate.transactional_id(),
+        )
+    }
+
     pub(super) fn gate(&self) -> &Gate {
         &self.gate
     }

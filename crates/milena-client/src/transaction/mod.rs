@@ -11,6 +11,7 @@ mod error;
 mod gate;
 mod group;
 mod reaction;
+mod spans;
 mod state;
 
 use std::fmt;
@@ -25,6 +26,7 @@ use self::state::End;
 use crate::client::Client;
 use crate::error::Error;
 use crate::producer::{Delivery, ProduceError, ProducerConfig, Record, RecordMetadata};
+use crate::spans::observed;
 use crate::topology::TopicPartition;
 
 /// A producer whose records only count once their transaction is committed.
@@ -103,7 +105,9 @@ impl TransactionalProducer {
         client: &Client,
         config: ProducerConfig,
     ) -> Result<Self, TransactionError> {
-        let driver = Driver::connect(client, config).await?;
+        let id = config.transactional_id.as_deref().unwrap_or_default();
+        let span = spans::init(&client.config().client_id, id);
+        let driver = observed(span, Driver::connect(client, config)).await?;
         Ok(Self { driver })
     }
 
@@ -183,7 +187,9 @@ impl Transaction<'_> {
         group: &ConsumerGroupMetadata,
         offsets: &[(TopicPartition, i64)],
     ) -> Result<(), TransactionError> {
-        self.driver.send_offsets(group, offsets).await
+        let (client_id, id) = self.driver.names();
+        let span = spans::send_offsets(client_id, id, group, offsets);
+        observed(span, self.driver.send_offsets(group, offsets)).await
     }
 
     /// Waits until every record is written, then commits.
@@ -195,7 +201,8 @@ impl Transaction<'_> {
     /// [`TransactionalProducer::resolve`]. [`TransactionError::Fatal`] when the producer cannot
     /// go on; without another reason nothing counts then.
     pub async fn commit(self) -> Result<(), TransactionError> {
-        self.driver.commit().await
+        let (client_id, id) = self.driver.names();
+        observed(spans::commit(client_id, id), self.driver.commit()).await
     }
 
     /// Gives up what has not been sent, and aborts.
@@ -205,7 +212,8 @@ impl Transaction<'_> {
     /// when no coordinator answers within `max.block.ms`: the abort is repeated before the next
     /// transaction begins.
     pub async fn abort(self) -> Result<(), TransactionError> {
-        self.driver.abort().await
+        let (client_id, id) = self.driver.names();
+        observed(spans::abort(client_id, id), self.driver.abort()).await
     }
 }
 

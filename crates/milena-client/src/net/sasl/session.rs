@@ -11,7 +11,9 @@ use crate::backoff::Backoff;
 use crate::config::ClientConfig;
 use crate::error::Error;
 use crate::net::connection::{Connection, Turn, WeakConnection};
+use crate::net::spans;
 use crate::security::SaslConfig;
+use crate::spans::observed;
 
 /// The share of a session after which it is renewed: a random one in this range, so that connections
 /// that were made together do not all do it together.
@@ -37,7 +39,7 @@ async fn renew(connection: WeakConnection, config: Arc<ClientConfig>, mut sessio
         sleep_until(begins + renew_after(lifetime)).await;
         let mut backoff = Backoff::new(config.retry_backoff, config.retry_backoff_max);
         session = loop {
-            match renew_once(&connection, sasl, config.request_timeout).await {
+            match renew_once(&connection, sasl, &config).await {
                 Ok(Some(renewed)) => break renewed,
                 Ok(None) => return,
                 // There is no token at the moment, but what we have is still good.
@@ -59,7 +61,7 @@ async fn renew(connection: WeakConnection, config: Arc<ClientConfig>, mut sessio
 async fn renew_once(
     weak: &WeakConnection,
     sasl: &SaslConfig,
-    timeout: Duration,
+    config: &ClientConfig,
 ) -> Result<Option<Session>, Error> {
     if !weak.is_used() {
         // The broker ends a session when it is used after its end. One that nobody uses is left
@@ -67,6 +69,7 @@ async fn renew_once(
         weak.hold();
         weak.used().await;
     }
+    let timeout = config.request_timeout;
     let deadline = Instant::now() + timeout;
     let preparing = Authentication::prepare(sasl, weak.address());
     let prepared = tokio::time::timeout_at(deadline, preparing).await;
@@ -78,9 +81,9 @@ async fn renew_once(
         return Ok(None);
     };
     weak.hold();
-    let session = authentication
-        .run(&connection, Turn::Ahead, deadline)
-        .await?;
+    let span = spans::authenticate(&config.client_id, weak.address(), sasl.name());
+    let authenticating = authentication.run(&connection, Turn::Ahead, deadline);
+    let session = observed(span, authenticating).await?;
     weak.release();
     tracing::debug!(event = "session_renewed", address = weak.address());
     Ok(Some(session))
