@@ -198,7 +198,7 @@ impl BrokerBuilder {
             topics: Catalog::open(storage.clone(), configs.clone(), opened.topics)?,
             configs,
             authorizer: Authorizer::open(storage.clone(), &config)?,
-            quotas: Quotas::open(storage.clone())?,
+            quotas: Quotas::open(storage.clone(), &config)?,
             features: Features::open(storage.clone(), &config)?,
             cluster_id: opened.cluster_id,
             fetch_sessions: FetchSessions::new(config.fetch_sessions_max),

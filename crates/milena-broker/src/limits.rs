@@ -40,6 +40,10 @@ pub(crate) const PARTITIONS_PER_PAGE_MAX: i32 = 2_000;
 /// Access control entries of one broker.
 pub(crate) const ACLS_MAX: usize = 20_000;
 
+/// Users and client ids with a quota whose use is counted; those who come later go free until one of
+/// them has been idle.
+pub(crate) const CLIENTS_COUNTED_MAX: usize = 10_000;
+
 /// Topics of one broker.
 pub(crate) const TOPICS_MAX: usize = 20_000;
 

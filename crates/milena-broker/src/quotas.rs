@@ -1,19 +1,37 @@
-//! Client quotas: stored, validated and told. What a quota limits is the business of whoever asks.
+//! Client quotas: stored, validated and told (KIP-546), and what is used of them. Those of bytes and
+//! of the time of handling are enforced; `controller_mutation_rate` and `connection_creation_rate` are
+//! stored only.
 //!
-//! Owns the entries and writes them down (KIP-546).
+//! Owns the entries and writes them down. Who has to pause is told, not made to.
+
+mod rate;
+mod usage;
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use milena_wire::error_code::ErrorCode;
+use tokio::time::Instant;
 
+use crate::config::BrokerConfig;
 use crate::error::BrokerError;
 use crate::log::validate::Refusal;
 use crate::storage::codec::{Reader, Writer};
 use crate::storage::{Storage, corrupt};
 
+use rate::Windows;
+pub(crate) use usage::Limited;
+use usage::Usage;
+
 /// The file they are kept in.
 const DOCUMENT: &str = "quotas";
+
+/// Kinds of entities.
+const USER: &str = "user";
+const CLIENT_ID: &str = "client-id";
+const IP: &str = "ip";
 
 /// Names of quotas; the second is whether it is a whole number of bytes or milliseconds.
 const KEYS: &[(&str, bool)] = &[
@@ -44,11 +62,18 @@ pub(crate) struct Quotas {
     storage: Arc<Storage>,
     /// Values as the bits of floating-point numbers, so that they can be compared.
     entries: Mutex<BTreeMap<Entity, Values>>,
+    windows: Windows,
+    /// Whether any quota is enforced: what most requests look at.
+    are_limiting: AtomicBool,
+    usage: Mutex<Usage>,
 }
 
 impl Quotas {
     /// The quotas as the storage remembers them.
-    pub(crate) fn open(storage: Arc<Storage>) -> Result<Quotas, BrokerError> {
+    pub(crate) fn open(
+        storage: Arc<Storage>,
+        config: &BrokerConfig,
+    ) -> Result<Quotas, BrokerError> {
         let entries = match storage.load_document(DOCUMENT)? {
             None => BTreeMap::new(),
             Some(payload) => decode(&payload).ok_or_else(|| {
@@ -57,8 +82,32 @@ impl Quotas {
         };
         Ok(Quotas {
             storage,
+            are_limiting: AtomicBool::new(are_limiting(&entries)),
             entries: Mutex::new(entries),
+            windows: Windows {
+                count: config.quota_windows,
+                length: config.quota_window,
+            },
+            usage: Mutex::default(),
         })
+    }
+
+    /// Whether anybody's use is limited.
+    pub(crate) fn are_limiting(&self) -> bool {
+        self.are_limiting.load(Ordering::Relaxed)
+    }
+
+    /// Counts what a client, by user and client id, used; tells for how long it has to pause.
+    pub(crate) fn record(
+        &self,
+        limited: Limited,
+        who: (&str, &str),
+        used: f64,
+        now: Instant,
+    ) -> Duration {
+        let entries = self.lock();
+        let mut usage = self.usage.lock().unwrap_or_else(PoisonError::into_inner);
+        usage.record(&entries, limited, who, used, (self.windows, now))
     }
 
     /// Sets quotas of one entity, or takes them back; all of them or none.
@@ -89,6 +138,8 @@ impl Quotas {
             let code = ErrorCode::KafkaStorageError;
             Refusal::new(code, code.message())
         })?;
+        let are_limiting = are_limiting(&changed);
+        self.are_limiting.store(are_limiting, Ordering::Relaxed);
         *entries = changed;
         Ok(())
     }
@@ -123,16 +174,24 @@ impl Quotas {
     }
 }
 
+fn are_limiting(entries: &BTreeMap<Entity, Values>) -> bool {
+    let mut values = entries.values();
+    values.any(|values| {
+        let mut enforced = Limited::ALL.into_iter();
+        enforced.any(|limited| values.contains_key(limited.key()))
+    })
+}
+
 fn check_entity(entity: &Entity) -> Result<(), Refusal> {
     let refused = |reason: &str| Err(Refusal::new(ErrorCode::InvalidRequest, reason));
     if entity.is_empty() {
         return refused("Invalid empty client quota entity");
     }
-    let is_known = |kind: &String| matches!(kind.as_str(), "user" | "client-id" | "ip");
+    let is_known = |kind: &String| matches!(kind.as_str(), USER | CLIENT_ID | IP);
     if !entity.keys().all(is_known) {
         return refused("a quota is for a user, a client-id or an ip");
     }
-    if entity.contains_key("ip") && entity.len() > 1 {
+    if entity.contains_key(IP) && entity.len() > 1 {
         return refused("a quota of an ip is for that alone");
     }
     if entity.values().flatten().any(String::is_empty) {
@@ -145,7 +204,7 @@ fn check_value(entity: &Entity, key: &str, value: Option<f64>) -> Result<(), Ref
     let refused = |reason: String| Err(Refusal::new(ErrorCode::InvalidRequest, reason));
     let known = KEYS.iter().find(|(known, _)| *known == key);
     let of_ip = key == "connection_creation_rate";
-    let Some((_, is_whole)) = known.filter(|_| entity.contains_key("ip") == of_ip) else {
+    let Some((_, is_whole)) = known.filter(|_| entity.contains_key(IP) == of_ip) else {
         return refused(format!("Invalid configuration key {key}"));
     };
     match value {

@@ -27,6 +27,7 @@ mod idle;
 mod leadership;
 mod ordering;
 mod producing;
+mod quotas;
 mod replicas;
 mod round_trip;
 mod security;

@@ -83,6 +83,8 @@ pub(super) fn server_properties(
     set("log.retention.ms", &-1);
     set("log.retention.check.interval.ms", &500);
     set("log.initial.task.delay.ms", &500);
+    // A client may use what its quota gives for two seconds at once, not for ten.
+    set("quota.window.num", &3);
     // A test of compaction does not wait 15 s for the cleaner to look again.
     set("log.cleaner.backoff.ms", &200);
     if version.starts_with("3.") {

@@ -102,6 +102,10 @@ pub(crate) struct BrokerConfig {
     pub(crate) offset_metadata_bytes_max: usize,
     /// `offsets.retention.minutes`
     pub(crate) offsets_retention: Duration,
+    /// `quota.window.num`
+    pub(crate) quota_windows: u32,
+    /// `quota.window.size.seconds`
+    pub(crate) quota_window: Duration,
 }
 
 impl Default for BrokerConfig {
@@ -149,6 +153,8 @@ impl Default for BrokerConfig {
             consumer_assignors: vec![ServerAssignor::Uniform, ServerAssignor::Range],
             offset_metadata_bytes_max: 4096,
             offsets_retention: 7 * DAY,
+            quota_windows: 11,
+            quota_window: Duration::from_secs(1),
         }
     }
 }

@@ -54,6 +54,8 @@ const PROPERTIES: &[(&str, Setter)] = properties! {
     "offset.metadata.max.bytes" => offset_metadata_bytes_max = |value| within(value, 0, i16::MAX as usize)?;
     "offsets.retention.minutes" => offsets_retention = |value| Duration::from_secs(within(value, 1, i32::MAX as u64)? * 60);
     "producer.id.expiration.ms" => producer_id_expiration = |value| positive_milliseconds(value)?;
+    "quota.window.num" => quota_windows = |value| within(value, 1, 1_000)?;
+    "quota.window.size.seconds" => quota_window = |value| Duration::from_secs(within(value, 1, 86_400)?);
     "socket.request.max.bytes" => request_bytes_max = |value| within(value, 1024, i32::MAX as usize)?;
     "super.users" => super_users = |value| super_users(value)?;
     "transaction.max.timeout.ms" => transaction_timeout_max = |value| milliseconds(value)?;
@@ -98,6 +100,8 @@ pub(crate) const DESCRIBED: &[(&str, ValueType, &str)] = &[
     ("offset.metadata.max.bytes", ValueType::Int, "4096"),
     ("offsets.retention.minutes", ValueType::Int, "10080"),
     ("producer.id.expiration.ms", ValueType::Int, "86400000"),
+    ("quota.window.num", ValueType::Int, "11"),
+    ("quota.window.size.seconds", ValueType::Int, "1"),
     ("socket.request.max.bytes", ValueType::Int, "104857600"),
 ];
 

@@ -11,7 +11,8 @@ fn entity(pairs: &[(&str, Option<&str>)]) -> Entity {
 #[test]
 fn quotas_are_set_found_and_taken_back() {
     let opened = Storage::open(None, &BrokerConfig::default()).expect("memory opens");
-    let quotas = Quotas::open(Arc::new(opened.storage)).expect("it opens");
+    let quotas =
+        Quotas::open(Arc::new(opened.storage), &BrokerConfig::default()).expect("it opens");
     let ann = entity(&[("user", Some("ann"))]);
     let both = entity(&[("client-id", None), ("user", Some("ann"))]);
     let rate = |value| [("producer_byte_rate".to_owned(), value)];

@@ -15,6 +15,11 @@ impl Principal {
         Self::user("ANONYMOUS")
     }
 
+    /// The user's name, without its kind.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
     /// A user who proved to be this one.
     pub(crate) fn user(name: impl Into<Arc<str>>) -> Self {
         Self { name: name.into() }

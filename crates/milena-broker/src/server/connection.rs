@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
 use milena_wire::frame::split_frame;
@@ -36,6 +37,8 @@ pub(crate) struct Connection<S> {
     replies: VecDeque<PendingReply>,
     /// When something last came in or became ready to go out.
     active: Instant,
+    /// Until when nothing is read: the client used more than its quota allows.
+    muted_until: Option<Instant>,
     /// Set once nothing more is read: a fault or a broken frame.
     closing: bool,
 }
@@ -69,6 +72,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             read_buffer: BytesMut::with_capacity(limits::READ_BUFFER_BYTES),
             replies: VecDeque::new(),
             active: clock::now(),
+            muted_until: None,
             closing: false,
         }
     }
@@ -87,10 +91,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             if self.closing && self.replies.is_empty() {
                 return self.stream.shutdown().await;
             }
-            if self.has_room() && self.next_frame_is_complete() {
+            if self.has_room() && !self.is_muted() && self.next_frame_is_complete() {
                 continue;
             }
-            let may_read = !self.closing && self.has_room();
+            let may_read = !self.closing && !self.is_muted() && self.has_room();
+            let muted_until = self.muted_until;
             let idle_until = self.active + self.node.config.connection_idle_max;
             let is_idle = self.replies.is_empty();
             let front = match self.replies.front_mut() {
@@ -109,6 +114,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                     self.active = clock::now();
                     self.replies[0] = PendingReply::Ready(frame);
                 }
+                () = sleep_until(muted_until) => self.muted_until = None,
                 () = tokio::time::sleep_until(idle_until), if is_idle => {
                     tracing::debug!(event = "connection_idle", peer = %self.ends.peer);
                     return self.stream.shutdown().await;
@@ -118,6 +124,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 }
             }
         }
+    }
+
+    fn is_muted(&self) -> bool {
+        self.muted_until.is_some()
     }
 
     fn has_room(&self) -> bool {
@@ -135,7 +145,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 
     /// Handles every complete frame in the read buffer, as far as there is room.
     fn handle_frames(&mut self) {
-        while !self.closing && self.has_room() {
+        while !self.closing && !self.is_muted() && self.has_room() {
             let mut frame_bytes_max = self.node.config.request_bytes_max;
             if self.authentication.is_pending() {
                 frame_bytes_max = frame_bytes_max.min(limits::UNAUTHENTICATED_REQUEST_BYTES_MAX);
@@ -191,12 +201,27 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     /// Writes the responses at the front of the queue that are ready.
     async fn write_ready(&mut self) -> io::Result<()> {
         let mut chunks: VecDeque<Bytes> = VecDeque::new();
+        let mut pause = Duration::ZERO;
         while let Some(PendingReply::Ready(_)) = self.replies.front() {
             if let Some(PendingReply::Ready(frame)) = self.replies.pop_front() {
+                pause = pause.max(frame.pause);
                 chunks.extend(frame.chunks);
             }
         }
-        write_chunks(&mut self.stream, chunks).await
+        write_chunks(&mut self.stream, chunks).await?;
+        if !pause.is_zero() {
+            let until = clock::now() + pause;
+            self.muted_until = Some(self.muted_until.map_or(until, |muted| muted.max(until)));
+        }
+        Ok(())
+    }
+}
+
+/// Resolves at `at`; never without one.
+async fn sleep_until(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
     }
 }
 

@@ -15,6 +15,7 @@ use super::authentication::Authentication;
 use super::connection::Ends;
 use super::refuse::Refuse;
 use super::reply::{self, Outcome, Reply, RequestContext};
+use super::throttle::Meter;
 use super::unsupported;
 use crate::authorizer::gate;
 use crate::faults::Fault;
@@ -61,7 +62,12 @@ pub(crate) fn dispatch(
     if let Some(code) = gate::refusal(node, &context, &frame) {
         return refuse(api, &context, frame, code);
     }
+    let meter = Meter::start(node, frame.len());
     let reply = handle(node, api, &context, frame)?;
+    let reply = match meter {
+        Some(meter) => meter.stop(node, &context, reply),
+        None => reply,
+    };
     Ok(match fault {
         Some(Fault::DropResponse) => Reply::Nothing,
         Some(Fault::DisconnectAfter) => Reply::Disconnect,

@@ -10,6 +10,7 @@ mod dispatch;
 mod listener;
 mod refuse;
 pub(crate) mod reply;
+mod throttle;
 mod unsupported;
 
 pub(crate) use listener::{Listener, ServerHandle, serve, stopped};

@@ -7,6 +7,7 @@ use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::{BufMut, Bytes, BytesMut};
 use milena_wire::rpc::{Encodable, HeaderVersion};
@@ -47,6 +48,22 @@ impl RequestContext {
 #[derive(Debug, Default)]
 pub(crate) struct ResponseFrame {
     pub(crate) chunks: Vec<Bytes>,
+    /// For how long nothing more is read from the client once this is written.
+    pub(crate) pause: Duration,
+}
+
+impl ResponseFrame {
+    fn of(chunks: Vec<Bytes>) -> Self {
+        ResponseFrame {
+            chunks,
+            pause: Duration::ZERO,
+        }
+    }
+
+    /// How many bytes it has, its length prefix included.
+    pub(crate) fn bytes(&self) -> usize {
+        self.chunks.iter().map(Bytes::len).sum()
+    }
 }
 
 /// Response bytes that are not there yet.
@@ -153,9 +170,7 @@ impl FrameWriter {
         let length = u32::try_from(length).unwrap_or(u32::MAX).to_be_bytes();
         if self.chunks.is_empty() {
             self.buffer[..4].copy_from_slice(&length);
-            return ResponseFrame {
-                chunks: vec![self.buffer.freeze()],
-            };
+            return ResponseFrame::of(vec![self.buffer.freeze()]);
         }
         if !self.buffer.is_empty() {
             self.chunks.push(self.buffer.freeze());
@@ -167,9 +182,7 @@ impl FrameWriter {
             .unwrap_or_else(|shared| BytesMut::from(&shared[..]));
         first[..4].copy_from_slice(&length);
         self.chunks[0] = first.freeze();
-        ResponseFrame {
-            chunks: self.chunks,
-        }
+        ResponseFrame::of(self.chunks)
     }
 }
 

@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::wire::messages::ApiKey;
 use crate::wire::messages::fetch_response::FetchResponse;
@@ -174,13 +175,19 @@ impl Fetcher {
         let timeout = settings.wait_max + self.shared.client.config().request_timeout;
         let asked_at = Instant::now();
         let response = connection.call_at(&request, version, timeout).await?;
+        let pause_ms = u64::try_from(response.throttle_time_ms).unwrap_or(0);
         self.size.on_answer(FetchReport {
             bytes_asked: settings.bytes_max,
             bytes_received: records_bytes(&response),
             took: asked_at.elapsed(),
             is_awaited: self.shared.partitions().queued_bytes() == 0,
         });
-        self.take_in(response, &wanted.asked, &topic_names)
+        self.take_in(response, &wanted.asked, &topic_names)?;
+        if pause_ms > 0 {
+            // A quota is used up: the broker would not read the next request before (KIP-219).
+            tokio::time::sleep(Duration::from_millis(pause_ms)).await;
+        }
+        Ok(())
     }
 
     fn take_in(

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::{ErrorClass, ErrorCode};
 use bytes::Bytes;
@@ -33,6 +34,8 @@ pub(super) struct Answers {
     topics: HashMap<String, HashMap<i32, PartitionAnswer>>,
     /// Who leads partitions that were sent to the wrong broker (KIP-951).
     pub(super) leaders: NamedLeaders,
+    /// For how long the broker wants no further request: a quota is used up (KIP-219).
+    pub(super) pause: Duration,
 }
 
 /// Reads a response body. An unreadable one proves nothing about the batches: the caller sends the
@@ -40,7 +43,11 @@ pub(super) struct Answers {
 pub(super) fn decode(mut body: Bytes, version: i16) -> Result<Answers, String> {
     let response: ProduceResponse =
         rpc::decode_response(version, &mut body).map_err(|error| error.to_string())?;
-    let mut answers = Answers::default();
+    let pause_ms = u64::try_from(response.throttle_time_ms).unwrap_or(0);
+    let mut answers = Answers {
+        pause: Duration::from_millis(pause_ms),
+        ..Answers::default()
+    };
     for endpoint in &response.node_endpoints {
         let leaders = &mut answers.leaders;
         leaders.reach(endpoint.node_id.0, &endpoint.host, endpoint.port);

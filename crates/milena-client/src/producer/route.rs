@@ -48,6 +48,8 @@ struct Lists {
     timers: VecDeque<Timer>,
     /// Those that came out of order.
     timers_between: BinaryHeap<Timer>,
+    /// Until when the broker wants no request: a quota is used up.
+    paused_until: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -110,12 +112,20 @@ impl Route {
         }
     }
 
-    /// Moves what is due into the ready list, everything with `all`; tells the next due time.
+    /// Nothing is ready until then.
+    pub(super) fn pause(&self, until: Instant) {
+        self.lists().paused_until = Some(until);
+        self.wake.notify_one();
+    }
+
+    /// Moves what is due into the ready list, everything with `all`; tells when to look again.
     pub(super) fn advance(&self, now: Instant, all: bool) -> Option<Instant> {
         let mut lists = self.lists();
+        lists.paused_until = lists.paused_until.filter(|until| *until > now);
+        let paused_until = lists.paused_until;
         while let Some(next) = lists.next_timer() {
             if next > now && !all {
-                return Some(next);
+                return Some(paused_until.map_or(next, |until| until.min(next)));
             }
             if let Some(partition) = lists.pop_timer()
                 && partition.mark_queued()
@@ -123,7 +133,7 @@ impl Route {
                 lists.ready.push_back(partition);
             }
         }
-        None
+        paused_until
     }
 
     /// Takes the ready list. The taker clears each partition's mark before it looks at it.
@@ -139,7 +149,13 @@ impl Route {
     }
 
     pub(super) fn has_ready(&self) -> bool {
-        !self.lists().ready.is_empty()
+        let lists = self.lists();
+        let is_paused = || {
+            lists
+                .paused_until
+                .is_some_and(|until| Instant::now() < until)
+        };
+        !lists.ready.is_empty() && !is_paused()
     }
 
     /// The connection, for the sender's task.

@@ -382,6 +382,9 @@ impl Sender {
             self.shared.client.metadata().request_refresh();
             response::Answers::default()
         });
+        if !answers.pause.is_zero() {
+            self.route.pause(now + answers.pause);
+        }
         let mut stale = Vec::new();
         for (index, (partition, serial)) in asked.batches.into_iter().enumerate() {
             // No answer proves nothing: the batch may be written (pitfalls 6 and 8).
