@@ -44,44 +44,75 @@ pub(crate) const PRODUCER_QUEUE_DURATION: &str = "kafka.producer.queue.duration"
 pub(crate) const CONSUMER_FETCHED_BYTES: &str = "kafka.consumer.fetched.bytes";
 pub(crate) const CONSUMER_LAG: &str = "kafka.consumer.lag";
 
+/// What a metric is, as an exporter wants to know it.
+enum Kind {
+    Counter,
+    Gauge,
+    Histogram,
+}
+
+const DESCRIPTIONS: &[(&str, Kind, Unit, &str)] = {
+    use Kind::{Counter, Gauge, Histogram};
+    use Unit::{Bytes, Count, Seconds};
+    &[
+        (SENT_MESSAGES, Counter, Count, "Records acknowledged"),
+        (CONSUMED_MESSAGES, Counter, Count, "Records handed out"),
+        (
+            REQUEST_DURATION,
+            Histogram,
+            Seconds,
+            "From queueing a request to its answer",
+        ),
+        (REQUEST_BYTES, Counter, Bytes, "Requests sent"),
+        (RESPONSE_BYTES, Counter, Bytes, "Answers received"),
+        (CONNECTIONS, Gauge, Count, "Connections open"),
+        (
+            CONNECTION_FAILURES,
+            Counter,
+            Count,
+            "Attempts to connect that failed",
+        ),
+        (PRODUCER_SENT_BYTES, Counter, Bytes, "Batches acknowledged"),
+        (PRODUCER_BATCHES, Counter, Count, "Batches acknowledged"),
+        (
+            PRODUCER_RETRIES,
+            Counter,
+            Count,
+            "Batches that have to be sent again",
+        ),
+        (PRODUCER_ERRORS, Counter, Count, "Batches refused"),
+        (
+            PRODUCER_BATCH_RECORDS,
+            Histogram,
+            Count,
+            "Records of a batch",
+        ),
+        (
+            PRODUCER_QUEUE_DURATION,
+            Histogram,
+            Seconds,
+            "From opening a batch to sealing it",
+        ),
+        (CONSUMER_FETCHED_BYTES, Counter, Bytes, "Batches handed out"),
+        (
+            CONSUMER_LAG,
+            Gauge,
+            Count,
+            "Offsets between the position and the end",
+        ),
+    ]
+};
+
 /// Tells the installed exporter the unit and the meaning of each metric. Call it once, after
 /// installing the exporter.
 pub fn describe() {
-    describe_counter!(SENT_MESSAGES, Unit::Count, "Records acknowledged");
-    describe_counter!(PRODUCER_SENT_BYTES, Unit::Bytes, "Batches acknowledged");
-    describe_counter!(PRODUCER_BATCHES, Unit::Count, "Batches acknowledged");
-    describe_counter!(
-        PRODUCER_RETRIES,
-        Unit::Count,
-        "Batches that have to be sent again"
-    );
-    describe_counter!(PRODUCER_ERRORS, Unit::Count, "Batches refused");
-    describe_histogram!(PRODUCER_BATCH_RECORDS, Unit::Count, "Records of a batch");
-    describe_histogram!(
-        PRODUCER_QUEUE_DURATION,
-        Unit::Seconds,
-        "From opening a batch to sealing it"
-    );
-    describe_counter!(CONSUMED_MESSAGES, Unit::Count, "Records handed out");
-    describe_histogram!(
-        REQUEST_DURATION,
-        Unit::Seconds,
-        "From queueing a request to its answer"
-    );
-    describe_counter!(REQUEST_BYTES, Unit::Bytes, "Requests sent");
-    describe_counter!(RESPONSE_BYTES, Unit::Bytes, "Answers received");
-    describe_gauge!(CONNECTIONS, Unit::Count, "Connections open");
-    describe_counter!(
-        CONNECTION_FAILURES,
-        Unit::Count,
-        "Attempts to connect that failed"
-    );
-    describe_counter!(CONSUMER_FETCHED_BYTES, Unit::Bytes, "Batches handed out");
-    describe_gauge!(
-        CONSUMER_LAG,
-        Unit::Count,
-        "Offsets between the position and the end"
-    );
+    for (name, kind, unit, meaning) in DESCRIPTIONS {
+        match kind {
+            Kind::Counter => describe_counter!(*name, *unit, *meaning),
+            Kind::Gauge => describe_gauge!(*name, *unit, *meaning),
+            Kind::Histogram => describe_histogram!(*name, *unit, *meaning),
+        }
+    }
 }
 
 /// The labels of a partition.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use milena_wire::limits::FRAME_BYTES_MAX;
 
 use super::address::BrokerAddress;
-use super::property::{Configurable, Properties, Property, split_list};
+use super::property::{Configurable, Properties, Property, read_all, split_list};
 use super::security::SecurityProperties;
 use crate::error::Error;
 use crate::security::{SaslConfig, TlsConfig};
@@ -76,10 +76,7 @@ impl ClientConfig {
         K: Into<String>,
         V: Into<String>,
     {
-        let mut properties = Properties::new(properties);
-        let config = Self::take_from(&mut properties)?;
-        properties.finish()?;
-        Ok(config)
+        read_all(properties, Self::take_from)
     }
 
     /// As [`ClientConfig::from_properties`], but leaves the names it does not know to the others.

@@ -9,5 +9,5 @@ mod security;
 pub(crate) use address::BrokerAddress;
 pub use client::ClientConfig;
 pub use property::Properties;
-pub(crate) use property::{Configurable, Property, PropertyValue};
+pub(crate) use property::{Configurable, Property, PropertyValue, read_all};
 pub use security::security;

@@ -74,6 +74,18 @@ impl Properties {
         Err(Error::config(name, shown, expected))
     }
 
+    /// `unset` with what there is for it, if that passes the check. Names it does not know stay for
+    /// the others.
+    pub(crate) fn fill<T: Configurable>(
+        &mut self,
+        mut unset: T,
+        check: impl FnOnce(&T) -> Result<(), Error>,
+    ) -> Result<T, Error> {
+        self.take_into(&mut unset)?;
+        check(&unset)?;
+        Ok(unset)
+    }
+
     /// Sets what `target` has names for. Several configurations may take the same name.
     pub(crate) fn take_into<T: Configurable>(&mut self, target: &mut T) -> Result<(), Error> {
         for property in T::PROPERTIES {
@@ -116,6 +128,21 @@ impl Drop for Properties {
 pub(crate) trait Configurable: Sized + 'static {
     /// Every name it takes. A later row wins over an earlier one.
     const PROPERTIES: &'static [Property<Self>];
+}
+
+/// What `properties` hold for one configuration, which has to know all names.
+pub(crate) fn read_all<T, K, V>(
+    properties: impl IntoIterator<Item = (K, V)>,
+    take: impl FnOnce(&mut Properties) -> Result<T, Error>,
+) -> Result<T, Error>
+where
+    K: Into<String>,
+    V: Into<String>,
+{
+    let mut properties = Properties::new(properties);
+    let config = take(&mut properties)?;
+    properties.finish()?;
+    Ok(config)
 }
 
 /// One setting of `T`: its names, Kafka's first, and what a value under one of them does.

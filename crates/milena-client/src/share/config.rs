@@ -64,10 +64,7 @@ impl ShareConfig {
     /// # Errors
     /// [`Error::Config`] for a value that is not allowed.
     pub fn take_from(properties: &mut Properties) -> Result<Self, Error> {
-        let mut config = Self::group("");
-        properties.take_into(&mut config)?;
-        config.validate()?;
-        Ok(config)
+        properties.fill(Self::group(""), Self::validate)
     }
 
     /// `share.acknowledgement.mode`. Default implicit.

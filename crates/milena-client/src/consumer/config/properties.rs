@@ -15,10 +15,7 @@ impl ConsumerConfig {
     /// # Errors
     /// [`Error::Config`] for a value that is not allowed.
     pub fn take_from(properties: &mut Properties) -> Result<Self, Error> {
-        let mut config = Self::new();
-        properties.take_into(&mut config)?;
-        config.validate()?;
-        Ok(config)
+        properties.fill(Self::new(), Self::validate)
     }
 }
 
