@@ -10,6 +10,7 @@ mod admin_compaction;
 mod admin_configs;
 mod admin_groups;
 mod admin_partitions;
+mod admin_topics;
 mod admin_transactions;
 mod admin_users;
 mod app;

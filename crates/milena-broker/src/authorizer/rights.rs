@@ -187,6 +187,11 @@ const RIGHTS: &[Right] = &[
     ),
     row(ApiKey::ConsumerGroupDescribe, resource::GROUP, op::DESCRIBE),
     row(ApiKey::ConsumerGroupDescribe, resource::TOPIC, op::DESCRIBE),
+    whole(
+        ApiKey::ListConfigResources,
+        resource::CLUSTER,
+        op::DESCRIBE_CONFIGS,
+    ),
     row(
         ApiKey::DescribeTopicPartitions,
         resource::TOPIC,

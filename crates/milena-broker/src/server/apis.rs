@@ -35,7 +35,7 @@ pub(crate) const SERVED: &[ServedApi] = &[
     api(ApiKey::SyncGroup, 0, 5),
     api(ApiKey::DescribeGroups, 0, 6),
     api(ApiKey::ListGroups, 0, 5),
-    api(ApiKey::SaslHandshake, 1, 1),
+    api(ApiKey::SaslHandshake, 0, 1),
     api(ApiKey::ApiVersions, 0, 4),
     api(ApiKey::CreateTopics, 2, 7),
     api(ApiKey::DeleteTopics, 1, 6),
@@ -74,6 +74,7 @@ pub(crate) const SERVED: &[ServedApi] = &[
     api(ApiKey::ListTransactions, 0, 1),
     api(ApiKey::ConsumerGroupHeartbeat, 0, 1),
     api(ApiKey::ConsumerGroupDescribe, 0, 1),
+    api(ApiKey::ListConfigResources, 0, 1),
     api(ApiKey::DescribeTopicPartitions, 0, 0),
 ];
 
@@ -91,11 +92,9 @@ impl ServedApi {
     /// first that is served: librdkafka before 2.11 takes a broker without
     /// Produce v0 for one that cannot do compression (KAFKA-18659). Apache
     /// Kafka 4 says the same for the same reason.
-    /// For SaslHandshake as well: librdkafka takes a broker without v0 for one that
-    /// knows no SASL, and then uses v1.
     pub(crate) fn version_min_advertised(self) -> i16 {
         match self.key {
-            ApiKey::Produce | ApiKey::SaslHandshake => 0,
+            ApiKey::Produce => 0,
             _ => self.version_min,
         }
     }

@@ -4,6 +4,7 @@
 //! Owns the order of SaslHandshake and SaslAuthenticate and their error codes. The mechanisms are
 //! [`crate::security`]'s.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -36,7 +37,16 @@ enum Stage {
     /// SaslHandshake comes next, or has been dealt with.
     Idle,
     /// The mechanism is agreed upon; its messages come next.
-    Exchange(Mechanism, SaslServer),
+    Exchange(Mechanism, SaslServer, Framing),
+}
+
+/// How the messages of a mechanism travel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Framing {
+    /// In SaslAuthenticate.
+    Requests,
+    /// With a length before them and nothing else: after SaslHandshake version 0 (KIP-43).
+    Bare,
 }
 
 /// What the client proved, and until when that holds.
@@ -140,7 +150,11 @@ impl Authentication {
             let response = response.with_error_code(ErrorCode::UnsupportedSaslMechanism.code());
             return Ok(last(rules, reply::encode(context, &response)));
         };
-        self.stage = Stage::Exchange(mechanism, SaslServer::Start(mechanism));
+        let framing = match context.api_version {
+            0 => Framing::Bare,
+            _ => Framing::Requests,
+        };
+        self.stage = Stage::Exchange(mechanism, SaslServer::Start(mechanism), framing);
         Ok(Reply::Ready(reply::encode(context, &response)))
     }
 
@@ -153,8 +167,8 @@ impl Authentication {
     ) -> Result<Reply, RpcError> {
         let request: SaslAuthenticateRequest =
             rpc::decode_request(context.api_version, &mut body.clone())?;
-        let Stage::Exchange(mechanism, server) = std::mem::replace(&mut self.stage, Stage::Idle)
-        else {
+        let stage = std::mem::replace(&mut self.stage, Stage::Idle);
+        let Stage::Exchange(mechanism, server, framing) = stage else {
             return Ok(illegal_authenticate(context));
         };
         let now_ms = clock::wall_ms();
@@ -162,7 +176,7 @@ impl Authentication {
         let response = SaslAuthenticateResponse::default();
         let response = match verdict {
             Verdict::Continue(server, message) => {
-                self.stage = Stage::Exchange(mechanism, server);
+                self.stage = Stage::Exchange(mechanism, server, framing);
                 response.with_auth_bytes(message.into())
             }
             Verdict::Accept(accepted) => match self.accept(rules, mechanism, accepted, now_ms) {
@@ -179,6 +193,40 @@ impl Authentication {
             _ => response,
         };
         Ok(Reply::Ready(reply::encode(context, &response)))
+    }
+
+    /// Whether what comes next is a message of the mechanism and no request.
+    pub(crate) fn expects_bare(&self) -> bool {
+        matches!(self.stage, Stage::Exchange(_, _, Framing::Bare))
+    }
+
+    /// Answers a message that came without a request around it. There is no place for a reason: a
+    /// client that is refused is hung up on.
+    pub(crate) fn answer_bare(&mut self, node: &Node, peer: SocketAddr, message: &Bytes) -> Reply {
+        let stage = std::mem::replace(&mut self.stage, Stage::Idle);
+        let (Stage::Exchange(mechanism, server, framing), Some(rules)) =
+            (stage, self.rules.clone())
+        else {
+            return Reply::Disconnect;
+        };
+        let now_ms = clock::wall_ms();
+        let answer = match server.answer(message, &rules, &node.scram, now_ms) {
+            Verdict::Continue(server, answer) => {
+                self.stage = Stage::Exchange(mechanism, server, framing);
+                Ok(answer)
+            }
+            Verdict::Accept(accepted) => self
+                .accept(&rules, mechanism, accepted, now_ms)
+                .map(|(answer, _)| answer),
+            Verdict::Refuse(reason) => Err(reason),
+        };
+        match answer {
+            Ok(answer) => Reply::Ready(reply::bare(&answer)),
+            Err(reason) => {
+                tracing::warn!(event = "authentication_failed", %peer, reason);
+                last(&rules, reply::ResponseFrame::default())
+            }
+        }
     }
 
     /// Starts a session; tells how long it lasts, 0 for ever.

@@ -30,6 +30,9 @@ pub(crate) fn dispatch(
     ends: &Ends,
     authentication: &mut Authentication,
 ) -> Result<Reply, RpcError> {
+    if authentication.expects_bare() {
+        return Ok(authentication.answer_bare(node, ends.peer, &frame));
+    }
     let head = RequestHead::decode(&mut frame)?;
     let context = RequestContext {
         api_key: head.api_key,
@@ -154,6 +157,7 @@ fn handle(
             IncrementalAlterConfigs => incremental_alter_configs,
             InitProducerId => init_producer_id,
             LeaveGroup => leave_group,
+            ListConfigResources => list_config_resources,
             ListGroups => list_groups,
             ListOffsets => list_offsets,
             ListTransactions => list_transactions,

@@ -126,6 +126,14 @@ pub(crate) fn encode_as<R: Encodable + HeaderVersion>(
     writer.finish()
 }
 
+/// A frame that is no response: a message with its length before it.
+pub(crate) fn bare(message: &[u8]) -> ResponseFrame {
+    let mut frame = BytesMut::with_capacity(4 + message.len());
+    frame.put_u32(u32::try_from(message.len()).unwrap_or(u32::MAX));
+    frame.put_slice(message);
+    ResponseFrame::of(vec![frame.freeze()])
+}
+
 /// Builds a frame out of copied fields and shared bodies.
 pub(crate) struct FrameWriter {
     pub(crate) buffer: BytesMut,

@@ -88,6 +88,23 @@ async fn nothing_is_served_before_authentication() {
 }
 
 #[tokio::test]
+async fn clients_of_the_first_handshake_send_bare_messages() {
+    let broker = start(secured("PLAIN")).await;
+    for (message, is_right) in [(ALICE, true), (&b"\0alice\0wrong"[..], false)] {
+        let mut client = Client::connect(&broker).await;
+        let plain = SaslHandshakeRequest::default().with_mechanism("PLAIN".to_owned().into());
+        assert_eq!(client.call(0, &plain).await.error_code, 0);
+        client.send_frame(message).await;
+        let answer = client.receive_frame().await;
+        assert_eq!(answer.is_some_and(|answer| answer.is_empty()), is_right);
+        if is_right {
+            assert!(client.is_served().await);
+        }
+    }
+    broker.stop().await;
+}
+
+#[tokio::test]
 async fn a_stranger_may_not_send_much() {
     let broker = start(secured("PLAIN")).await;
     for (frame_bytes, is_refused) in [(600 * 1024_i32, true), (400 * 1024, false)] {

@@ -1,8 +1,9 @@
 //! The cluster itself: its brokers, its controller, its id.
 
-use super::Admin;
+use super::{Admin, check};
 use crate::error::Error;
 use crate::topology::NodeId;
+use crate::wire::messages::UnregisterBrokerRequest;
 
 /// The cluster as one broker sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,5 +56,22 @@ impl Admin {
             controller: Some(NodeId(response.controller_id.0)).filter(|node| node.0 >= 0),
             brokers,
         })
+    }
+
+    /// Has the cluster forget a broker that is down for good (KIP-631).
+    ///
+    /// # Errors
+    /// [`Error::Broker`] with BROKER_ID_NOT_REGISTERED; else if no controller answered.
+    pub async fn unregister_broker(&self, node: NodeId) -> Result<(), Error> {
+        let request = UnregisterBrokerRequest::default().with_broker_id(node.0.into());
+        self.retry("removal of a broker", || async {
+            let connection = self.controller().await?;
+            let response = connection.call(&request, self.timeout).await?;
+            let message = response.error_message.as_ref();
+            check(response.error_code, message, || {
+                format!("cannot unregister broker {node}")
+            })
+        })
+        .await
     }
 }

@@ -3,6 +3,7 @@
 
 mod acls;
 mod cluster;
+mod config_list;
 mod configs;
 mod consumer_groups;
 mod each;
@@ -19,6 +20,7 @@ mod quotas;
 mod reassignments;
 mod records;
 mod scram;
+mod topic_pages;
 mod topics;
 mod transactions;
 
@@ -41,6 +43,7 @@ use crate::wire::{ErrorCode, StrBytes};
 
 pub use acls::{Acl, AclFilter, AclName, AclOperation, AclPattern, AclPermission, AclResourceType};
 pub use cluster::{BrokerDescription, ClusterDescription};
+pub use config_list::ConfigKind;
 pub use configs::{
     ChangeMode, ConfigChange, ConfigDetail, ConfigEntry, ConfigResource, ConfigSource,
     ConfigSynonym,
@@ -58,6 +61,7 @@ pub use quotas::{QuotaChange, QuotaEntity, QuotaEntityType, QuotaMatch, QuotaVal
 pub use reassignments::{NewReplicas, Reassignment};
 pub use records::DeleteBefore;
 pub use scram::{ScramChange, ScramCredentialInfo, ScramMechanism};
+pub use topic_pages::{PageStart, TopicPage};
 pub use topics::{
     CreateMode, CreatedTopic, NewTopic, PartitionDescription, TopicDescription, TopicListing,
 };

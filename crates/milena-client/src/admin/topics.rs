@@ -140,6 +140,9 @@ pub struct PartitionDescription {
     pub in_sync_replicas: Vec<NodeId>,
     /// Those of them that are down.
     pub offline_replicas: Vec<NodeId>,
+    /// Those that are not in sync and may lead all the same, for they have everything that was
+    /// acknowledged (KIP-966). Only [`Admin::describe_topic_page`] tells.
+    pub eligible_leader_replicas: Vec<NodeId>,
 }
 
 impl Admin {
@@ -340,7 +343,9 @@ fn listing(topic: &MetadataResponseTopic) -> Option<TopicListing> {
     })
 }
 
-fn description(topic: &MetadataResponseTopic) -> (String, Result<TopicDescription, Error>) {
+pub(super) fn description(
+    topic: &MetadataResponseTopic,
+) -> (String, Result<TopicDescription, Error>) {
     let name = topic
         .name
         .as_ref()
@@ -350,16 +355,24 @@ fn description(topic: &MetadataResponseTopic) -> (String, Result<TopicDescriptio
     }) {
         return (name, Err(error));
     }
-    let mut partitions: Vec<PartitionDescription> =
-        topic.partitions.iter().map(describe_partition).collect();
-    partitions.sort_by_key(|partition| partition.index);
-    let described = TopicDescription {
-        name: name.clone(),
-        id: topic.topic_id,
-        is_internal: topic.is_internal,
-        partitions,
-    };
+    let partitions = topic.partitions.iter().map(describe_partition).collect();
+    let described = description_of(&name, topic.topic_id, topic.is_internal, partitions);
     (name, Ok(described))
+}
+
+pub(super) fn description_of(
+    name: &str,
+    id: Uuid,
+    is_internal: bool,
+    mut partitions: Vec<PartitionDescription>,
+) -> TopicDescription {
+    partitions.sort_by_key(|partition| partition.index);
+    TopicDescription {
+        name: name.to_owned(),
+        id,
+        is_internal,
+        partitions,
+    }
 }
 
 fn describe_partition(partition: &MetadataResponsePartition) -> PartitionDescription {
@@ -371,6 +384,7 @@ fn describe_partition(partition: &MetadataResponsePartition) -> PartitionDescrip
         replicas: nodes(&partition.replica_nodes),
         in_sync_replicas: nodes(&partition.isr_nodes),
         offline_replicas: nodes(&partition.offline_replicas),
+        eligible_leader_replicas: Vec::new(),
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use milena_wire::compression::Compression;
 
-use crate::config::Properties;
+use crate::config::{Properties, read_all};
 use crate::error::Error;
 use crate::partitioner::Partitioning;
 
@@ -60,6 +60,7 @@ pub struct ProducerConfig {
     pub(crate) compression_level: Option<i32>,
     pub(crate) partitioning: Partitioning,
     pub(crate) adaptive_partitioning: bool,
+    pub(crate) availability_timeout: Option<Duration>,
     pub(crate) transactional_id: Option<String>,
     pub(crate) transaction_timeout: Duration,
 }
@@ -81,6 +82,7 @@ impl Default for ProducerConfig {
             compression_level: None,
             partitioning: Partitioning::default(),
             adaptive_partitioning: true,
+            availability_timeout: None,
             transactional_id: None,
             transaction_timeout: Duration::from_secs(60),
         }
@@ -129,10 +131,7 @@ impl ProducerConfig {
         K: Into<String>,
         V: Into<String>,
     {
-        let mut properties = Properties::new(properties);
-        let config = Self::take_from(&mut properties)?;
-        properties.finish()?;
-        Ok(config)
+        read_all(properties, Self::take_from)
     }
 
     /// As [`ProducerConfig::from_properties`], but leaves the names it does not know to the others.
@@ -140,10 +139,7 @@ impl ProducerConfig {
     /// # Errors
     /// [`Error::Config`] as above, save for unknown names.
     pub fn take_from(properties: &mut Properties) -> Result<Self, Error> {
-        let mut config = Self::default();
-        properties.take_into(&mut config)?;
-        config.validate()?;
-        Ok(config)
+        properties.fill(Self::default(), Self::validate)
     }
 
     /// `acks`: how many brokers must have a record before it counts as delivered. Default all.
@@ -239,6 +235,15 @@ impl ProducerConfig {
     /// less waiting in front of them (KIP-794). Default true.
     pub fn adaptive_partitioning(mut self, enable: bool) -> Self {
         self.adaptive_partitioning = enable;
+        self
+    }
+
+    /// `partitioner.availability.timeout.ms`: records without a key avoid partitions whose full
+    /// batches wait for longer than this, such as those of a broker that does not answer (KIP-794).
+    /// Default none, which the property calls 0: they only prefer those with less waiting. Without
+    /// effect unless [`adaptive_partitioning`](Self::adaptive_partitioning) is on.
+    pub fn availability_timeout(mut self, timeout: Option<Duration>) -> Self {
+        self.availability_timeout = timeout;
         self
     }
 

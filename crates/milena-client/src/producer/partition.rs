@@ -323,6 +323,12 @@ impl Queue {
         self.full.len()
     }
 
+    /// Whether a full batch waits that was opened before `since`.
+    pub(super) fn is_full_since(&self, since: Instant) -> bool {
+        let oldest = self.full.front();
+        oldest.is_some_and(|batch| batch.opened_at < since)
+    }
+
     pub(super) fn has_full(&self) -> bool {
         !self.full.is_empty()
     }

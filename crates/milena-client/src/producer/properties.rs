@@ -113,6 +113,11 @@ impl Configurable for ProducerConfig {
                 Ok(())
             },
         ),
+        Property::new(&["partitioner.availability.timeout.ms"], |config, value| {
+            let timeout = value.milliseconds()?;
+            config.availability_timeout = Some(timeout).filter(|timeout| !timeout.is_zero());
+            Ok(())
+        }),
         Property::new(
             &["compression.type", "compression.codec"],
             |config, value| {

@@ -255,7 +255,10 @@ impl Shared {
         urgent: bool,
     ) {
         if appended.has(Appended::STICKY_DONE) {
-            topic.move_sticky(self.config.adaptive_partitioning);
+            let adaptive = self.config.adaptive_partitioning;
+            let timeout = self.config.availability_timeout.filter(|_| adaptive);
+            let stuck_since = timeout.and_then(|timeout| Instant::now().checked_sub(timeout));
+            topic.move_sticky(adaptive, stuck_since);
         }
         if appended.has(Appended::OPENED) && self.resting.swap(false, Ordering::AcqRel) {
             self.keeper.notify_one();

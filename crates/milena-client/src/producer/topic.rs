@@ -3,6 +3,7 @@
 use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
 
 use arc_swap::ArcSwap;
 
@@ -120,8 +121,9 @@ impl Topic {
 
     /// Moves records without a key on to another partition: of two that have a leader and are
     /// drawn at random, the one with less waiting in front of it. Two choices spread nearly as
-    /// evenly as looking at all (KIP-794 does), and cost the same with 10,000 partitions.
-    pub(super) fn move_sticky(&self, adaptive: bool) {
+    /// evenly as looking at all (KIP-794 does), and cost the same with 10,000 partitions. One whose
+    /// oldest full batch waits since before `stuck_since` counts as one without a leader.
+    pub(super) fn move_sticky(&self, adaptive: bool, stuck_since: Option<Instant>) {
         let count = self.partition_count();
         if count < 2 {
             return;
@@ -130,7 +132,7 @@ impl Topic {
         let draw = || {
             let start = current + 1 + fastrand::usize(..count - 1);
             let mut candidates = (0..count).map(|step| (start + step) % count);
-            candidates.find(|index| *index != current && self.has_leader(*index))
+            candidates.find(|index| *index != current && self.is_available(*index, stuck_since))
         };
         let next = match (draw(), adaptive.then(draw).flatten()) {
             (Some(one), Some(other)) if self.backlog(other) < self.backlog(one) => other,
@@ -142,6 +144,14 @@ impl Topic {
 
     fn has_leader(&self, index: usize) -> bool {
         self.with_partition(index, |partition| partition.leader().is_some())
+    }
+
+    fn is_available(&self, index: usize, stuck_since: Option<Instant>) -> bool {
+        let is_stuck = |since| {
+            let waits = |partition: &Arc<Partition>| partition.queue().is_full_since(since);
+            self.with_partition(index, waits)
+        };
+        self.has_leader(index) && !stuck_since.is_some_and(is_stuck)
     }
 
     fn backlog(&self, index: usize) -> usize {

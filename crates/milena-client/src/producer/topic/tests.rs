@@ -45,7 +45,7 @@ const MOVES: usize = 10_000;
 /// Where the sticky partition is after each move.
 fn moves(topic: &Topic, adaptive: bool) -> Vec<usize> {
     let moved = |_| {
-        topic.move_sticky(adaptive);
+        topic.move_sticky(adaptive, None);
         topic.sticky.load(std::sync::atomic::Ordering::Relaxed)
     };
     (0..MOVES).map(moved).collect()
@@ -70,4 +70,18 @@ fn of_two_drawn_the_one_with_less_waiting_is_taken_if_that_is_wanted() {
         adaptive < MOVES * 5 / 12 && blind > MOVES * 5 / 12,
         "{adaptive} and {blind}"
     );
+}
+
+#[test]
+fn partitions_that_are_stuck_are_avoided() {
+    let topic = topic(&[Some(0), Some(1), Some(0), Some(1)]);
+    let later = std::time::Instant::now() + Duration::from_secs(60);
+    for _ in 0..1000 {
+        topic.move_sticky(false, Some(later));
+        let sticky = topic.sticky.load(std::sync::atomic::Ordering::Relaxed);
+        assert!(sticky.is_multiple_of(2), "{sticky}");
+    }
+    // With all of them stuck, any is as good.
+    let topic = self::topic(&[Some(1), Some(1)]);
+    topic.move_sticky(true, Some(later));
 }
