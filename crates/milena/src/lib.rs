@@ -40,7 +40,10 @@ pub mod testing;
 
 pub use app::{App, AppError, Concurrency, Progress, TopicHandler, handler, shutdown_signal};
 pub use bytes::Bytes;
-pub use config::{Compression, Config, ConfigBuilder, ConfigError, OffsetReset, Secret};
+pub use config::{
+    Compression, Config, ConfigBuilder, ConfigError, Entry, OffsetReset, PortRegistry, Profile,
+    Secret, Source,
+};
 pub use extract::{FromMessage, FromRef, Json, Key, Meta, State};
 pub use failure::{BoxError, ErrorClass, FailureStage, HandlerError, IntoHandlerError};
 pub use handler::{Handler, HandlerFuture, HandlerResult, HandlerService, IntoHandlerResult};

@@ -279,7 +279,7 @@ impl ProducerConfig {
             !self.is_idempotent() || self.acks == Acks::All,
             "acks",
             format!("{:?}", self.acks),
-            "an idempotent producer needs acks=all; leave enable.idempotence out for less",
+            "all for an idempotent producer; leave enable.idempotence out for less",
         )?;
         let in_flight = self.in_flight_per_partition_max;
         check(

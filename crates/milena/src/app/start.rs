@@ -71,7 +71,7 @@ pub(super) async fn start(
     };
     let consumer = Arc::new(Consumer::new(
         &client,
-        consumer_config(&config, &group, listener),
+        consumer_config(&config, &group, listener)?,
     )?);
     consumer.subscribe(names.iter().cloned()).await?;
     let pace = Pace {
@@ -202,12 +202,13 @@ async fn warm_up(context: Arc<RouteContext>) {
     }
 }
 
-fn consumer_config(config: &Config, group: &str, listener: Rebalance) -> ConsumerConfig {
-    ConsumerConfig::group(group)
-        .auto_offset_reset(config.auto_offset_reset)
-        .session_timeout(config.session_timeout)
-        .rebalance_timeout(config.rebalance_timeout)
-        .rebalance_listener(listener)
+fn consumer_config(
+    config: &Config,
+    group: &str,
+    listener: Rebalance,
+) -> Result<ConsumerConfig, ConfigError> {
+    let settings = config.consumer_config()?;
+    Ok(settings.group_id(group).rebalance_listener(listener))
 }
 
 /// The host's name as far as the environment tells; there is no portable other way.

@@ -1,27 +1,47 @@
 //! Collects settings from all their sources and checks them together.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::time::Duration;
 
 use super::error::ConfigError;
-use super::settings::{self, MASK, Setting};
-use super::{Compression, Config, OffsetReset, Secret, servers, url};
+use super::file::{self, FileValue};
+use super::given::{self, Given};
+use super::settings;
+use super::source::Source;
+use super::{Compression, Config, OffsetReset, Profile, servers, url};
 
-/// Builds a [`Config`]. Later calls override earlier ones, except that a URL always
-/// wins over other server settings and credentials. The first thing that is wrong is
-/// what [`ConfigBuilder::build`] returns.
+/// Builds a [`Config`] from all its sources.
+///
+/// Whatever the order of the calls: defaults give way to a profile, a profile to a file, a file to
+/// the environment, the environment to a URL, and all of them to what the builder is told by
+/// name. Only the servers and credentials of a URL win over those from anywhere else. Of the same
+/// source the later call counts. The first thing that is wrong is what [`ConfigBuilder::build`]
+/// returns.
+///
+/// ```
+/// use milena::{Config, Source};
+///
+/// let config = Config::builder()
+///     .linger(std::time::Duration::from_millis(7))
+///     .url("kafka://user:secret@h1:9092,h2:9092?group.id=billing&linger.ms=1")
+///     .bootstrap_servers("elsewhere:9092")
+///     .build()?;
+/// assert_eq!(config.bootstrap_servers(), ["h1:9092", "h2:9092"]);
+/// assert_eq!(config.get("linger.ms").as_deref(), Some("7"));
+/// assert_eq!(config.source("linger.ms"), Some(Source::Builder));
+/// assert_eq!(config.source("group.id").unwrap().to_string(), "URL in builder");
+/// assert_eq!(config.get("password").as_deref(), Some("***"));
+/// # Ok::<(), milena::ConfigError>(())
+/// ```
 #[derive(Debug, Clone)]
 #[must_use = "a builder does nothing until `build`"]
 pub struct ConfigBuilder {
     config: Config,
-    from_url: Option<UrlOverride>,
+    given: Vec<Given>,
+    /// Servers and credentials of a URL.
+    overriding: Vec<Given>,
     first_error: Option<ConfigError>,
-}
-
-#[derive(Debug, Clone)]
-struct UrlOverride {
-    servers: Vec<String>,
-    credentials: Option<(String, Secret)>,
 }
 
 impl ConfigBuilder {
@@ -31,6 +51,10 @@ impl ConfigBuilder {
             username: None,
             password: None,
             security: BTreeMap::new(),
+            client_properties: BTreeMap::new(),
+            sources: BTreeMap::new(),
+            profile: None,
+            enable_auto_commit: true,
             client_id: "milena".to_owned(),
             group_id: None,
             topic_prefix: String::new(),
@@ -51,7 +75,8 @@ impl ConfigBuilder {
         };
         ConfigBuilder {
             config,
-            from_url: None,
+            given: Vec::new(),
+            overriding: Vec::new(),
             first_error: None,
         }
     }
@@ -80,15 +105,30 @@ impl ConfigBuilder {
     /// Where a group without a committed offset starts. The default is `earliest`,
     /// unlike Kafka's: with `latest`, records of a new partition written before the
     /// group notices it are never handled.
-    pub fn auto_offset_reset(mut self, reset: OffsetReset) -> ConfigBuilder {
-        self.config.auto_offset_reset = reset;
-        self
+    pub fn auto_offset_reset(self, reset: OffsetReset) -> ConfigBuilder {
+        self.set("auto.offset.reset", &settings::offset_reset_text(reset))
     }
 
     /// How published batches are compressed; not at all by default.
-    pub fn compression(mut self, compression: Compression) -> ConfigBuilder {
-        self.config.compression = compression;
-        self
+    pub fn compression(self, compression: Compression) -> ConfigBuilder {
+        self.set("compression.type", &compression.to_string())
+    }
+
+    /// A named set of values, weaker than anything set by name, wherever that is set.
+    ///
+    /// ```
+    /// use milena::{Config, Profile};
+    ///
+    /// let config = Config::builder()
+    ///     .profile(Profile::HighThroughput)
+    ///     .set("linger.ms", "20")
+    ///     .build()?;
+    /// assert_eq!(config.get("batch.size").as_deref(), Some("1048576"));
+    /// assert_eq!(config.get("linger.ms").as_deref(), Some("20"));
+    /// # Ok::<(), milena::ConfigError>(())
+    /// ```
+    pub fn profile(self, profile: Profile) -> ConfigBuilder {
+        self.set("profile", &profile.to_string())
     }
 
     /// How often finished offsets are committed; 1 s by default.
@@ -114,44 +154,54 @@ impl ConfigBuilder {
     }
 
     /// Sets any setting by name (Kafka's `session.timeout.ms` or `session_timeout_ms`).
-    pub fn set(mut self, name: &str, value: &str) -> ConfigBuilder {
-        match settings::find(name) {
-            Some(setting) => self.apply(setting, setting.name, value),
-            None => self.fail(ConfigError::Unknown {
-                name: name.to_owned(),
-                nearest: settings::nearest(name),
-            }),
-        }
-        self
+    pub fn set(self, name: &str, value: &str) -> ConfigBuilder {
+        self.give(name, value, Source::Builder)
+    }
+
+    /// Sets all of these, under Kafka's or librdkafka's names.
+    ///
+    /// ```
+    /// let config = milena::Config::builder()
+    ///     .properties([("acks", "all"), ("batch.size", "65536"), ("compression.type", "zstd")])
+    ///     .build()?;
+    /// assert_eq!(config.get("batch.size").as_deref(), Some("65536"));
+    /// # Ok::<(), milena::ConfigError>(())
+    /// ```
+    pub fn properties<N, V>(self, properties: impl IntoIterator<Item = (N, V)>) -> ConfigBuilder
+    where
+        N: AsRef<str>,
+        V: AsRef<str>,
+    {
+        properties.into_iter().fold(self, |builder, (name, value)| {
+            builder.set(name.as_ref(), value.as_ref())
+        })
     }
 
     /// Takes servers, credentials and settings from a `kafka://` URL.
-    pub fn url(mut self, text: &str) -> ConfigBuilder {
-        let parts = match url::split(text) {
-            Ok(parts) => parts,
-            Err(error) => {
-                self.fail(error);
-                return self;
-            }
-        };
-        match servers::parse_servers(&parts.servers) {
-            Some(servers) => {
-                let credentials = parts
-                    .credentials
-                    .map(|(user, password)| (user, Secret::new(password)));
-                self.from_url = Some(UrlOverride {
-                    servers,
-                    credentials,
-                });
-            }
-            None => self.fail(ConfigError::Invalid {
-                field: "url".to_owned(),
-                value: parts.servers,
-                allowed: servers::SERVERS_ALLOWED.to_owned(),
-            }),
-        }
-        for (name, value) in parts.settings {
-            self = self.set(&name, &value);
+    pub fn url(self, text: &str) -> ConfigBuilder {
+        self.give("url", text, Source::Builder)
+    }
+
+    /// Takes settings from a file, TOML or YAML by its extension. Names are those of
+    /// [`ConfigBuilder::set`], flat or as tables; `url` may be among them. Reads it at once.
+    ///
+    /// ```
+    /// # let directory = std::env::temp_dir().join(format!("milena-{}", std::process::id()));
+    /// # std::fs::create_dir_all(&directory)?;
+    /// let path = directory.join("milena.toml");
+    /// std::fs::write(&path, "bootstrap.servers = ['h1:9092', 'h2:9092']\n\n[group]\nid = 'billing'\n")?;
+    ///
+    /// let config = milena::Config::builder().file(&path).build()?;
+    /// assert_eq!(config.group_id(), Some("billing"));
+    /// assert!(config.source("group.id").unwrap().to_string().ends_with("milena.toml:4"));
+    /// # std::fs::remove_dir_all(&directory)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn file(mut self, path: impl AsRef<Path>) -> ConfigBuilder {
+        let path = path.as_ref();
+        match file::read(path) {
+            Ok(values) => return self.give_file(&path.display().to_string(), values),
+            Err(error) => self.fail(error),
         }
         self
     }
@@ -166,24 +216,31 @@ impl ConfigBuilder {
     }
 
     /// As [`ConfigBuilder::environment`], from variables at hand. Those that are not
-    /// ours are left alone; one that only looks like a misspelt setting is logged.
+    /// ours are left alone; one that looks like a misspelt setting is an error.
     pub fn variables(
         mut self,
         variables: impl IntoIterator<Item = (String, String)>,
     ) -> ConfigBuilder {
-        for (name, value) in variables {
-            if name == "MILENA_URL" {
-                self = self.url(&value);
-                continue;
-            }
-            let Some(suffix) = name.strip_prefix("MILENA_") else {
+        for (variable, value) in variables {
+            let Some(name) = variable.strip_prefix("MILENA_") else {
                 continue;
             };
-            let suffix = suffix.to_ascii_lowercase();
-            if let Some(setting) = settings::find(&suffix) {
-                self.apply(setting, &name, &value);
-            } else if let Some(nearest) = settings::nearest(&suffix) {
-                tracing::warn!(event = "config_unknown_variable", variable = %name, nearest);
+            let name = name.to_ascii_lowercase();
+            if name == "config" {
+                self = self.file(&value);
+                continue;
+            }
+            let nearest = settings::nearest(&name);
+            let is_known = name == "url" || settings::find(&name).is_some();
+            let source = Source::Environment { variable };
+            if is_known {
+                self = self.give(&name, &value, source);
+            } else if nearest.is_some() {
+                self.fail(ConfigError::Unknown {
+                    name,
+                    nearest,
+                    origin: source,
+                });
             }
         }
         self
@@ -197,16 +254,10 @@ impl ConfigBuilder {
         if let Some(error) = self.first_error {
             return Err(error);
         }
-        if let Some(from_url) = self.from_url {
-            self.config.bootstrap_servers = from_url.servers;
-            if let Some((user, password)) = from_url.credentials {
-                self.config.username = Some(user);
-                self.config.password = Some(password);
-            }
-        }
+        given::apply(self.given, &mut self.config)?;
+        given::apply(self.overriding, &mut self.config)?;
         check_credentials(&self.config)?;
         check_timeouts(&self.config)?;
-        self.config.security_config()?;
         if self.config.bootstrap_servers.is_empty() {
             tracing::warn!(
                 event = "config_default_server",
@@ -217,6 +268,9 @@ impl ConfigBuilder {
                 .bootstrap_servers
                 .push("localhost:9092".to_owned());
         }
+        self.config.client_config().map(drop)?;
+        self.config.producer_config().map(drop)?;
+        self.config.consumer_config().map(drop)?;
         Ok(self.config)
     }
 
@@ -224,15 +278,67 @@ impl ConfigBuilder {
         self.set(name, &duration.as_millis().to_string())
     }
 
-    fn apply(&mut self, setting: &Setting, field: &str, value: &str) {
-        if (setting.apply)(&mut self.config, value.trim()).is_none() {
-            let shown = if setting.is_secret { MASK } else { value };
+    fn give(mut self, name: &str, value: &str, source: Source) -> ConfigBuilder {
+        if name == "url" {
+            return self.give_url(value, &source);
+        }
+        match Given::new(name, value, source) {
+            Ok(given) => self.given.push(given),
+            Err(error) => self.fail(error),
+        }
+        self
+    }
+
+    fn give_file(mut self, path: &str, values: Vec<FileValue>) -> ConfigBuilder {
+        let mut seen = BTreeSet::new();
+        for FileValue { name, text, line } in values {
+            let key = settings::find(&name).map_or(name.as_str(), |setting| setting.name);
+            if !seen.insert(key.to_owned()) {
+                self.fail(ConfigError::File {
+                    path: path.to_owned(),
+                    line: Some(line),
+                    problem: format!("{name} is set twice"),
+                });
+            }
+            let path = path.to_owned();
+            self = self.give(&name, &text, Source::File { path, line });
+        }
+        self
+    }
+
+    fn give_url(mut self, text: &str, given_in: &Source) -> ConfigBuilder {
+        let source = Source::Url {
+            given_in: given_in.to_string(),
+        };
+        let parts = match url::split(text, given_in) {
+            Ok(parts) => parts,
+            Err(error) => {
+                self.fail(error);
+                return self;
+            }
+        };
+        if servers::parse_servers(&parts.servers).is_none() {
             self.fail(ConfigError::Invalid {
-                field: field.to_owned(),
-                value: shown.to_owned(),
-                allowed: setting.allowed.to_owned(),
+                field: "url".to_owned(),
+                value: parts.servers.clone(),
+                allowed: servers::SERVERS_ALLOWED.to_owned(),
+                origin: given_in.clone(),
             });
         }
+        let mut overriding = vec![("bootstrap.servers", parts.servers)];
+        if let Some((username, password)) = parts.credentials {
+            overriding.extend([("username", username), ("password", password)]);
+        }
+        for (name, value) in overriding {
+            match Given::new(name, &value, source.clone()) {
+                Ok(given) => self.overriding.push(given),
+                Err(error) => self.fail(error),
+            }
+        }
+        for (name, value) in parts.settings {
+            self = self.give(&name, &value, source.clone());
+        }
+        self
     }
 
     fn fail(&mut self, error: ConfigError) {

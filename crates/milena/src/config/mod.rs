@@ -1,24 +1,31 @@
 //! The application's configuration: parsed once at the edge, checked, immutable.
 //!
-//! Owns the settings of the framework, their names and where they come from: the
-//! builder, the environment (`MILENA_*`), a `kafka://` URL. Opens no connection.
+//! Owns the settings of the framework, their names and where they come from: a profile, a file, the
+//! environment (`MILENA_*`), a `kafka://` URL, the builder. Opens no connection.
 
 mod builder;
+mod client_settings;
 mod error;
+mod file;
+mod given;
+mod ports;
+mod profile;
 mod servers;
 mod settings;
+mod source;
+mod typed;
 mod url;
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-use milena_client::ClientConfig;
-use milena_client::security::{SaslConfig, TlsConfig};
-
 pub use self::builder::ConfigBuilder;
 pub use self::error::ConfigError;
+pub use self::ports::PortRegistry;
+pub use self::profile::Profile;
 pub(crate) use self::servers::topic_problem;
+pub use self::source::Source;
 pub use milena_client::Compression;
 pub use milena_client::consumer::OffsetReset;
 pub use milena_client::security::Secret;
@@ -32,6 +39,7 @@ pub use milena_client::security::Secret;
 /// | `security.protocol` | `PLAINTEXT`; with a username `SASL_SSL` | `PLAINTEXT`, `SSL`, `SASL_PLAINTEXT` or `SASL_SSL` |
 /// | `sasl.mechanism` | with a username `PLAIN` | `PLAIN`, `SCRAM-SHA-256`, `SCRAM-SHA-512` or `OAUTHBEARER` |
 /// | `ssl.…`, `sasl.…` | | as the client has them: PEM files and texts, login modules, token endpoints |
+/// | `profile` | | `high-throughput`, `high-reliability` or `low-latency`; see [`Profile`] |
 /// | `client.id` | `milena` | the name brokers log, and dead letters carry |
 /// | `group.id` | | the consumer group; an application needs one |
 /// | `topic.prefix` | | put before every topic name on its way to the cluster |
@@ -43,6 +51,7 @@ pub use milena_client::security::Secret;
 /// | `delivery.timeout.ms` | 120000 | how long publishing may take, retries included |
 /// | `session.timeout.ms` | 45000 | when the group gives up a member that is silent |
 /// | `max.poll.interval.ms` | 300000 | how long a rebalance waits for its members |
+/// | `enable.auto.commit` | `true` | taken because Kafka's clients have it; an application commits what is handled, either way |
 /// | `commit.interval.ms` | 1000 | how often finished offsets are committed |
 /// | `revocation.timeout.ms` | 30000 | how long handlers may finish when partitions go |
 /// | `shutdown.timeout.ms` | 30000 | how long handlers may finish when the application stops |
@@ -50,8 +59,14 @@ pub use milena_client::security::Secret;
 /// | `dead.letter.record.bytes` | 1047552 | how large a dead letter may be; diagnostics give way |
 /// | `dead.letter.create.topic` | `true` | whether missing dead letter topics are created |
 ///
+/// Further settings are the client's own, under Kafka's names and with its defaults: `acks`,
+/// `batch.size`, `buffer.memory`, `max.block.ms`, `max.in.flight.requests.per.connection`,
+/// `fetch.min.bytes`, `heartbeat.interval.ms`, `isolation.level`, `group.instance.id` and more;
+/// [`Config::names`] has them all. librdkafka's names mean the same.
+///
 /// Names may be written with `_` for `.`; the environment variable of `group.id` is
-/// `MILENA_GROUP_ID`, and so on.
+/// `MILENA_GROUP_ID`, and so on. Where a value comes from several sources, see
+/// [`ConfigBuilder`].
 ///
 /// ```
 /// use milena::Config;
@@ -70,6 +85,12 @@ pub struct Config {
     pub(crate) password: Option<Secret>,
     /// Properties of the client's security, under their own names.
     pub(crate) security: BTreeMap<&'static str, Secret>,
+    /// The client's own settings, as text.
+    pub(crate) client_properties: BTreeMap<&'static str, String>,
+    /// Where the values come from that are not defaults.
+    pub(crate) sources: BTreeMap<&'static str, Source>,
+    pub(crate) profile: Option<Profile>,
+    pub(crate) enable_auto_commit: bool,
     pub(crate) client_id: String,
     pub(crate) group_id: Option<String>,
     pub(crate) topic_prefix: String,
@@ -98,12 +119,12 @@ impl Config {
 
     /// Reads the environment: `MILENA_` and a setting's name in capitals
     /// (`MILENA_BOOTSTRAP_SERVERS`, `MILENA_GROUP_ID`, …), and `MILENA_URL`, whose
-    /// servers and credentials override the others.
+    /// servers and credentials override the others. `MILENA_CONFIG` names a file to read first.
     ///
     /// With no server configured it is `localhost:9092`, and a warning is logged.
     ///
     /// # Errors
-    /// The first variable whose value is not allowed.
+    /// The first variable whose value is not allowed or whose name is that of a setting misspelt.
     pub fn from_env() -> Result<Config, ConfigError> {
         Config::builder().environment().build()
     }
@@ -125,9 +146,39 @@ impl Config {
         settings::find(name).and_then(|setting| (setting.read)(self))
     }
 
+    /// Where the value of a setting came from; `None` when there is no such setting.
+    #[must_use]
+    pub fn source(&self, name: &str) -> Option<Source> {
+        settings::find(name).map(|setting| self.origin_of(setting.name))
+    }
+
+    fn origin_of(&self, name: &str) -> Source {
+        self.sources.get(name).cloned().unwrap_or_default()
+    }
+
+    /// The effective configuration: every setting that has a value, with secrets masked, and where
+    /// the value came from.
+    ///
+    /// ```
+    /// let config = milena::Config::from_url("kafka://me:secret@broker:9092?linger.ms=20")?;
+    /// let entry = config.entries().find(|entry| entry.name == "linger.ms").unwrap();
+    /// assert_eq!((entry.value.as_str(), entry.source.to_string()), ("20", "URL in builder".into()));
+    /// assert!(config.entries().all(|entry| entry.value != "secret"));
+    /// # Ok::<(), milena::ConfigError>(())
+    /// ```
+    pub fn entries(&self) -> impl Iterator<Item = Entry> {
+        settings::all().filter_map(|setting| {
+            Some(Entry {
+                name: setting.name,
+                value: (setting.read)(self)?,
+                source: self.origin_of(setting.name),
+            })
+        })
+    }
+
     /// The names of all settings, as [`Config::get`] takes them.
     pub fn names() -> impl Iterator<Item = &'static str> {
-        settings::SETTINGS.iter().map(|setting| setting.name)
+        settings::all().map(|setting| setting.name)
     }
 
     /// The `host:port` pairs the first connection is tried on.
@@ -147,61 +198,25 @@ impl Config {
     pub fn topic_name(&self, topic: &str) -> String {
         format!("{}{topic}", self.topic_prefix)
     }
+}
 
-    /// What the client makes of this.
-    pub(crate) fn client_config(&self) -> Result<ClientConfig, ConfigError> {
-        let mut config = ClientConfig::new(&self.bootstrap_servers.join(","))
-            .client_id(&self.client_id)
-            .connect_timeout(self.connect_timeout)
-            .request_timeout(self.request_timeout);
-        let (tls, sasl) = self.security_config()?;
-        if let Some(tls) = tls {
-            config = config.tls(tls);
-        }
-        if let Some(sasl) = sasl {
-            config = config.sasl(sasl);
-        }
-        Ok(config)
-    }
-
-    /// What the client makes of the security settings. Who gives a user and a password, and says
-    /// no more, gets the protocol and the mechanism of most hosted clusters, and never sends a
-    /// password in the clear.
-    fn security_config(&self) -> Result<(Option<TlsConfig>, Option<SaslConfig>), ConfigError> {
-        let mut properties: BTreeMap<&str, &str> = self
-            .security
-            .iter()
-            .map(|(name, value)| (*name, value.expose()))
-            .collect();
-        if let (Some(username), Some(password)) = (&self.username, &self.password) {
-            properties.insert("sasl.username", username);
-            properties.insert("sasl.password", password.expose());
-            properties.entry("security.protocol").or_insert("SASL_SSL");
-            properties.entry("sasl.mechanism").or_insert("PLAIN");
-        }
-        milena_client::config::security(properties).map_err(|error| match error {
-            milena_client::Error::Config {
-                field,
-                value,
-                expected,
-            } => ConfigError::Invalid {
-                field,
-                value,
-                allowed: expected,
-            },
-            other => ConfigError::Conflict {
-                field: "security.protocol".to_owned(),
-                problem: other.to_string(),
-            },
-        })
-    }
+/// One setting of a [`Config`]: its value, and where that came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Entry {
+    /// Kafka's name of the setting where it has one.
+    pub name: &'static str,
+    /// The value as text; `***` for secrets.
+    pub value: String,
+    /// Where the value came from.
+    pub source: Source,
 }
 
 impl fmt::Debug for Config {
     /// Every setting by name; the password and anything like it is masked.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut debug = formatter.debug_struct("Config");
-        for setting in settings::SETTINGS {
+        for setting in settings::all() {
             if let Some(value) = (setting.read)(self) {
                 debug.field(setting.name, &format_args!("{value}"));
             }

@@ -4,6 +4,8 @@
 
 use std::time::Duration;
 
+use super::client_settings::{ALIASES, CLIENT_SETTINGS};
+use super::profile::PROFILES_ALLOWED;
 use super::servers::{SERVERS_ALLOWED, is_topic_byte, parse_servers};
 use super::{Compression, Config, OffsetReset, Secret};
 
@@ -27,26 +29,26 @@ pub(crate) struct Setting {
 /// The setting of this name, written with dots or underscores, in our spelling or in Kafka's.
 pub(crate) fn find(name: &str) -> Option<&'static Setting> {
     let name = name.replace('_', ".");
-    let name = match name.as_str() {
-        "sasl.username" => "username",
-        "sasl.password" => "password",
-        "sasl.mechanisms" => "sasl.mechanism",
-        other => other,
-    };
-    SETTINGS.iter().find(|setting| setting.name == name)
+    let alias = ALIASES.iter().find(|(alias, _)| *alias == name);
+    let name = alias.map_or(name.as_str(), |(_, name)| name);
+    all().find(|setting| setting.name == name)
+}
+
+/// Every setting: ours, then those that are the client's own.
+pub(crate) fn all() -> impl Iterator<Item = &'static Setting> {
+    SETTINGS
+        .iter()
+        .chain(CLIENT_SETTINGS.iter().map(|row| &row.setting))
 }
 
 /// The known name most like `name`, if any is close.
 pub(crate) fn nearest(name: &str) -> Option<&'static str> {
     let name = name.replace('_', ".").to_ascii_lowercase();
-    SETTINGS
-        .iter()
-        .map(|setting| {
-            (
-                strsim::damerau_levenshtein(setting.name, &name),
-                setting.name,
-            )
-        })
+    let aliases = ALIASES.iter().map(|(alias, _)| *alias);
+    all()
+        .map(|setting| setting.name)
+        .chain(aliases)
+        .map(|candidate| (strsim::damerau_levenshtein(candidate, &name), candidate))
         .filter(|(distance, candidate)| *distance <= candidate.len() / 3)
         .min()
         .map(|(_, candidate)| candidate)
@@ -109,8 +111,8 @@ macro_rules! security {
     };
 }
 
-/// Every setting there is.
-pub(crate) static SETTINGS: &[Setting] = &[
+/// Every setting that is not the client's alone.
+static SETTINGS: &[Setting] = &[
     Setting {
         name: "bootstrap.servers",
         allowed: SERVERS_ALLOWED,
@@ -160,6 +162,22 @@ pub(crate) static SETTINGS: &[Setting] = &[
     security!("ssl.key.location", false),
     security!("ssl.endpoint.identification.algorithm", false),
     security!("enable.ssl.certificate.verification", false),
+    security!("ssl.keystore.type", false),
+    security!("ssl.truststore.type", false),
+    security!("sasl.oauthbearer.method", false),
+    security!("sasl.oauthbearer.extensions", false),
+    security!("https.ca.location", false),
+    security!("https.ca.pem", false),
+    Setting {
+        name: "profile",
+        allowed: PROFILES_ALLOWED,
+        apply: |config, text| {
+            config.profile = Some(text.parse().ok()?);
+            Some(())
+        },
+        read: |config| config.profile.map(|profile| profile.to_string()),
+        is_secret: false,
+    },
     Setting {
         name: "client.id",
         allowed: TEXT,
@@ -193,24 +211,23 @@ pub(crate) static SETTINGS: &[Setting] = &[
     },
     Setting {
         name: "auto.offset.reset",
-        allowed: "earliest, latest or none",
+        allowed: "earliest, latest, none or by_duration: with an ISO 8601 duration",
         apply: |config, text| {
-            config.auto_offset_reset = match text {
-                "earliest" => OffsetReset::Earliest,
-                "latest" => OffsetReset::Latest,
-                "none" => OffsetReset::None,
-                _ => return None,
-            };
+            config.auto_offset_reset = offset_reset(text)?;
             Some(())
         },
-        read: |config| {
-            let name = match config.auto_offset_reset {
-                OffsetReset::Earliest => "earliest",
-                OffsetReset::Latest => "latest",
-                _ => "none",
-            };
-            Some(name.to_owned())
+        read: |config| Some(offset_reset_text(config.auto_offset_reset)),
+        is_secret: false,
+    },
+    // An application commits what is handled, either way.
+    Setting {
+        name: "enable.auto.commit",
+        allowed: "true or false",
+        apply: |config, text| {
+            config.enable_auto_commit = text.parse().ok()?;
+            Some(())
         },
+        read: |config| Some(config.enable_auto_commit.to_string()),
         is_secret: false,
     },
     Setting {
@@ -253,6 +270,37 @@ pub(crate) static SETTINGS: &[Setting] = &[
 
 fn non_empty(text: &str) -> Option<String> {
     (!text.trim().is_empty()).then(|| text.to_owned())
+}
+
+fn offset_reset(text: &str) -> Option<OffsetReset> {
+    if let Some(duration) = text.strip_prefix("by_duration:") {
+        let duration = duration.parse::<jiff::SignedDuration>().ok()?;
+        return Duration::try_from(duration)
+            .ok()
+            .map(OffsetReset::ByDuration);
+    }
+    match text {
+        "earliest" | "smallest" | "beginning" => Some(OffsetReset::Earliest),
+        "latest" | "largest" | "end" => Some(OffsetReset::Latest),
+        "none" | "error" => Some(OffsetReset::None),
+        _ => None,
+    }
+}
+
+/// As `auto.offset.reset` has it.
+pub(crate) fn offset_reset_text(reset: OffsetReset) -> String {
+    match reset {
+        OffsetReset::Earliest => "earliest".to_owned(),
+        OffsetReset::Latest => "latest".to_owned(),
+        OffsetReset::ByDuration(age) => {
+            format!(
+                "by_duration:PT{}.{:03}S",
+                age.as_secs(),
+                age.subsec_millis()
+            )
+        }
+        OffsetReset::None => "none".to_owned(),
+    }
 }
 
 fn parse_ms(text: &str, least: u64) -> Option<Duration> {

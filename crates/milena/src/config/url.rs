@@ -2,6 +2,7 @@
 
 use super::ConfigError;
 use super::settings::MASK;
+use super::source::Source;
 
 const ALLOWED: &str = "kafka://[user:password@]host[:port][,host[:port]…][?setting=value&…]";
 
@@ -14,11 +15,12 @@ pub(crate) struct UrlParts {
 }
 
 /// Takes a URL apart. Errors never show the credentials.
-pub(crate) fn split(text: &str) -> Result<UrlParts, ConfigError> {
+pub(crate) fn split(text: &str, origin: &Source) -> Result<UrlParts, ConfigError> {
     let invalid = || ConfigError::Invalid {
         field: "url".to_owned(),
         value: masked(text),
         allowed: ALLOWED.to_owned(),
+        origin: origin.clone(),
     };
     let rest = text.strip_prefix("kafka://").ok_or_else(invalid)?;
     let (authority, query) = rest.split_once('?').unwrap_or((rest, ""));

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use milena_client::Client;
-use milena_client::producer::{Delivery, Header, Producer, ProducerConfig, Record, RecordMetadata};
+use milena_client::producer::{Delivery, Header, Producer, Record, RecordMetadata};
 
 pub use self::error::PublishError;
 use self::message_id::MessageIds;
@@ -43,13 +43,8 @@ impl Publisher {
     }
 
     pub(crate) fn with_client(client: &Client, config: &Config) -> Result<Publisher, PublishError> {
-        let settings = ProducerConfig::default()
-            .linger(config.linger)
-            .compression(config.compression, None)
-            .request_timeout(config.request_timeout)
-            .delivery_timeout(config.delivery_timeout);
         Ok(Publisher {
-            producer: Producer::new(client, settings)?,
+            producer: Producer::new(client, config.producer_config()?)?,
             topic_prefix: config.topic_prefix.as_str().into(),
             ids: Arc::new(MessageIds::new()),
         })

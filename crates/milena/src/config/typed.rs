@@ -1,0 +1,120 @@
+//! What the client makes of the settings: its own checked configurations.
+
+use std::collections::BTreeMap;
+
+use milena_client::config::Properties;
+use milena_client::consumer::ConsumerConfig;
+use milena_client::producer::ProducerConfig;
+use milena_client::security::{SaslConfig, TlsConfig};
+use milena_client::{ClientConfig, Error};
+
+use super::client_settings::{CLIENT_SETTINGS, Part};
+use super::{Config, ConfigError, settings};
+
+/// Settings of ours that the client has under the same names.
+const SHARED_WITH_CLIENT: &[&str] = &[
+    "bootstrap.servers",
+    "client.id",
+    "socket.connection.setup.timeout.ms",
+    "request.timeout.ms",
+];
+const SHARED_WITH_PRODUCER: &[&str] = &[
+    "linger.ms",
+    "compression.type",
+    "request.timeout.ms",
+    "delivery.timeout.ms",
+];
+const SHARED_WITH_CONSUMER: &[&str] = &[
+    "group.id",
+    "auto.offset.reset",
+    "session.timeout.ms",
+    "max.poll.interval.ms",
+];
+
+impl Config {
+    /// The configuration of a client.
+    pub(crate) fn client_config(&self) -> Result<ClientConfig, ConfigError> {
+        let mut properties = self.properties(Part::Client, SHARED_WITH_CLIENT);
+        let taken = ClientConfig::take_from(&mut properties);
+        let mut config = taken.map_err(|error| self.refused(error, "bootstrap.servers"))?;
+        let (tls, sasl) = self.security_config()?;
+        if let Some(tls) = tls {
+            config = config.tls(tls);
+        }
+        if let Some(sasl) = sasl {
+            config = config.sasl(sasl);
+        }
+        Ok(config)
+    }
+
+    /// The configuration of a producer.
+    pub(crate) fn producer_config(&self) -> Result<ProducerConfig, ConfigError> {
+        let mut properties = self.properties(Part::Producer, SHARED_WITH_PRODUCER);
+        ProducerConfig::take_from(&mut properties).map_err(|error| self.refused(error, "acks"))
+    }
+
+    /// The configuration of a consumer.
+    pub(crate) fn consumer_config(&self) -> Result<ConsumerConfig, ConfigError> {
+        let mut properties = self.properties(Part::Consumer, SHARED_WITH_CONSUMER);
+        let taken = ConsumerConfig::take_from(&mut properties);
+        taken.map_err(|error| self.refused(error, "group.id"))
+    }
+
+    /// What the client makes of the security settings. Who gives a user and a password, and says
+    /// no more, gets the protocol and the mechanism of most hosted clusters, and never sends a
+    /// password in the clear.
+    pub(crate) fn security_config(
+        &self,
+    ) -> Result<(Option<TlsConfig>, Option<SaslConfig>), ConfigError> {
+        let mut properties: BTreeMap<&str, &str> = self
+            .security
+            .iter()
+            .map(|(name, value)| (*name, value.expose()))
+            .collect();
+        if let (Some(username), Some(password)) = (&self.username, &self.password) {
+            properties.insert("sasl.username", username);
+            properties.insert("sasl.password", password.expose());
+            properties.entry("security.protocol").or_insert("SASL_SSL");
+            properties.entry("sasl.mechanism").or_insert("PLAIN");
+        }
+        milena_client::config::security(properties)
+            .map_err(|error| self.refused(error, "security.protocol"))
+    }
+
+    fn properties(&self, part: Part, shared: &[&'static str]) -> Properties {
+        let own = CLIENT_SETTINGS
+            .iter()
+            .filter(|row| row.part == part)
+            .filter_map(|row| self.client_properties.get_key_value(row.setting.name))
+            .map(|(name, value)| (*name, value.clone()));
+        let shared = shared
+            .iter()
+            .filter_map(|name| Some((*name, self.get(name)?)));
+        Properties::new(own.chain(shared))
+    }
+
+    /// Says what the client refused, and where it came from; `subject` for what has no field.
+    fn refused(&self, error: Error, subject: &str) -> ConfigError {
+        match error {
+            Error::Config {
+                field,
+                value,
+                expected,
+            } => ConfigError::Invalid {
+                origin: settings::find(&field)
+                    .map(|setting| self.origin_of(setting.name))
+                    .unwrap_or_default(),
+                field,
+                value,
+                allowed: expected
+                    .strip_prefix("expected ")
+                    .unwrap_or(&expected)
+                    .to_owned(),
+            },
+            other => ConfigError::Conflict {
+                field: subject.to_owned(),
+                problem: other.to_string(),
+            },
+        }
+    }
+}
