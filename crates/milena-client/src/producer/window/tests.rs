@@ -509,3 +509,18 @@ fn sequences_go_on_from_one_transaction_to_the_next_under_one_epoch() {
         bench.answer(sent, acknowledged(1));
     }
 }
+
+#[test]
+fn a_new_leader_gets_at_once_what_the_former_one_refused() {
+    let mut bench = Bench::established();
+    let (serial, _delivery, bytes) = bench.send(1);
+    bench.answer(serial, Verdict::Retriable);
+    assert!(matches!(bench.admission(), Admission::Wait(Some(_))));
+    bench.window.end_pause();
+    assert_eq!(
+        bench.window.admission(NodeId(2), bench.now),
+        Admission::Retry
+    );
+    let (_, again) = bench.window.resend(NodeId(2)).unwrap();
+    assert_eq!(again, bytes);
+}
