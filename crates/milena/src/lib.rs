@@ -49,5 +49,8 @@ pub use failure::{BoxError, ErrorClass, FailureStage, HandlerError, IntoHandlerE
 pub use handler::{Handler, HandlerFuture, HandlerResult, HandlerService, IntoHandlerResult};
 pub use message::{Headers, MESSAGE_ID_HEADER, Message, TimestampType};
 pub use milena_client::producer::{Delivery, RecordMetadata};
-pub use publisher::{Outgoing, PublishError, Publisher};
+pub use publisher::{
+    Delivered, DeliveryContext, DeliveryCounts, DeliveryObserver, DeliveryStatus, MessageId,
+    MetricData, Outgoing, PublishError, Publisher, ReliableBuilder, ReliablePublisher,
+};
 pub use retry::Retry;

@@ -28,6 +28,7 @@ mod idle;
 mod leadership;
 mod ordering;
 mod producing;
+mod publishing;
 mod quotas;
 mod replicas;
 mod round_trip;

@@ -142,6 +142,15 @@ impl Producer {
         Ok(())
     }
 
+    /// Has `callback` called with the answer to `delivery`, as [`Producer::enqueue_with_callback`]
+    /// does; for those who keep what the callback owns until the record is accepted.
+    pub fn report<F>(&self, delivery: Delivery, callback: F)
+    where
+        F: FnOnce(Result<RecordMetadata, ProduceError>) + Send + 'static,
+    {
+        delivery.report(&self.shared().callbacks, Box::new(callback));
+    }
+
     /// Accepts a record without ever waiting.
     ///
     /// # Errors

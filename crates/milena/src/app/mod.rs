@@ -10,7 +10,6 @@ mod attempts;
 mod batch;
 mod committer;
 mod concurrency;
-mod dead_letters;
 mod dispatcher;
 mod error;
 mod limits;

@@ -9,13 +9,13 @@ use tower::Service;
 
 use super::batch::QueuedBatch;
 use super::concurrency::Concurrency;
-use super::dead_letters::DeadLetters;
 use super::error::AppError;
 use super::progress::Progress;
 use super::stop::StopFlag;
 use super::worker;
 use crate::failure::IntoHandlerError;
 use crate::message::Message;
+use crate::publisher::DeadLetters;
 use crate::retry::Retry;
 
 /// What an application does with the records of one topic.

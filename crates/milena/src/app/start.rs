@@ -9,7 +9,6 @@ use milena_client::consumer::{Consumer, ConsumerConfig};
 use tokio::sync::{OnceCell, mpsc};
 
 use super::TopicEntry;
-use super::dead_letters::DeadLetters;
 use super::dispatcher::{Dispatcher, Pace, Registered};
 use super::error::AppError;
 use super::limits::{QUEUED_COMMANDS_MAX, QUEUED_FAILURES_MAX};
@@ -18,8 +17,8 @@ use super::rebalance::Rebalance;
 use super::route::RouteContext;
 use super::topic::{OnFailure, TopicOptions};
 use crate::config::{Config, ConfigError, topic_problem};
-use crate::dead_letter::Origin;
-use crate::publisher::Publisher;
+use crate::dead_letter::{Origin, host_name};
+use crate::publisher::{DeadLetters, Publisher};
 
 /// An application that is a member of its group, or about to become one.
 pub(super) struct Running {
@@ -209,13 +208,4 @@ fn consumer_config(
 ) -> Result<ConsumerConfig, ConfigError> {
     let settings = config.consumer_config()?;
     Ok(settings.group_id(group).rebalance_listener(listener))
-}
-
-/// The host's name as far as the environment tells; there is no portable other way.
-fn host_name() -> String {
-    std::env::var("HOSTNAME")
-        .or_else(|_| std::env::var("COMPUTERNAME"))
-        .or_else(|_| std::fs::read_to_string("/proc/sys/kernel/hostname"))
-        .map(|name| name.trim().to_owned())
-        .unwrap_or_default()
 }

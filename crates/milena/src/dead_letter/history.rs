@@ -41,6 +41,11 @@ impl History {
         bound(&mut self.entries);
     }
 
+    /// Corrects how many attempts failed, when not all of them were told.
+    pub(crate) fn set_attempts(&mut self, attempts: u32) {
+        self.attempts = attempts;
+    }
+
     /// How many attempts failed.
     pub(crate) fn attempts(&self) -> u32 {
         self.attempts

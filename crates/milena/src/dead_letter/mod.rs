@@ -7,10 +7,12 @@
 mod budget;
 mod fingerprint;
 mod history;
+mod host;
 mod limits;
 mod names;
 mod record;
 
 pub(crate) use self::history::History;
+pub(crate) use self::host::host_name;
 pub use self::names::*;
 pub(crate) use self::record::{DeadLetter, Origin};

@@ -87,11 +87,8 @@ fn diagnostics(
     };
     let failure_message = redact(error.message());
     let stage = error.stage().name();
-    let mut diagnostics = vec![
-        (names::ORIGIN_TOPIC, origin.topic.clone()),
-        (names::ORIGIN_PARTITION, message.partition.to_string()),
-        (names::ORIGIN_OFFSET, message.offset.to_string()),
-        (names::ORIGIN_GROUP, origin.group.clone()),
+    let mut diagnostics = place(message, origin);
+    diagnostics.extend([
         (names::FAILURE_STAGE, stage.to_owned()),
         (names::FAILURE_CLASS, class_name(error.class()).to_owned()),
         (names::FAILURE_CODE, error.code().to_owned()),
@@ -112,8 +109,8 @@ fn diagnostics(
         (names::HANDLER, origin.handler.clone()),
         (names::APP, origin.app.clone()),
         (names::HOST, origin.host.clone()),
-    ];
-    if message.id().is_none() {
+    ]);
+    if message.headers.get(names::MESSAGE_ID).is_none() {
         // Made from where it is, so that a second dead letter of the same record is
         // recognised as such.
         let id = format!("{}/{}/{}", origin.topic, message.partition, message.offset);
@@ -140,6 +137,19 @@ fn diagnostics(
     budget::set_history(&mut diagnostics, &entries);
     budget::trim(&mut diagnostics, entries, room.min(DIAGNOSTICS_BYTES_MAX));
     diagnostics
+}
+
+/// Where the record was consumed; one that was never written has no more than a topic.
+fn place(message: &Message, origin: &Origin) -> Vec<Diagnostic> {
+    let mut place = vec![(names::ORIGIN_TOPIC, origin.topic.clone())];
+    if message.offset >= 0 {
+        place.extend([
+            (names::ORIGIN_PARTITION, message.partition.to_string()),
+            (names::ORIGIN_OFFSET, message.offset.to_string()),
+            (names::ORIGIN_GROUP, origin.group.clone()),
+        ]);
+    }
+    place
 }
 
 fn timestamp_type_name(timestamp_type: TimestampType) -> &'static str {

@@ -34,6 +34,12 @@ impl Headers {
         }
     }
 
+    pub(crate) fn own(headers: Vec<(String, Option<Bytes>)>) -> Headers {
+        Headers {
+            source: Source::Own(headers.into()),
+        }
+    }
+
     /// Name and value of each header, in order; a null value is `None`. A name that is not
     /// UTF-8, which Kafka does not allow, shows as `\u{fffd}`.
     pub fn iter(&self) -> impl Iterator<Item = (&str, Option<&[u8]>)> {

@@ -26,6 +26,28 @@ pub enum PublishError {
     /// The producer did not take the message, or the broker did not acknowledge it.
     #[error(transparent)]
     Produce(#[from] ProduceError),
+    /// All attempts failed, and the dead letter was not written either.
+    #[error(
+        "topic {topic:?}: given up after {attempts} attempts: {last}{}",
+        lost(dead_letter)
+    )]
+    Undelivered {
+        /// The topic, without the configured prefix.
+        topic: String,
+        /// How often it was tried.
+        attempts: u32,
+        /// Why the last attempt failed.
+        last: ProduceError,
+        /// Why there is no dead letter; `None` when none was asked for.
+        dead_letter: Option<Box<PublishError>>,
+    },
+}
+
+fn lost(dead_letter: &Option<Box<PublishError>>) -> String {
+    dead_letter
+        .as_ref()
+        .map(|error| format!("; its dead letter was refused: {error}"))
+        .unwrap_or_default()
 }
 
 impl PublishError {
@@ -35,7 +57,9 @@ impl PublishError {
         match self {
             PublishError::Topic { .. } | PublishError::Config(_) => ErrorClass::NonRetriable,
             PublishError::Client(error) => error.class(),
-            PublishError::Produce(error) => error.class(),
+            PublishError::Produce(error) | PublishError::Undelivered { last: error, .. } => {
+                error.class()
+            }
         }
     }
 }

@@ -1,11 +1,60 @@
 //! Message ids: unique, as UUIDs, without asking the system for randomness each time.
 
+use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use bytes::Bytes;
 use uuid::Uuid;
+use uuid::fmt::Hyphenated;
 
 /// The bits below a random UUID's variant field.
 const COUNTER_BITS: u128 = (1 << 62) - 1;
+
+/// The id of a published message, as its header `milena-message-id` carries it: given with
+/// [`Outgoing::id`](crate::Outgoing::id), or made.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct MessageId(Kind);
+
+#[derive(Clone, PartialEq, Eq, Hash)]
+enum Kind {
+    Made(Uuid),
+    Given(Bytes),
+}
+
+impl MessageId {
+    pub(super) fn made(id: Uuid) -> MessageId {
+        MessageId(Kind::Made(id))
+    }
+
+    pub(super) fn given(id: Bytes) -> MessageId {
+        MessageId(Kind::Given(id))
+    }
+
+    /// The text of an id that was made, written into `room`; `None` for one that the message
+    /// carries as a header.
+    pub(super) fn made_text<'a>(&self, room: &'a mut [u8; Hyphenated::LENGTH]) -> Option<&'a [u8]> {
+        match &self.0 {
+            Kind::Made(id) => Some(id.hyphenated().encode_lower(room).as_bytes()),
+            Kind::Given(_) => None,
+        }
+    }
+}
+
+impl fmt::Display for MessageId {
+    /// As the header has it; what is not UTF-8 shows as `\u{fffd}`.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Kind::Made(id) => id.fmt(formatter),
+            Kind::Given(id) => String::from_utf8_lossy(id).fmt(formatter),
+        }
+    }
+}
+
+impl fmt::Debug for MessageId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "MessageId({self})")
+    }
+}
 
 /// Hands out UUIDs: 60 random bits that no other process has, and a number that counts up
 /// from a random one.

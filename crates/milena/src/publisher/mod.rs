@@ -1,21 +1,30 @@
 //! Publishing: typed messages out, through one producer that all clones share.
 //!
-//! Owns the typed side of sending: topic prefix, message ids, errors. The way to the
-//! broker is the client's; nothing here retries.
+//! Owns the typed side of sending: topic prefix, message ids, errors, and in `reliable/`
+//! what becomes of a message that failed. The way to the broker is the client's.
 
+mod dead_letters;
 mod error;
 mod message_id;
 mod outgoing;
+mod reliable;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
 use milena_client::Client;
-use milena_client::producer::{Delivery, Header, Producer, Record, RecordMetadata};
+use milena_client::producer::{Delivery, Header, ProduceError, Producer, Record, RecordMetadata};
 
+pub(crate) use self::dead_letters::DeadLetters;
 pub use self::error::PublishError;
+pub use self::message_id::MessageId;
 use self::message_id::MessageIds;
 pub use self::outgoing::Outgoing;
+pub use self::reliable::{
+    Delivered, DeliveryContext, DeliveryCounts, DeliveryObserver, DeliveryStatus, MetricData,
+    ReliableBuilder, ReliablePublisher,
+};
 use crate::config::{Config, topic_problem};
 use crate::dead_letter::DeadLetter;
 use crate::message::MESSAGE_ID_HEADER;
@@ -27,8 +36,19 @@ use crate::message::MESSAGE_ID_HEADER;
 #[derive(Debug, Clone)]
 pub struct Publisher {
     producer: Producer,
-    topic_prefix: Arc<str>,
-    ids: Arc<MessageIds>,
+    shared: Arc<Shared>,
+}
+
+/// What the clones of a publisher share beside the producer.
+#[derive(Debug)]
+struct Shared {
+    client: Client,
+    ids: MessageIds,
+    topic_prefix: String,
+    client_id: String,
+    delivery_timeout: Duration,
+    dead_letter_record_bytes: usize,
+    dead_letter_create_topic: bool,
 }
 
 impl Publisher {
@@ -45,9 +65,22 @@ impl Publisher {
     pub(crate) fn with_client(client: &Client, config: &Config) -> Result<Publisher, PublishError> {
         Ok(Publisher {
             producer: Producer::new(client, config.producer_config()?)?,
-            topic_prefix: config.topic_prefix.as_str().into(),
-            ids: Arc::new(MessageIds::new()),
+            shared: Arc::new(Shared {
+                client: client.clone(),
+                ids: MessageIds::new(),
+                topic_prefix: config.topic_prefix.clone(),
+                client_id: config.client_id.clone(),
+                delivery_timeout: config.delivery_timeout,
+                dead_letter_record_bytes: config.dead_letter_record_bytes,
+                dead_letter_create_topic: config.dead_letter_create_topic,
+            }),
         })
+    }
+
+    /// A publisher on top of this one that follows each message to its end: tries again
+    /// what may work later, writes dead letters of the rest, tells an observer.
+    pub fn reliable(&self) -> ReliableBuilder {
+        ReliableBuilder::new(self.clone())
     }
 
     /// Publishes a message and waits until the broker has it.
@@ -55,13 +88,12 @@ impl Publisher {
     /// # Errors
     /// When the broker did not acknowledge it within the delivery timeout, or refused it.
     pub async fn send(&self, message: &Outgoing) -> Result<RecordMetadata, PublishError> {
+        let id = self.id_of(message);
         let topic = self.topic_name(&message.topic)?;
-        let mut id = [0; uuid::fmt::Hyphenated::LENGTH];
-        let headers = self.headers(message, &mut id);
-        Ok(self
-            .producer
-            .send(record(&topic, message, &headers))
-            .await?)
+        let mut written = Written::new();
+        let (few, many) = &mut headers_room();
+        let headers = written.headers(message, &id, few, many);
+        Ok(self.producer.send(record(&topic, message, headers)).await?)
     }
 
     /// Takes a message, waiting for buffer space only. The [`Delivery`] resolves when the
@@ -71,12 +103,22 @@ impl Publisher {
     /// When the message was not taken.
     pub async fn enqueue(&self, message: &Outgoing) -> Result<Delivery, PublishError> {
         let topic = self.topic_name(&message.topic)?;
-        let mut id = [0; uuid::fmt::Hyphenated::LENGTH];
-        let headers = self.headers(message, &mut id);
         Ok(self
-            .producer
-            .enqueue(record(&topic, message, &headers))
+            .enqueue_as(&topic, message, &self.id_of(message))
             .await?)
+    }
+
+    /// As [`Publisher::enqueue`], to `topic` with its prefix, under an id that is known.
+    async fn enqueue_as(
+        &self,
+        topic: &str,
+        message: &Outgoing,
+        id: &MessageId,
+    ) -> Result<Delivery, ProduceError> {
+        let mut written = Written::new();
+        let (few, many) = &mut headers_room();
+        let headers = written.headers(message, id, few, many);
+        self.producer.enqueue(record(topic, message, headers)).await
     }
 
     /// Waits until everything taken before is settled, without lingering.
@@ -125,31 +167,77 @@ impl Publisher {
         }
     }
 
-    fn topic_name(&self, topic: &str) -> Result<String, PublishError> {
-        let topic = format!("{}{topic}", self.topic_prefix);
+    fn topic_name<'a>(&self, topic: &'a str) -> Result<Cow<'a, str>, PublishError> {
+        let topic = match self.shared.topic_prefix.as_str() {
+            "" => Cow::Borrowed(topic),
+            prefix => Cow::Owned(format!("{prefix}{topic}")),
+        };
         match topic_problem(&topic) {
             None => Ok(topic),
-            Some(problem) => Err(PublishError::Topic { topic, problem }),
+            Some(problem) => Err(PublishError::Topic {
+                topic: topic.into_owned(),
+                problem,
+            }),
         }
     }
 
-    fn headers<'a>(&self, message: &'a Outgoing, id: &'a mut [u8]) -> Vec<Header<'a>> {
-        let mut headers: Vec<Header<'_>> = message
-            .headers
-            .iter()
-            .map(|(key, value)| Header {
-                key,
-                value: value.as_deref(),
-            })
-            .collect();
-        if !message.has_id() {
-            let text = self.ids.next().hyphenated().encode_lower(id);
-            headers.push(Header {
-                key: MESSAGE_ID_HEADER,
-                value: Some(text.as_bytes()),
-            });
+    fn id_of(&self, message: &Outgoing) -> MessageId {
+        message
+            .given_id()
+            .unwrap_or_else(|| MessageId::made(self.shared.ids.next()))
+    }
+}
+
+/// Messages with so many headers, the id's among them, need no room on the heap.
+const HEADERS_FEW: usize = 6;
+
+const NO_HEADER: Header<'static> = Header {
+    key: "",
+    value: None,
+};
+
+fn headers_room<'a>() -> ([Header<'a>; HEADERS_FEW], Vec<Header<'a>>) {
+    ([NO_HEADER; HEADERS_FEW], Vec::new())
+}
+
+/// The text of an id while its record is encoded.
+struct Written {
+    id: [u8; uuid::fmt::Hyphenated::LENGTH],
+}
+
+impl Written {
+    fn new() -> Written {
+        Written {
+            id: [0; uuid::fmt::Hyphenated::LENGTH],
         }
-        headers
+    }
+
+    /// The message's headers, and its id unless it is one of them.
+    fn headers<'a>(
+        &'a mut self,
+        message: &'a Outgoing,
+        id: &MessageId,
+        few: &'a mut [Header<'a>; HEADERS_FEW],
+        many: &'a mut Vec<Header<'a>>,
+    ) -> &'a [Header<'a>] {
+        let id = id.made_text(&mut self.id).map(|text| Header {
+            key: MESSAGE_ID_HEADER,
+            value: Some(text),
+        });
+        let own = message.headers.iter().map(|(key, value)| Header {
+            key,
+            value: value.as_deref(),
+        });
+        let count = message.headers.len() + usize::from(id.is_some());
+        let headers = own.chain(id);
+        if let Some(room) = few.get_mut(..count) {
+            for (slot, header) in room.iter_mut().zip(headers) {
+                *slot = header;
+            }
+            return room;
+        }
+        many.extend(headers);
+        many
     }
 }
 

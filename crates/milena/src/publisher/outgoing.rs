@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use serde::Serialize;
 
+use super::message_id::MessageId;
 use crate::message::MESSAGE_ID_HEADER;
 
 /// A message to publish.
@@ -25,6 +26,8 @@ pub struct Outgoing {
     pub(crate) key: Option<Bytes>,
     pub(crate) value: Option<Bytes>,
     pub(crate) headers: Vec<(String, Option<Bytes>)>,
+    /// Stays here: for observers only.
+    pub(crate) metadata: Vec<(String, String)>,
 }
 
 impl Outgoing {
@@ -37,6 +40,7 @@ impl Outgoing {
             key: None,
             value: None,
             headers: Vec::new(),
+            metadata: Vec::new(),
         }
     }
 
@@ -89,9 +93,24 @@ impl Outgoing {
         self
     }
 
-    pub(crate) fn has_id(&self) -> bool {
-        self.headers
-            .iter()
-            .any(|(name, _)| name == MESSAGE_ID_HEADER)
+    /// Attaches something for a [`DeliveryObserver`](crate::DeliveryObserver) to see; it is
+    /// not sent.
+    pub fn metadata(mut self, name: impl Into<String>, value: impl Into<String>) -> Outgoing {
+        self.metadata.push((name.into(), value.into()));
+        self
+    }
+
+    /// The topic, without the configured prefix.
+    #[must_use]
+    pub fn topic(&self) -> &str {
+        &self.topic
+    }
+
+    /// The id that was given; a null one counts as empty.
+    pub(super) fn given_id(&self) -> Option<MessageId> {
+        let mut headers = self.headers.iter();
+        headers
+            .find(|(name, _)| name == MESSAGE_ID_HEADER)
+            .map(|(_, value)| MessageId::given(value.clone().unwrap_or_default()))
     }
 }

@@ -7,4 +7,5 @@ mod failures;
 mod handling;
 mod lifecycle;
 mod order;
+mod reliable;
 mod setup;

@@ -4,28 +4,28 @@ use milena_client::admin::NewTopic;
 use milena_client::{Admin, Error, ErrorCode};
 use tokio::sync::OnceCell;
 
+use super::{PublishError, Publisher};
 use crate::dead_letter::{DeadLetter, History, Origin};
 use crate::failure::HandlerError;
 use crate::message::Message;
-use crate::publisher::{PublishError, Publisher};
 
 /// Sends the dead letters of one topic.
-pub(super) struct DeadLetters {
+pub(crate) struct DeadLetters {
     /// The dead letter topic, as the cluster names it.
-    pub(super) topic: String,
-    pub(super) origin: Origin,
-    pub(super) publisher: Publisher,
+    pub(crate) topic: String,
+    pub(crate) origin: Origin,
+    pub(crate) publisher: Publisher,
     /// Creates the topic when there is none; `None` when that is not allowed.
-    pub(super) admin: Option<Admin>,
-    pub(super) is_ready: OnceCell<()>,
+    pub(crate) admin: Option<Admin>,
+    pub(crate) is_ready: OnceCell<()>,
 }
 
 impl DeadLetters {
-    pub(super) fn topic(&self) -> &str {
+    pub(crate) fn topic(&self) -> &str {
         &self.topic
     }
 
-    pub(super) fn letter(
+    pub(crate) fn letter(
         &self,
         message: &Message,
         error: &HandlerError,
@@ -36,7 +36,7 @@ impl DeadLetters {
 
     /// Finds out about the topic before the first dead letter needs it, if it exists: a
     /// look-up then would hold up a partition. Creates nothing.
-    pub(super) async fn warm_up(&self) {
+    pub(crate) async fn warm_up(&self) {
         let Some(admin) = &self.admin else { return };
         let described = admin.describe_topics(&[self.topic.as_str()]).await;
         let exists = described.is_ok_and(|topics| topics.iter().any(|(_, topic)| topic.is_ok()));
@@ -47,7 +47,7 @@ impl DeadLetters {
     }
 
     /// Returns once the broker has the letter.
-    pub(super) async fn publish(&self, letter: &DeadLetter) -> Result<(), PublishError> {
+    pub(crate) async fn publish(&self, letter: &DeadLetter) -> Result<(), PublishError> {
         // Whatever goes wrong here, sending the letter tells whether it matters.
         let _ = self.is_ready.get_or_try_init(|| self.ensure_topic()).await;
         self.publisher.send_dead_letter(&self.topic, letter).await

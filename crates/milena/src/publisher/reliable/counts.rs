@@ -1,0 +1,123 @@
+//! How many messages there were, and what became of them; and waiting until none is open.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use tokio::sync::Notify;
+
+/// What became of the messages that were taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct DeliveryCounts {
+    /// Taken: `publish` returned their ids.
+    pub accepted: u64,
+    /// The topic has them.
+    pub delivered: u64,
+    /// The dead letter topic has them.
+    pub dead_lettered: u64,
+    /// Neither has them.
+    pub failed: u64,
+    /// Attempts beyond each message's first.
+    pub retries: u64,
+}
+
+impl DeliveryCounts {
+    /// Those whose end is not known yet; none once the publisher is closed.
+    #[must_use]
+    pub fn pending(&self) -> u64 {
+        let settled = self.delivered + self.dead_lettered + self.failed;
+        self.accepted.saturating_sub(settled)
+    }
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Counters {
+    accepted: AtomicU64,
+    delivered: AtomicU64,
+    dead_lettered: AtomicU64,
+    failed: AtomicU64,
+    retries: AtomicU64,
+    /// How many wait for the last open message to settle.
+    waiters: AtomicU64,
+    idle: Notify,
+}
+
+impl Counters {
+    pub(super) fn read(&self) -> DeliveryCounts {
+        // What is settled first: what is accepted meanwhile counts as open, never the reverse.
+        let load = |counter: &AtomicU64| counter.load(Ordering::SeqCst);
+        let (delivered, dead_lettered) = (load(&self.delivered), load(&self.dead_lettered));
+        let (failed, retries) = (load(&self.failed), load(&self.retries));
+        DeliveryCounts {
+            accepted: load(&self.accepted),
+            delivered,
+            dead_lettered,
+            failed,
+            retries,
+        }
+    }
+
+    #[inline]
+    pub(super) fn accept(&self) {
+        self.accepted.fetch_add(1, Ordering::SeqCst);
+    }
+
+    #[inline]
+    pub(super) fn deliver(&self) {
+        self.settle(&self.delivered);
+    }
+
+    pub(super) fn dead_letter(&self) {
+        self.settle(&self.dead_lettered);
+    }
+
+    pub(super) fn fail(&self) {
+        self.settle(&self.failed);
+    }
+
+    pub(super) fn retry(&self) {
+        self.retries.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// Gives up what is open: it is counted as failed. Returns how many.
+    pub(super) fn fail_pending(&self) -> u64 {
+        let pending = self.read().pending();
+        self.failed.fetch_add(pending, Ordering::SeqCst);
+        pending
+    }
+
+    /// Waits until no message is open.
+    pub(super) async fn until_idle(&self) {
+        let _waiter = Waiter::new(&self.waiters);
+        loop {
+            let idle = self.idle.notified();
+            if self.read().pending() == 0 {
+                return;
+            }
+            idle.await;
+        }
+    }
+
+    #[inline]
+    fn settle(&self, counter: &AtomicU64) {
+        counter.fetch_add(1, Ordering::SeqCst);
+        if self.waiters.load(Ordering::SeqCst) > 0 && self.read().pending() == 0 {
+            self.idle.notify_waiters();
+        }
+    }
+}
+
+/// Counts who waits, even if it is cancelled.
+struct Waiter<'a>(&'a AtomicU64);
+
+impl<'a> Waiter<'a> {
+    fn new(waiters: &'a AtomicU64) -> Waiter<'a> {
+        waiters.fetch_add(1, Ordering::SeqCst);
+        Waiter(waiters)
+    }
+}
+
+impl Drop for Waiter<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}

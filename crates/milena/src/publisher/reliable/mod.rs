@@ -1,0 +1,190 @@
+//! Reliable publishing: each message is followed to its end, which is the topic, the dead
+//! letter topic, or a failure that somebody hears of.
+//!
+//! Owns retries above the producer's own, dead letters of what could not be published,
+//! observers and counts. `schedule` decides, `shared` acts, `worker` waits. Knows no wire.
+
+mod builder;
+mod context;
+mod counts;
+mod limits;
+mod observer;
+mod places;
+mod schedule;
+mod shared;
+mod worker;
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+
+pub use self::builder::ReliableBuilder;
+pub use self::context::{Delivered, DeliveryContext, DeliveryStatus};
+pub use self::counts::DeliveryCounts;
+pub use self::observer::{DeliveryObserver, MetricData};
+use self::shared::Shared;
+use super::{MessageId, Outgoing, PublishError};
+
+/// Publishes messages and follows each to its end. Cheap to clone; clones share everything.
+///
+/// Every message has an id, in its header `milena-message-id`: the one it was given, or one
+/// that is made. When an attempt fails, the error's class decides: retriable errors are tried
+/// again (1 s, 2 s, 4 s, 8 s later by default), others, and those whose attempts are used up,
+/// become dead letters in `<topic>.dlq` with the original and the history of attempts. A dead
+/// letter that cannot be written either is an error to whoever waits and observes, and counted.
+///
+/// Retries wait in memory: they do not survive the process. [`close`](Self::close) brings each
+/// to its end. A message that is tried again comes after those of its key that succeeded
+/// meanwhile, and may be written twice if an acknowledgement got lost for as long as
+/// `delivery.timeout.ms`; its id is the same then.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use std::time::Duration;
+/// use milena::testing::TestBroker;
+/// use milena::{Outgoing, Publisher, Retry};
+///
+/// let broker = TestBroker::start().await?;
+/// let publisher = Publisher::new(&broker.config("my-group")?)?
+///     .reliable()
+///     .retry(Retry::exponential(Duration::from_secs(1)).cap(Duration::from_secs(30)).attempts(6))
+///     .dead_letter_topic_for("orders", "orders.failed")
+///     .metrics(|name, data| println!("{name} topic={}", data.topic))
+///     .build();
+/// let id = publisher.publish(Outgoing::to("orders").key("7").value("hello")).await?;
+/// println!("taken as {id}");
+/// let counts = publisher.close(Duration::from_secs(10)).await;
+/// assert_eq!((counts.accepted, counts.delivered, counts.pending()), (1, 1, 0));
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct ReliablePublisher {
+    handle: Arc<Handle>,
+}
+
+/// Lets the worker end when the last clone is dropped.
+struct Handle {
+    shared: Arc<Shared>,
+}
+
+impl ReliablePublisher {
+    fn new(shared: Arc<Shared>) -> ReliablePublisher {
+        ReliablePublisher {
+            handle: Arc::new(Handle { shared }),
+        }
+    }
+
+    /// Takes a message, waiting for space only, and returns its id. Observers and counts tell
+    /// what becomes of it.
+    ///
+    /// # Errors
+    /// When the message was not taken: no legal topic, no buffer space in time, closed.
+    pub async fn publish(&self, message: Outgoing) -> Result<MessageId, PublishError> {
+        let id = self.shared().publisher.id_of(&message);
+        let context = DeliveryContext::new(message, id.clone());
+        self.shared().accept(context).await?;
+        Ok(id)
+    }
+
+    /// Publishes a message and waits for its end, retries included.
+    ///
+    /// # Errors
+    /// When the message was not taken, or neither its topic nor a dead letter topic has it.
+    pub async fn deliver(&self, message: Outgoing) -> Result<Delivered, PublishError> {
+        let id = self.shared().publisher.id_of(&message);
+        let mut context = DeliveryContext::new(message, id);
+        let (waiter, end) = oneshot::channel();
+        context.waiter = Some(waiter);
+        self.shared().accept(context).await?;
+        end.await
+            .unwrap_or_else(|_| Err(milena_client::Error::Closed.into()))
+    }
+
+    /// What became of the messages so far.
+    #[must_use]
+    pub fn counts(&self) -> DeliveryCounts {
+        self.shared().counters.read()
+    }
+
+    /// Waits until no message is open: each is written, a dead letter, or failed.
+    ///
+    /// # Errors
+    /// When that takes longer than `timeout`; nothing is lost by it.
+    pub async fn flush(&self, timeout: Duration) -> Result<(), PublishError> {
+        let shared = self.shared();
+        let settled = async {
+            shared.publisher.flush(timeout).await?;
+            shared.counters.until_idle().await;
+            Ok(())
+        };
+        let outcome = tokio::time::timeout(timeout, settled).await;
+        outcome.unwrap_or_else(|_| {
+            Err(PublishError::Client(milena_client::Error::Timeout {
+                what: "flushing the publisher".to_owned(),
+                after: timeout,
+            }))
+        })
+    }
+
+    /// Takes nothing more, gives retries until `patience` is over, makes dead letters of the
+    /// rest, and accounts for every message: none is pending in what it returns. Closes every
+    /// clone, and the publisher below.
+    ///
+    /// After `patience` it takes at most three times `delivery.timeout.ms`.
+    pub async fn close(&self, patience: Duration) -> DeliveryCounts {
+        let shared = self.shared();
+        let is_first = !shared.is_closed.swap(true, Ordering::AcqRel);
+        shared.room.notify_waiters();
+        // What is not settled by then is below.
+        let _ = self.flush(patience).await;
+        shared.change(|schedule| schedule.drain());
+        shared.work.notify_one();
+        // One timeout for an attempt under way, one for its dead letter.
+        let _ = self
+            .flush(shared.publisher.shared.delivery_timeout * 2)
+            .await;
+        if let Err(error) = shared.publisher.close().await {
+            tracing::warn!(event = "publisher_close", %error);
+        }
+        // The closed producer refuses at once what is left.
+        let _ = self.flush(shared.publisher.shared.delivery_timeout).await;
+        shared.is_stopped.store(true, Ordering::Release);
+        shared.work.notify_one();
+        let lost = shared.counters.fail_pending();
+        if lost > 0 {
+            tracing::error!(event = "publisher_lost", messages = lost);
+        }
+        let counts = shared.counters.read();
+        if is_first {
+            shared
+                .observers
+                .tell(|observer| observer.on_shutdown(&counts));
+        }
+        counts
+    }
+
+    fn shared(&self) -> &Arc<Shared> {
+        &self.handle.shared
+    }
+}
+
+impl fmt::Debug for ReliablePublisher {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("ReliablePublisher")
+            .field("counts", &self.counts())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.shared.is_abandoned.store(true, Ordering::Release);
+        self.shared.work.notify_one();
+    }
+}

@@ -1,0 +1,139 @@
+//! Where the dead letters of each topic go, and what they say.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use milena_client::Admin;
+use milena_client::producer::{ProduceError, ProduceErrorKind};
+use tokio::sync::OnceCell;
+
+use super::context::DeliveryContext;
+use crate::dead_letter::{DeadLetter, History, Origin, host_name};
+use crate::failure::{FailureStage, HandlerError};
+use crate::message::{Headers, MESSAGE_ID_HEADER, Message};
+use crate::publisher::{DeadLetters, Publisher};
+
+/// What was configured.
+#[derive(Debug, Clone, Default)]
+pub(super) enum DeadLetterTopic {
+    /// `<topic>.dlq`.
+    #[default]
+    Default,
+    /// One for all topics.
+    Named(String),
+    /// None: what cannot be delivered is failed.
+    None,
+}
+
+/// The dead letter topics in use.
+pub(super) struct Places {
+    default: DeadLetterTopic,
+    by_topic: HashMap<String, DeadLetterTopic>,
+    publisher: Publisher,
+    /// As many as there are topics published to.
+    known: Mutex<HashMap<String, Arc<DeadLetters>>>,
+}
+
+impl Places {
+    pub(super) fn new(
+        publisher: Publisher,
+        default: DeadLetterTopic,
+        by_topic: HashMap<String, DeadLetterTopic>,
+    ) -> Places {
+        Places {
+            default,
+            by_topic,
+            publisher,
+            known: Mutex::default(),
+        }
+    }
+
+    /// Where the dead letters of `topic` go; `None` when there are to be none.
+    pub(super) fn of(&self, topic: &str) -> Option<Arc<DeadLetters>> {
+        let name = match self.by_topic.get(topic).unwrap_or(&self.default) {
+            DeadLetterTopic::Default => format!("{topic}.dlq"),
+            DeadLetterTopic::Named(name) => name.clone(),
+            DeadLetterTopic::None => return None,
+        };
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let place = known
+            .entry(topic.to_owned())
+            .or_insert_with(|| Arc::new(self.place(topic, &name)));
+        Some(place.clone())
+    }
+
+    fn place(&self, topic: &str, name: &str) -> DeadLetters {
+        let shared = &self.publisher.shared;
+        let origin = Origin {
+            topic: format!("{}{topic}", shared.topic_prefix),
+            group: String::new(),
+            handler: "publisher".to_owned(),
+            app: shared.client_id.clone(),
+            host: host_name(),
+            redact: None,
+            record_bytes_max: shared.dead_letter_record_bytes,
+        };
+        DeadLetters {
+            topic: format!("{}{name}", shared.topic_prefix),
+            origin,
+            publisher: self.publisher.clone(),
+            admin: shared
+                .dead_letter_create_topic
+                .then(|| Admin::new(&shared.client)),
+            is_ready: OnceCell::new(),
+        }
+    }
+}
+
+/// The dead letter of a message whose attempts all failed.
+pub(super) fn letter(place: &DeadLetters, context: &DeliveryContext) -> DeadLetter {
+    let mut history = History::default();
+    let mut error = HandlerError::non_retriable("never tried").at_stage(FailureStage::Publish);
+    for failure in &context.failures {
+        error = diagnosis(&failure.error);
+        history.push(failure.at, &error);
+    }
+    history.set_attempts(context.attempts);
+    place.letter(&message(context), &error, &history)
+}
+
+fn message(context: &DeliveryContext) -> Message {
+    let outgoing = &context.message;
+    let mut headers = outgoing.headers.clone();
+    if outgoing.given_id().is_none() {
+        let id = context.id.to_string();
+        headers.push((MESSAGE_ID_HEADER.to_owned(), Some(id.into())));
+    }
+    let mut message = Message::new(outgoing.topic.as_str()).with_headers(Headers::own(headers));
+    message.key = outgoing.key.clone();
+    message.value = outgoing.value.clone();
+    // Written nowhere yet, so neither is known.
+    message.partition = -1;
+    message.offset = -1;
+    message.timestamp = outgoing.timestamp.unwrap_or_else(|| {
+        let first = context.failures.first();
+        first.map_or(0, |failure| failure.at.as_millisecond())
+    });
+    message
+}
+
+fn diagnosis(error: &ProduceError) -> HandlerError {
+    HandlerError::non_retriable(error)
+        .with_class(error.class())
+        .with_code(code(error))
+        .at_stage(FailureStage::Publish)
+}
+
+/// Kafka's name of the error where the broker gave one.
+fn code(error: &ProduceError) -> &'static str {
+    match error.kind() {
+        ProduceErrorKind::Rejected { code, .. } => code.name(),
+        ProduceErrorKind::Closed => "closed",
+        ProduceErrorKind::RecordTooLarge { .. } => "record-too-large",
+        ProduceErrorKind::BufferFull { .. } => "buffer-full",
+        ProduceErrorKind::NoSuchPartition { .. } => "no-such-partition",
+        ProduceErrorKind::TimedOut { .. } => "timed-out",
+        ProduceErrorKind::Client(error) => error.code().map_or("client", |code| code.name()),
+        _ => "publish",
+    }
+}
