@@ -5,6 +5,7 @@ use milena_client::config::Properties;
 use milena_client::{Admin, Client, ClientConfig, Error};
 
 use crate::failure::Failure;
+use crate::ports::PortArguments;
 
 /// The cluster, as every command takes it.
 #[derive(Debug, Clone, Args)]
@@ -17,7 +18,10 @@ pub(crate) struct ClusterArguments {
         env = "MILENA_BOOTSTRAP_SERVERS",
         default_value = "localhost:9092"
     )]
-    pub(crate) brokers: String,
+    brokers: String,
+
+    #[command(flatten)]
+    ports: PortArguments,
 
     /// Set a client property under Kafka's name; may be given more than once.
     #[arg(short = 'X', long = "property", value_name = "NAME=VALUE")]
@@ -27,8 +31,12 @@ pub(crate) struct ClusterArguments {
 impl ClusterArguments {
     /// The properties, `-b` among them; each configuration takes its own.
     pub(crate) fn properties(&self) -> Result<Properties, Failure> {
+        let brokers = match self.ports.broker()? {
+            Some(port) => format!("localhost:{port}"),
+            None => self.brokers.clone(),
+        };
         let mut pairs = vec![
-            ("bootstrap.servers".to_owned(), self.brokers.clone()),
+            ("bootstrap.servers".to_owned(), brokers),
             ("client.id".to_owned(), "milena-cli".to_owned()),
         ];
         for property in &self.properties {

@@ -9,6 +9,7 @@ mod commands;
 mod failure;
 mod output;
 mod partition_list;
+mod ports;
 mod record;
 
 use std::io::Write;

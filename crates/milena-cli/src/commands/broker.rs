@@ -14,6 +14,7 @@ use milena_client::admin::ConfigResource;
 
 use super::settings::{self, Subjects};
 use crate::failure::Failure;
+use crate::ports::PortArguments;
 
 /// Run a single-node broker for development and tests.
 ///
@@ -71,6 +72,9 @@ struct Serving {
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:9092")]
     listen: String,
 
+    #[command(flatten)]
+    ports: PortArguments,
+
     /// Keep the data in this directory, created when missing; without it, in memory.
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
@@ -102,7 +106,11 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
 
 /// Runs the broker until it is told to stop.
 async fn serve(arguments: Serving) -> Result<(), Failure> {
-    let mut builder = Broker::builder().listen(arguments.listen);
+    let listen = match arguments.ports.broker()? {
+        Some(port) => format!("127.0.0.1:{port}"),
+        None => arguments.listen,
+    };
+    let mut builder = Broker::builder().listen(listen);
     if let Some(directory) = arguments.data {
         builder = builder.storage(Storage::Directory(directory));
     }

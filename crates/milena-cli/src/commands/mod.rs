@@ -5,6 +5,7 @@
 
 mod acl;
 mod broker;
+mod config;
 mod consume;
 mod demo;
 mod group;
@@ -30,6 +31,9 @@ pub(crate) enum Command {
     /// Create, list, describe and delete topics, and change their settings.
     #[command(subcommand)]
     Topic(topic::Command),
+    /// Check and show the configuration of an application.
+    #[command(subcommand)]
+    Config(config::Command),
     /// Write records: lines of standard input, or files.
     Produce(produce::Arguments),
     /// Read records.
@@ -61,10 +65,12 @@ pub(crate) enum Command {
 
 impl Command {
     /// What is logged unless `MILENA_LOG` says otherwise. Most commands say themselves what
-    /// went wrong; a broker has nobody else to tell.
+    /// went wrong; a broker has nobody else to tell, and a configuration is warned about in logs
+    /// only.
     pub(crate) fn log_default(&self) -> &'static str {
         match self {
             Command::Broker(arguments) if arguments.serves() => "warn",
+            Command::Config(_) => "warn",
             _ => "off",
         }
     }
@@ -73,6 +79,7 @@ impl Command {
         match self {
             Command::Demo(arguments) => demo::run(arguments).await,
             Command::Topic(command) => topic::run(command).await,
+            Command::Config(command) => config::run(command).await,
             Command::Produce(arguments) => produce::run(arguments).await,
             Command::Consume(arguments) => consume::run(arguments).await,
             Command::Group(command) => group::run(command).await,

@@ -1,6 +1,7 @@
 //! The binary as its users see it: exit codes, output, errors.
 
 mod admin;
+mod config;
 mod demo;
 mod records;
 mod setup;
