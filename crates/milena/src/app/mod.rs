@@ -168,8 +168,9 @@ impl<S: Clone + Send + Sync + 'static> App<S> {
     /// # Errors
     /// As [`App::run`].
     pub async fn run_until(self, shutdown: impl Future<Output = ()>) -> Result<(), AppError> {
-        let running = start::start(self.config, self.topics, self.progress).await?;
-        running.run_until(shutdown).await
+        // Boxed: what is below is large, and nested deeper than a caller's compiler looks.
+        let running = Box::pin(start::start(self.config, self.topics, self.progress)).await?;
+        Box::pin(running.run_until(shutdown)).await
     }
 }
 

@@ -70,11 +70,8 @@ impl Bench {
     /// What the group has committed for a partition.
     pub(crate) async fn committed(&self, topic: &str, partition: i32) -> Option<i64> {
         let wanted = TopicPartition::new(topic, partition);
-        let offsets = self
-            .admin
-            .committed_offsets("group")
-            .await
-            .expect("offsets");
+        let offsets = Box::pin(self.admin.committed_offsets("group")).await;
+        let offsets = offsets.expect("offsets");
         offsets
             .into_iter()
             .find(|offset| offset.partition == wanted)
@@ -96,11 +93,8 @@ impl Bench {
     /// The partitions of a topic, as soon as it exists.
     async fn partitions(&self, topic: &str) -> Vec<TopicPartition> {
         loop {
-            let described = self
-                .admin
-                .describe_topics(&[topic])
-                .await
-                .expect("an answer");
+            let described = Box::pin(self.admin.describe_topics(&[topic])).await;
+            let described = described.expect("an answer");
             if let Some((_, Ok(description))) = described.into_iter().next() {
                 let partitions = description.partitions.iter();
                 return partitions
