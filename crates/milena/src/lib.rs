@@ -50,7 +50,8 @@ pub use handler::{Handler, HandlerFuture, HandlerResult, HandlerService, IntoHan
 pub use message::{Headers, MESSAGE_ID_HEADER, Message, TimestampType};
 pub use milena_client::producer::{Delivery, RecordMetadata};
 pub use publisher::{
-    Delivered, DeliveryContext, DeliveryCounts, DeliveryObserver, DeliveryStatus, MessageId,
-    MetricData, Outgoing, PublishError, Publisher, ReliableBuilder, ReliablePublisher,
+    Breaker, BreakerState, Delivered, DeliveryContext, DeliveryCounts, DeliveryObserver,
+    DeliveryStatus, MessageId, MetricData, Outgoing, PublishError, Publisher, RateLimit,
+    ReliableBuilder, ReliablePublisher,
 };
 pub use retry::Retry;

@@ -1,5 +1,7 @@
 //! Why a message was not published.
 
+use std::time::Duration;
+
 use milena_client::ErrorClass;
 use milena_client::producer::ProduceError;
 
@@ -26,6 +28,12 @@ pub enum PublishError {
     /// The producer did not take the message, or the broker did not acknowledge it.
     #[error(transparent)]
     Produce(#[from] ProduceError),
+    /// The circuit breaker lets nothing through now.
+    #[error("nothing gets through to the cluster; try again after {retry_after:?}")]
+    BreakerOpen {
+        /// When the next message may probe.
+        retry_after: Duration,
+    },
     /// All attempts failed, and the dead letter was not written either.
     #[error(
         "topic {topic:?}: given up after {attempts} attempts: {last}{}",
@@ -56,6 +64,7 @@ impl PublishError {
     pub fn class(&self) -> ErrorClass {
         match self {
             PublishError::Topic { .. } | PublishError::Config(_) => ErrorClass::NonRetriable,
+            PublishError::BreakerOpen { .. } => ErrorClass::Retriable,
             PublishError::Client(error) => error.class(),
             PublishError::Produce(error) | PublishError::Undelivered { last: error, .. } => {
                 error.class()

@@ -22,8 +22,8 @@ pub use self::message_id::MessageId;
 use self::message_id::MessageIds;
 pub use self::outgoing::Outgoing;
 pub use self::reliable::{
-    Delivered, DeliveryContext, DeliveryCounts, DeliveryObserver, DeliveryStatus, MetricData,
-    ReliableBuilder, ReliablePublisher,
+    Breaker, BreakerState, Delivered, DeliveryContext, DeliveryCounts, DeliveryObserver,
+    DeliveryStatus, MetricData, RateLimit, ReliableBuilder, ReliablePublisher,
 };
 use crate::config::{Config, topic_problem};
 use crate::dead_letter::DeadLetter;

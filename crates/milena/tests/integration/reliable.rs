@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use milena::testing::{ApiKey, ErrorCode, Fault};
 use milena::{
-    Config, Delivered, DeliveryContext, DeliveryCounts, DeliveryObserver, DeliveryStatus,
-    MESSAGE_ID_HEADER, Outgoing, PublishError, Publisher, RecordMetadata, ReliableBuilder, Retry,
-    dead_letter,
+    Breaker, BreakerState, Config, Delivered, DeliveryContext, DeliveryCounts, DeliveryObserver,
+    DeliveryStatus, MESSAGE_ID_HEADER, Outgoing, PublishError, Publisher, RateLimit,
+    RecordMetadata, ReliableBuilder, Retry, dead_letter,
 };
 use milena_client::consumer::ConsumedRecord;
 use tokio::sync::mpsc::Sender;
@@ -278,4 +278,51 @@ async fn closing_makes_dead_letters_of_waiting_retries() {
         text(&letters[0], dead_letter::FAILURE_CODE).as_deref(),
         Some("timed-out")
     );
+}
+
+/// While nothing gets through new messages are refused at once; the retry that waits is the
+/// probe, and with it the way is free again.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_open_breaker_refuses_until_a_probe_arrives() {
+    let bench = Bench::new().await;
+    bench.create("orders", 1).await;
+    let (sender, mut told) = reports();
+    let retry = Retry::exponential(Duration::from_millis(20)).attempts(1000);
+    let publisher = hasty(&bench)
+        .retry(retry)
+        .breaker(Breaker::after(1).pause(Duration::from_secs(2)))
+        .observer(Observer(sender))
+        .build();
+    fail_with(&bench, ErrorCode::NotEnoughReplicas);
+    let first = publisher.publish(message("a")).await.unwrap();
+    let failure = Told::Failure(first.to_string(), DeliveryStatus::Pending);
+    assert_eq!(told.next().await, failure);
+    assert_eq!(publisher.breaker_state(), BreakerState::Open);
+    let refused = publisher.publish(message("b")).await;
+    assert!(
+        matches!(refused, Err(PublishError::BreakerOpen { .. })),
+        "{refused:?}"
+    );
+    bench.broker.broker().faults().clear();
+    publisher.flush(DEADLINE).await.unwrap();
+    assert_eq!(publisher.breaker_state(), BreakerState::Closed);
+    publisher.publish(message("b")).await.unwrap();
+    let counts = publisher.close(DEADLINE).await;
+    assert_eq!((counts.accepted, counts.delivered), (2, 2));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rate_limit_holds_publishing_back() {
+    let bench = Bench::new().await;
+    let limit = RateLimit::per_second(100).burst(2);
+    let publisher = bench.publisher.reliable().rate_limit(limit).build();
+    let start = std::time::Instant::now();
+    for number in 0..12 {
+        publisher
+            .publish(message(&number.to_string()))
+            .await
+            .unwrap();
+    }
+    assert!(start.elapsed() >= Duration::from_millis(100));
+    assert_eq!(publisher.close(DEADLINE).await.delivered, 12);
 }

@@ -6,10 +6,13 @@ use std::sync::{Arc, Mutex};
 
 use tokio::sync::Notify;
 
+use super::breaker::Breaker;
 use super::counts::Counters;
 use super::limits::WAITING_MAX_DEFAULT;
 use super::observer::{DeliveryObserver, MetricData, Metrics, Observers};
+use super::pacing::Pacing;
 use super::places::{DeadLetterTopic, Places};
+use super::rate::RateLimit;
 use super::schedule::Schedule;
 use super::shared::Shared;
 use super::{ReliablePublisher, worker};
@@ -25,6 +28,8 @@ pub struct ReliableBuilder {
     dead_letters_by_topic: HashMap<String, DeadLetterTopic>,
     observers: Observers,
     waiting_max: usize,
+    breaker: Option<Breaker>,
+    rate_limit: Option<RateLimit>,
 }
 
 impl ReliableBuilder {
@@ -36,6 +41,8 @@ impl ReliableBuilder {
             dead_letters_by_topic: HashMap::new(),
             observers: Observers::default(),
             waiting_max: WAITING_MAX_DEFAULT,
+            breaker: None,
+            rate_limit: None,
         }
     }
 
@@ -94,6 +101,21 @@ impl ReliableBuilder {
         self.observer(Metrics(callback))
     }
 
+    /// Pauses after enough retriable failures in a row: new messages are refused with
+    /// [`PublishError::BreakerOpen`](crate::PublishError::BreakerOpen), retries wait, until a
+    /// probe arrives. No breaker by default.
+    pub fn breaker(mut self, breaker: Breaker) -> ReliableBuilder {
+        self.breaker = Some(breaker);
+        self
+    }
+
+    /// How fast new messages are taken; publishing waits. Retries and dead letters do not
+    /// count. No limit by default.
+    pub fn rate_limit(mut self, limit: RateLimit) -> ReliableBuilder {
+        self.rate_limit = Some(limit);
+        self
+    }
+
     /// How many failed messages may wait for a retry or a dead letter; 100 000 by default.
     /// With so many, publishing waits until there are fewer. 0 counts as 1.
     pub fn waiting_max(mut self, messages: usize) -> ReliableBuilder {
@@ -114,6 +136,7 @@ impl ReliableBuilder {
             observers: self.observers,
             counters: Counters::default(),
             places,
+            pacing: Pacing::new(self.breaker, self.rate_limit),
             schedule: Mutex::new(Schedule::new(self.retry)),
             waiting: AtomicUsize::new(0),
             waiting_max: self.waiting_max,

@@ -4,12 +4,15 @@
 //! Owns retries above the producer's own, dead letters of what could not be published,
 //! observers and counts. `schedule` decides, `shared` acts, `worker` waits. Knows no wire.
 
+mod breaker;
 mod builder;
 mod context;
 mod counts;
 mod limits;
 mod observer;
+mod pacing;
 mod places;
+mod rate;
 mod schedule;
 mod shared;
 mod worker;
@@ -21,10 +24,12 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
+pub use self::breaker::{Breaker, BreakerState};
 pub use self::builder::ReliableBuilder;
 pub use self::context::{Delivered, DeliveryContext, DeliveryStatus};
 pub use self::counts::DeliveryCounts;
 pub use self::observer::{DeliveryObserver, MetricData};
+pub use self::rate::RateLimit;
 use self::shared::Shared;
 use super::{MessageId, Outgoing, PublishError};
 
@@ -83,7 +88,8 @@ impl ReliablePublisher {
     /// what becomes of it.
     ///
     /// # Errors
-    /// When the message was not taken: no legal topic, no buffer space in time, closed.
+    /// When the message was not taken: no legal topic, no buffer space in time, the breaker
+    /// is open, closed.
     pub async fn publish(&self, message: Outgoing) -> Result<MessageId, PublishError> {
         let id = self.shared().publisher.id_of(&message);
         let context = DeliveryContext::new(message, id.clone());
@@ -109,6 +115,12 @@ impl ReliablePublisher {
     #[must_use]
     pub fn counts(&self) -> DeliveryCounts {
         self.shared().counters.read()
+    }
+
+    /// What the circuit breaker does; closed when there is none.
+    #[must_use]
+    pub fn breaker_state(&self) -> BreakerState {
+        self.shared().pacing.state()
     }
 
     /// Waits until no message is open: each is written, a dead letter, or failed.

@@ -11,8 +11,10 @@ use tokio::time::Instant;
 use super::context::{Delivered, DeliveryContext, DeliveryStatus};
 use super::counts::Counters;
 use super::observer::Observers;
+use super::pacing::Pacing;
 use super::places::{Places, letter};
 use super::schedule::{Action, Schedule, Verdict};
+use crate::failure::ErrorClass;
 use crate::publisher::{PublishError, Publisher};
 
 /// What the clones of a reliable publisher, its callbacks and its worker share.
@@ -21,6 +23,7 @@ pub(super) struct Shared {
     pub(super) observers: Observers,
     pub(super) counters: Counters,
     pub(super) places: Places,
+    pub(super) pacing: Pacing,
     /// Locked for moments only, and only where something failed.
     pub(super) schedule: Mutex<Schedule<Box<DeliveryContext>>>,
     /// As many as the schedule keeps, to be read without its lock.
@@ -44,6 +47,7 @@ impl Shared {
         mut context: DeliveryContext,
     ) -> Result<(), PublishError> {
         self.has_room().await?;
+        self.pacing.pass().await?;
         context.attempts = 1;
         let topic = self.publisher.topic_name(&context.message.topic)?;
         let sent = self
@@ -95,6 +99,7 @@ impl Shared {
     ) {
         match answer {
             Ok(written) => {
+                self.pacing.on_success();
                 context.status = DeliveryStatus::Success;
                 self.observers
                     .tell(|observer| observer.on_success(&context, &written));
@@ -111,6 +116,9 @@ impl Shared {
         context.status = DeliveryStatus::Pending;
         context.add_failure(Timestamp::now(), error.clone());
         let class = error.class();
+        if class == ErrorClass::Retriable {
+            self.pacing.on_failure(Instant::now());
+        }
         let verdict = self
             .schedule()
             .judge(context.attempts, class, fastrand::f64());
@@ -143,6 +151,9 @@ impl Shared {
     }
 
     async fn resend(self: &Arc<Self>, mut context: Box<DeliveryContext>) {
+        if let Err(until) = self.pacing.ask(Instant::now()) {
+            return self.change(|schedule| schedule.retry_at(until, context));
+        }
         context.attempts = context.attempts.saturating_add(1);
         context.status = DeliveryStatus::Pending;
         self.counters.retry();
