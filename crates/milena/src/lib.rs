@@ -52,6 +52,6 @@ pub use milena_client::producer::{Delivery, RecordMetadata};
 pub use publisher::{
     Breaker, BreakerState, Delivered, DeliveryContext, DeliveryCounts, DeliveryObserver,
     DeliveryStatus, MessageId, MetricData, Outgoing, PublishError, Publisher, RateLimit,
-    ReliableBuilder, ReliablePublisher,
+    ReliableBuilder, ReliablePublisher, ToBytes,
 };
 pub use retry::Retry;

@@ -8,6 +8,7 @@ mod error;
 mod message_id;
 mod outgoing;
 mod reliable;
+mod serialize;
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -25,6 +26,7 @@ pub use self::reliable::{
     Breaker, BreakerState, Delivered, DeliveryContext, DeliveryCounts, DeliveryObserver,
     DeliveryStatus, MetricData, RateLimit, ReliableBuilder, ReliablePublisher,
 };
+pub use self::serialize::ToBytes;
 use crate::config::{Config, topic_problem};
 use crate::dead_letter::DeadLetter;
 use crate::message::MESSAGE_ID_HEADER;

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use serde::Serialize;
 
 use super::message_id::MessageId;
+use super::serialize::ToBytes;
 use crate::message::MESSAGE_ID_HEADER;
 
 /// A message to publish.
@@ -54,6 +55,16 @@ impl Outgoing {
     pub fn value(mut self, value: impl Into<Bytes>) -> Outgoing {
         self.value = Some(value.into());
         self
+    }
+
+    /// Sets the key to `key` in its form as bytes.
+    pub fn key_from<T: ToBytes + ?Sized>(self, key: &T) -> Outgoing {
+        self.key(key.to_bytes())
+    }
+
+    /// Sets the value to `value` in its form as bytes.
+    pub fn value_from<T: ToBytes + ?Sized>(self, value: &T) -> Outgoing {
+        self.value(value.to_bytes())
     }
 
     /// Sets the value to `value` as JSON.
