@@ -4,6 +4,7 @@
 //! Runs on the cluster that `MILENA_TEST_BROKERS` names, if `MILENA_XTASK` names the program that can
 //! change its nodes: `cargo xtask test` sets both. The run prints its seed; `MILENA_SEED` repeats it.
 
+mod coordinators;
 mod nodes;
 mod replicas;
 mod transactions;
@@ -58,6 +59,17 @@ fn readers(bootstrap: &str, topic: &str) -> Readers {
     Readers::start(vec![member.clone(), member])
 }
 
+/// A topic of three replicas that outlives the loss of one.
+async fn create_topic(admin: &Admin, prefix: &str) -> Result<String> {
+    let topic = unique(prefix);
+    let new = NewTopic::new(&topic)
+        .partitions(PARTITIONS)
+        .replication_factor(3)
+        .config("min.insync.replicas", "2");
+    admin.create_topic(new).await?;
+    Ok(topic)
+}
+
 /// Names the run's troubles; given again, it repeats them.
 fn seed() -> u64 {
     let given = std::env::var("MILENA_SEED").ok();
@@ -80,12 +92,7 @@ async fn acknowledged_records_survive_nodes_that_are_killed_and_paused() -> Resu
     let seed = seed();
     let bootstrap = nodes.bootstrap();
     let client = Client::new(client_config(bootstrap))?;
-    let topic = unique("cluster");
-    let new = NewTopic::new(&topic)
-        .partitions(PARTITIONS)
-        .replication_factor(3)
-        .config("min.insync.replicas", "2");
-    Admin::new(&client).create_topic(new).await?;
+    let topic = create_topic(&Admin::new(&client), "cluster").await?;
     let producer = Producer::new(&client, ProducerConfig::default())?;
     let mut load = Load::start(&producer, &topic, PARTITIONS);
     let group = readers(bootstrap, &topic);

@@ -2,9 +2,8 @@
 //! not at all, as its producer was told.
 
 use super::nodes::Nodes;
-use super::{PARTITIONS, TURN, client_config, seed};
+use super::{PARTITIONS, TURN, client_config, create_topic, seed};
 use anyhow::{Context, Result};
-use milena_client::admin::NewTopic;
 use milena_client::transaction::Outcome;
 use milena_client::{Admin, Client};
 use milena_sim::schedule::{NodeTrouble, node_troubles};
@@ -23,12 +22,7 @@ async fn transactions_survive_nodes_that_are_killed_and_paused() -> Result<()> {
     let _turn = TURN.lock().await;
     let seed = seed();
     let client = Client::new(client_config(nodes.bootstrap()))?;
-    let topic = unique("cluster-transactions");
-    let new = NewTopic::new(&topic)
-        .partitions(PARTITIONS)
-        .replication_factor(3)
-        .config("min.insync.replicas", "2");
-    Admin::new(&client).create_topic(new).await?;
+    let topic = create_topic(&Admin::new(&client), "cluster-transactions").await?;
     let id = unique("cluster");
     let mut load = TransactionLoad::start(&client, &id, &topic, PARTITIONS, seed);
     for trouble in node_troubles(seed, nodes.count(), TROUBLES) {
