@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 const PARTITIONS: i32 = 3;
-const MESSAGES: usize = 400;
+const MESSAGES: usize = 100;
 /// Every so many-th message is larger than the topic allows.
 const REFUSED_EVERY: usize = 20;
 const PATIENCE: Duration = Duration::from_secs(30);
