@@ -17,6 +17,7 @@ mod app;
 mod authorization;
 mod collector;
 mod commits;
+mod configuration;
 mod copiers;
 mod deletions;
 mod faults;
