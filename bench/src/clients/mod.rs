@@ -1,5 +1,8 @@
 //! The clients that are measured: one file each, all with the same load and settings.
 
+mod krafka_consumer;
+mod krafka_latency;
+mod krafka_producer;
 mod milena_consumer;
 mod milena_idle;
 mod milena_latency;
@@ -45,20 +48,26 @@ pub(crate) enum Client {
     RdkafkaFutureProducer,
     RdkafkaBaseProducer,
     RdkafkaBaseConsumer,
+    KrafkaProducer,
+    KrafkaConsumer,
     MilenaLatency,
     RdkafkaLatency,
+    KrafkaLatency,
     MilenaIdle,
 }
 
 impl Client {
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 11] = [
         Self::MilenaProducer,
         Self::RdkafkaFutureProducer,
         Self::RdkafkaBaseProducer,
+        Self::KrafkaProducer,
         Self::MilenaConsumer,
         Self::RdkafkaBaseConsumer,
+        Self::KrafkaConsumer,
         Self::MilenaLatency,
         Self::RdkafkaLatency,
+        Self::KrafkaLatency,
         Self::MilenaIdle,
     ];
 
@@ -70,19 +79,25 @@ impl Client {
             Self::RdkafkaFutureProducer => "rdkafka FutureProducer (tracked)",
             Self::RdkafkaBaseProducer => "rdkafka BaseProducer (callback)",
             Self::RdkafkaBaseConsumer => "rdkafka BaseConsumer",
+            Self::KrafkaProducer => "krafka Producer (tracked)",
+            Self::KrafkaConsumer => "krafka Consumer",
             Self::MilenaLatency => "milena Producer",
             Self::RdkafkaLatency => "rdkafka FutureProducer",
+            Self::KrafkaLatency => "krafka Producer",
             Self::MilenaIdle => "milena Consumer (group)",
         }
     }
 
     pub(crate) fn work(self) -> Work {
         match self {
-            Self::MilenaProducer | Self::RdkafkaFutureProducer | Self::RdkafkaBaseProducer => {
-                Work::Produce
+            Self::MilenaProducer
+            | Self::RdkafkaFutureProducer
+            | Self::RdkafkaBaseProducer
+            | Self::KrafkaProducer => Work::Produce,
+            Self::MilenaConsumer | Self::RdkafkaBaseConsumer | Self::KrafkaConsumer => {
+                Work::Consume
             }
-            Self::MilenaConsumer | Self::RdkafkaBaseConsumer => Work::Consume,
-            Self::MilenaLatency | Self::RdkafkaLatency => Work::Latency,
+            Self::MilenaLatency | Self::RdkafkaLatency | Self::KrafkaLatency => Work::Latency,
             Self::MilenaIdle => Work::Idle,
         }
     }
@@ -95,12 +110,15 @@ pub(crate) fn measure(client: Client, load: &Load) -> Result<()> {
     match client {
         Client::MilenaLatency => return print_times(&milena_latency::run(load)?),
         Client::RdkafkaLatency => return print_times(&rdkafka_latency::run(load)?),
+        Client::KrafkaLatency => return print_times(&krafka_latency::run(load)?),
         Client::MilenaIdle => milena_idle::run(load)?,
         Client::MilenaProducer => milena_producer::run(load)?,
         Client::MilenaConsumer => milena_consumer::run(load)?,
         Client::RdkafkaFutureProducer => rdkafka_future_producer::run(load)?,
         Client::RdkafkaBaseProducer => rdkafka_base_producer::run(load)?,
         Client::RdkafkaBaseConsumer => rdkafka_base_consumer::run(load)?,
+        Client::KrafkaProducer => krafka_producer::run(load)?,
+        Client::KrafkaConsumer => krafka_consumer::run(load)?,
     }
     println!("{}", serde_json::to_string(&meter.stop()?)?);
     Ok(())
