@@ -1,9 +1,12 @@
 //! The brokers that clients are measured against, each served by a process of its own.
 
+use crate::load::TOPIC;
 use crate::null_broker;
 use anyhow::Result;
 use clap::ValueEnum;
 use milena_broker::Broker as Embedded;
+use milena_client::admin::NewTopic;
+use milena_client::{Admin, Client, ClientConfig};
 use std::io::{Read, Write};
 
 /// What answers the clients.
@@ -36,12 +39,7 @@ pub(crate) fn serve(broker: Broker, partitions: i32) -> Result<()> {
     match broker {
         Broker::Milena => {
             let runtime = tokio::runtime::Runtime::new()?;
-            let broker = runtime.block_on(async {
-                Embedded::builder()
-                    .property("num.partitions", &partitions.to_string())?
-                    .start()
-                    .await
-            })?;
+            let broker = runtime.block_on(start(partitions))?;
             wait_for_end_of_stdin(&broker.bootstrap())
         }
         Broker::Null => {
@@ -49,6 +47,19 @@ pub(crate) fn serve(broker: Broker, partitions: i32) -> Result<()> {
             wait_for_end_of_stdin(&address.to_string())
         }
     }
+}
+
+/// Our own broker with the topic: not every client has topics made when it asks for them.
+async fn start(partitions: i32) -> Result<Embedded> {
+    let broker = Embedded::builder()
+        .property("num.partitions", &partitions.to_string())?
+        .start()
+        .await?;
+    let client = Client::new(ClientConfig::new(&broker.bootstrap()))?;
+    let topic = NewTopic::new(TOPIC).partitions(partitions);
+    Admin::new(&client).create_topic(topic).await?;
+    client.close().await;
+    Ok(broker)
 }
 
 fn wait_for_end_of_stdin(address: &str) -> Result<()> {
