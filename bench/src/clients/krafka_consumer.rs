@@ -9,16 +9,14 @@ use std::time::Duration;
 const POLL_TIMEOUT: Duration = Duration::from_secs(30);
 
 pub(super) fn run(load: &Load) -> Result<()> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()?;
-    runtime.block_on(consume(load))
+    super::block_on(consume(load))
 }
 
 async fn consume(load: &Load) -> Result<()> {
     let consumer = Consumer::builder()
         .bootstrap_servers(load.brokers.as_str())
         .auto_offset_reset(AutoOffsetReset::Earliest)
+        .max_poll_records(i32::MAX)
         .build()
         .await?;
     let partitions = (0..load.partitions).collect();

@@ -11,10 +11,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 pub(super) fn run(load: &Load) -> Result<()> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()?;
-    runtime.block_on(produce(load))
+    super::block_on(produce(load))
 }
 
 fn compression(codec: Codec) -> Compression {

@@ -11,10 +11,7 @@ use std::time::Duration;
 const POLL_TIMEOUT: Duration = Duration::from_secs(30);
 
 pub(super) fn run(load: &Load) -> Result<()> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()?;
-    runtime.block_on(consume(load))
+    super::block_on(consume(load))
 }
 
 async fn consume(load: &Load) -> Result<()> {

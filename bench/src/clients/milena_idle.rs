@@ -13,10 +13,7 @@ const JOIN_INTERVAL: Duration = Duration::from_millis(50);
 const STILL: Duration = Duration::from_secs(10);
 
 pub(super) fn run(load: &Load) -> Result<()> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()?;
-    runtime.block_on(stand_still(load))
+    super::block_on(stand_still(load))
 }
 
 async fn stand_still(load: &Load) -> Result<()> {

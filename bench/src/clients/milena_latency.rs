@@ -8,10 +8,7 @@ use std::time::Instant;
 
 /// The times in nanoseconds.
 pub(super) fn run(load: &Load) -> Result<Vec<u128>> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()?;
-    runtime.block_on(send(load))
+    super::block_on(send(load))
 }
 
 async fn send(load: &Load) -> Result<Vec<u128>> {

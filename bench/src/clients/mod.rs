@@ -124,6 +124,14 @@ pub(crate) fn measure(client: Client, load: &Load) -> Result<()> {
     Ok(())
 }
 
+/// Runs a client's work on a runtime of its own, as its users do.
+fn block_on<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(work)
+}
+
 fn print_times(times: &[u128]) -> Result<()> {
     let lines: String = times.iter().map(|time| format!("{time}\n")).collect();
     print!("{lines}");

@@ -9,10 +9,7 @@ use rdkafka::producer::{FutureProducer, FutureRecord};
 use std::collections::VecDeque;
 
 pub(super) fn run(load: &Load) -> Result<()> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()?;
-    runtime.block_on(produce(load))
+    super::block_on(produce(load))
 }
 
 async fn produce(load: &Load) -> Result<()> {
