@@ -1,7 +1,10 @@
-//! Sending to one broker: takes due batches, stamps and seals them, writes requests, reads answers.
+//! Sending to one broker: takes due batches, stamps and seals them, writes requests. What
+//! the answers mean for the batches is in `answers`.
 //!
 //! A task does it; and a caller who waits for a record does it instead of waking the task, if nothing
 //! else is to be sent. Decisions about order and sequence are the `window`'s; this only drives it.
+
+mod answers;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -11,33 +14,21 @@ use std::time::Instant;
 use bytes::Bytes;
 use milena_wire::rpc::ApiKey;
 
+use self::answers::{Asked, Sent};
 use super::config::Acks;
-use super::delivery::BatchAcknowledgement;
 use super::error::ProduceError;
 use super::limits::REQUESTS_IN_FLIGHT_MAX;
 use super::partition::Partition;
 use super::request::{self, BatchToSend};
-use super::response;
 use super::route::{Line, Route};
 use super::shared::Shared;
 use super::spans::BatchSpans;
-use super::window::{Admission, SendWindow, Verdict};
+use super::window::{Admission, SendWindow};
+use crate::Error;
 use crate::net::{Connection, Reply};
-use crate::spans::ErrorType;
 use crate::transaction::Gate;
-use crate::{Error, TopicPartition};
 
 type Dialling = Pin<Box<dyn Future<Output = Result<Connection, Error>> + Send>>;
-
-/// A batch in a request: its partition and its serial number in the window there.
-type Sent = (Arc<Partition>, u64);
-
-/// A request that waits for its answer.
-struct Asked {
-    version: i16,
-    batches: Vec<Sent>,
-    spans: BatchSpans,
-}
 
 /// A batch that is put into a request.
 struct Taken {
@@ -339,107 +330,6 @@ impl Sender {
         let timeout = config.request_timeout;
         self.route.begin_request();
         connection.request_then(ApiKey::Produce, version, chunks, reply, timeout, answer);
-    }
-
-    fn reject(&self, batches: &[Sent], error: &Error) {
-        let now = Instant::now();
-        for (partition, serial) in batches {
-            let error = ProduceError::from(error.clone());
-            self.settle(partition, *serial, Verdict::Rejected(error.into()), now);
-        }
-    }
-
-    /// With `acks=0` a batch is settled once it is written to the socket.
-    fn handle_unanswered(&self, asked: &Asked, sent: Result<(), Error>) {
-        let now = Instant::now();
-        for (index, (partition, serial)) in asked.batches.iter().enumerate() {
-            let verdict = match &sent {
-                Ok(()) => Verdict::Acknowledged(BatchAcknowledgement::UNKNOWN),
-                Err(unsent) => {
-                    asked.spans.answered(index, None, unsent.error_type());
-                    Verdict::Retriable
-                }
-            };
-            self.settle(partition, *serial, verdict, now);
-            self.shared.push_ready(partition);
-        }
-    }
-
-    /// Settles the batches of a request with its answer, or with why there is none.
-    fn handle(&self, asked: Asked, body: Result<Bytes, Error>) {
-        if self.shared.config.acks == Acks::None {
-            return self.handle_unanswered(&asked, body.map(drop));
-        }
-        let now = Instant::now();
-        let unanswered = body
-            .as_ref()
-            .err()
-            .map_or("protocol", ErrorType::error_type);
-        let answers = body.map_err(|error| error.to_string());
-        let answers = answers.and_then(|body| response::decode(body, asked.version));
-        let mut answers = answers.unwrap_or_else(|reason| {
-            tracing::debug!(event = "produce_unanswered", node = %self.route.node, reason);
-            self.shared.client.metadata().request_refresh();
-            response::Answers::default()
-        });
-        if !answers.pause.is_zero() {
-            self.route.pause(now + answers.pause);
-        }
-        let mut stale = Vec::new();
-        for (index, (partition, serial)) in asked.batches.into_iter().enumerate() {
-            // No answer proves nothing: the batch may be written (pitfalls 6 and 8).
-            let answer = answers.take(&partition.topic, partition.index);
-            let spans = &asked.spans;
-            spans.answered(index, answer.as_ref(), unanswered);
-            let verdict = answer.map_or(Verdict::Retriable, |answer| {
-                if answer.refreshes_metadata() {
-                    stale.push(TopicPartition::new(
-                        partition.topic.clone(),
-                        partition.index,
-                    ));
-                }
-                answer.verdict(&partition.topic, partition.index)
-            });
-            self.settle(&partition, serial, verdict, now);
-            if partition.has_unsent() {
-                self.shared.push_ready(&partition);
-            }
-        }
-        // After the batches were settled: a new leader ends their pause.
-        let metadata = self.shared.client.metadata();
-        metadata.learn_leaders(self.route.node, &answers.leaders, &stale);
-        if let Some(gate) = &self.shared.gate {
-            self.shared.on_gate_progress(gate);
-        }
-    }
-
-    fn settle(&self, partition: &Partition, serial: u64, verdict: Verdict, now: Instant) {
-        let mut window = partition.window();
-        if let Some(size) = window.size_of(serial) {
-            partition.metrics().answered(size, &verdict);
-            match &verdict {
-                Verdict::Rejected(rejection) => self.note_failure(&rejection.error),
-                Verdict::TooLarge(error) if size.records == 1 => self.note_failure(error),
-                _ => {}
-            }
-        }
-        window.answered(serial, verdict, now);
-        if partition.leader() != Some(self.route.node) {
-            window.end_pause();
-        }
-        if let Some(gate) = &self.shared.gate
-            && window.has_gap()
-        {
-            gate.note_gap(partition);
-        }
-    }
-
-    /// A transaction in which something has failed cannot be committed. Told before those who
-    /// wait for the record are, so that a commit cannot miss it.
-    fn note_failure(&self, error: &ProduceError) {
-        if let Some(gate) = &self.shared.gate {
-            gate.on_record_failed(error);
-        }
     }
 }
 
