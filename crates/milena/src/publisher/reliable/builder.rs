@@ -8,10 +8,10 @@ use tokio::sync::Notify;
 
 use super::breaker::Breaker;
 use super::counts::Counters;
+use super::dead_letter_places::{DeadLetterTopic, Places};
 use super::limits::WAITING_MAX_DEFAULT;
 use super::observer::{DeliveryObserver, MetricData, Metrics, Observers};
 use super::pacing::Pacing;
-use super::places::{DeadLetterTopic, Places};
 use super::rate::RateLimit;
 use super::schedule::Schedule;
 use super::shared::Shared;

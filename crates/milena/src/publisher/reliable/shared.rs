@@ -10,9 +10,9 @@ use tokio::time::Instant;
 
 use super::context::{Delivered, DeliveryContext, DeliveryStatus};
 use super::counts::Counters;
+use super::dead_letter_places::{Places, letter};
 use super::observer::Observers;
 use super::pacing::Pacing;
-use super::places::{Places, letter};
 use super::schedule::{Action, Schedule, Verdict};
 use crate::failure::ErrorClass;
 use crate::publisher::{PublishError, Publisher};
