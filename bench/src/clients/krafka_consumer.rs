@@ -9,10 +9,10 @@ use std::time::Duration;
 const POLL_TIMEOUT: Duration = Duration::from_secs(30);
 
 pub(super) fn run(load: &Load) -> Result<()> {
-    super::block_on(consume(load))
+    super::block_on(consume(load.clone()))
 }
 
-async fn consume(load: &Load) -> Result<()> {
+async fn consume(load: Load) -> Result<()> {
     let consumer = Consumer::builder()
         .bootstrap_servers(load.brokers.as_str())
         .auto_offset_reset(AutoOffsetReset::Earliest)

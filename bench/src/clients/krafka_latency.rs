@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 
 /// The times in nanoseconds.
 pub(super) fn run(load: &Load) -> Result<Vec<u128>> {
-    super::block_on(send(load))
+    super::block_on(send(load.clone()))
 }
 
-async fn send(load: &Load) -> Result<Vec<u128>> {
+async fn send(load: Load) -> Result<Vec<u128>> {
     let producer = Producer::builder()
         .bootstrap_servers(load.brokers.as_str())
         .acks(Acks::All)

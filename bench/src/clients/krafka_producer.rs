@@ -11,7 +11,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 pub(super) fn run(load: &Load) -> Result<()> {
-    super::block_on(produce(load))
+    super::block_on(produce(load.clone()))
 }
 
 fn compression(codec: Codec) -> Compression {
@@ -22,7 +22,7 @@ fn compression(codec: Codec) -> Compression {
     }
 }
 
-async fn produce(load: &Load) -> Result<()> {
+async fn produce(load: Load) -> Result<()> {
     let producer = Producer::builder()
         .bootstrap_servers(load.brokers.as_str())
         .acks(Acks::All)

@@ -11,10 +11,10 @@ use std::time::Duration;
 const POLL_TIMEOUT: Duration = Duration::from_secs(30);
 
 pub(super) fn run(load: &Load) -> Result<()> {
-    super::block_on(consume(load))
+    super::block_on(consume(load.clone()))
 }
 
-async fn consume(load: &Load) -> Result<()> {
+async fn consume(load: Load) -> Result<()> {
     let client = Client::new(ClientConfig::new(&load.brokers))?;
     let config = ConsumerConfig::new().auto_offset_reset(OffsetReset::Earliest);
     let consumer = Consumer::new(&client, config)?;

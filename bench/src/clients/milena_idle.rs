@@ -13,10 +13,10 @@ const JOIN_INTERVAL: Duration = Duration::from_millis(50);
 const STILL: Duration = Duration::from_secs(10);
 
 pub(super) fn run(load: &Load) -> Result<()> {
-    super::block_on(stand_still(load))
+    super::block_on(stand_still(load.clone()))
 }
 
-async fn stand_still(load: &Load) -> Result<()> {
+async fn stand_still(load: Load) -> Result<()> {
     let client = Client::new(ClientConfig::new(&load.brokers))?;
     let mut consumers = Vec::new();
     for number in 0..load.messages {

@@ -8,10 +8,10 @@ use std::time::Instant;
 
 /// The times in nanoseconds.
 pub(super) fn run(load: &Load) -> Result<Vec<u128>> {
-    super::block_on(send(load))
+    super::block_on(send(load.clone()))
 }
 
-async fn send(load: &Load) -> Result<Vec<u128>> {
+async fn send(load: Load) -> Result<Vec<u128>> {
     let client = Client::new(ClientConfig::new(&load.brokers))?;
     let producer = Producer::new(&client, ProducerConfig::default())?;
     let mut value = Value::new();

@@ -10,7 +10,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 pub(super) fn run(load: &Load) -> Result<()> {
-    super::block_on(produce(load))
+    super::block_on(produce(load.clone()))
 }
 
 fn compression(codec: Codec) -> Compression {
@@ -21,7 +21,7 @@ fn compression(codec: Codec) -> Compression {
     }
 }
 
-async fn produce(load: &Load) -> Result<()> {
+async fn produce(load: Load) -> Result<()> {
     let client = Client::new(ClientConfig::new(&load.brokers))?;
     let config = ProducerConfig::default()
         .acks(Acks::All)

@@ -124,12 +124,15 @@ pub(crate) fn measure(client: Client, load: &Load) -> Result<()> {
     Ok(())
 }
 
-/// Runs a client's work on a runtime of its own, as its users do.
-fn block_on<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
+/// Runs a client's work as a task of a runtime of its own, as a service's work is: what blocks on
+/// a runtime stands beside its workers, and each waking of it goes to another thread.
+fn block_on<T: Send + 'static>(
+    work: impl Future<Output = Result<T>> + Send + 'static,
+) -> Result<T> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
-    runtime.block_on(work)
+    runtime.block_on(runtime.spawn(work))?
 }
 
 fn print_times(times: &[u128]) -> Result<()> {

@@ -9,11 +9,11 @@ use rdkafka::producer::{FutureProducer, FutureRecord};
 use std::collections::VecDeque;
 
 pub(super) fn run(load: &Load) -> Result<()> {
-    super::block_on(produce(load))
+    super::block_on(produce(load.clone()))
 }
 
-async fn produce(load: &Load) -> Result<()> {
-    let producer: FutureProducer = rdkafka_settings::producer(load).create()?;
+async fn produce(load: Load) -> Result<()> {
+    let producer: FutureProducer = rdkafka_settings::producer(&load).create()?;
     let mut value = Value::new();
     let mut open = VecDeque::with_capacity(DELIVERIES_OPEN_MAX);
     for number in 0..load.messages {

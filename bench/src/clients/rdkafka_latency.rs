@@ -8,11 +8,11 @@ use std::time::{Duration, Instant};
 
 /// The times in nanoseconds.
 pub(super) fn run(load: &Load) -> Result<Vec<u128>> {
-    super::block_on(send(load))
+    super::block_on(send(load.clone()))
 }
 
-async fn send(load: &Load) -> Result<Vec<u128>> {
-    let producer: FutureProducer = rdkafka_settings::producer(load)
+async fn send(load: Load) -> Result<Vec<u128>> {
+    let producer: FutureProducer = rdkafka_settings::producer(&load)
         .set("linger.ms", "0")
         .create()?;
     let mut value = Value::new();
