@@ -18,7 +18,9 @@ const CLUSTERS: [(&str, u16); 3] = [("3.9.2", 1), ("4.3.1", 1), ("4.3.1", 3)];
 const VERSIONS: [&str; 2] = ["3.9.2", kafka::VERSION_DEFAULT];
 /// The package with the suites that meet other programs and brokers.
 const SIM: &str = "milena-sim";
-/// Tells the conformance suite which brokers to use instead of the embedded one.
+/// The package whose integration tests run on Apache Kafka as well.
+const FRAMEWORK: &str = "milena";
+/// Tells suites which brokers to use instead of the embedded one.
 const BROKERS_VARIABLE: &str = "MILENA_TEST_BROKERS";
 /// Tells the conformance suite where certificates and secured listeners are.
 const SECURITY_VARIABLE: &str = "MILENA_TEST_SECURITY";
@@ -124,6 +126,11 @@ pub(crate) fn run(steps: &mut Steps) {
     steps.run("three nodes killed and paused under load", || {
         troubled_cluster(suite("cluster")?)
     });
+    let name = format!(
+        "applications, Apache Kafka {version}, 1 node",
+        version = kafka::VERSION_DEFAULT
+    );
+    steps.run(&name, || applications_on_kafka(&binaries));
     for (version, nodes) in CLUSTERS {
         let name = format!("conformance, Apache Kafka {version}, {nodes} node(s)");
         steps.run(&name, || {
@@ -308,6 +315,19 @@ fn differential(suite: &TestBinary, cluster: Option<(&str, &Cluster)>) -> Result
         }
     }
     Ok(passed(run_tests(&mut command)?))
+}
+
+/// The framework's own integration tests; those that need faults on order leave themselves out.
+fn applications_on_kafka(binaries: &[TestBinary]) -> Result<Outcome> {
+    let suite = binaries
+        .iter()
+        .find(|binary| binary.package == FRAMEWORK && binary.is_integration)
+        .with_context(|| format!("{FRAMEWORK} has no integration tests"))?;
+    on_kafka(kafka::VERSION_DEFAULT, 1, &[], |cluster| {
+        let mut command = suite.command();
+        command.env(BROKERS_VARIABLE, cluster.bootstrap());
+        Ok(passed(run_tests(&mut command)?))
+    })
 }
 
 fn conformance_on_kafka(suite: &TestBinary, version: &str, nodes: u16) -> Result<Outcome> {

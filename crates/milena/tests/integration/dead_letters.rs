@@ -55,13 +55,13 @@ async fn a_dead_letter_is_the_record_and_why() {
         value.map(|value| String::from_utf8_lossy(value).into_owned())
     };
     for (name, expected) in [
-        (dead_letter::ORIGIN_TOPIC, "orders".to_owned()),
+        (dead_letter::ORIGIN_TOPIC, bench.name("orders")),
         (
             dead_letter::ORIGIN_PARTITION,
             published.partition().to_string(),
         ),
         (dead_letter::ORIGIN_OFFSET, "0".to_owned()),
-        (dead_letter::ORIGIN_GROUP, "group".to_owned()),
+        (dead_letter::ORIGIN_GROUP, bench.group.clone()),
         (dead_letter::FAILURE_CODE, "code-7".to_owned()),
         (dead_letter::APP, "milena".to_owned()),
     ] {
@@ -70,7 +70,7 @@ async fn a_dead_letter_is_the_record_and_why() {
     let topics = bench.admin.list_topics().await.unwrap();
     let created = topics
         .iter()
-        .find(|topic| topic.name == "orders.failed")
+        .find(|topic| topic.name == bench.name("orders.failed"))
         .unwrap();
     assert_eq!(created.partitions, 5);
 }
@@ -80,7 +80,9 @@ async fn a_refused_dead_letter_stops_the_application_uncommitted() {
     let bench = Bench::new().await;
     bench.create("orders", 1).await;
     bench.publish("orders", 0, ["x".to_owned()]).await;
-    let faults = bench.broker.broker().faults();
+    let Some(faults) = bench.faults() else {
+        return;
+    };
     faults.always(
         ApiKey::Produce,
         Fault::Fail(ErrorCode::TopicAuthorizationFailed),
@@ -107,7 +109,9 @@ async fn an_unacknowledged_dead_letter_holds_the_commit() {
         sender.send(()).await?;
         Err::<(), _>(HandlerError::non_retriable("no"))
     };
-    let faults = bench.broker.broker().faults();
+    let Some(faults) = bench.faults() else {
+        return;
+    };
     faults.always(ApiKey::Produce, Fault::Fail(ErrorCode::NotEnoughReplicas));
     let config = bench.config();
     let running = Running::start(

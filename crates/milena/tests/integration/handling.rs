@@ -4,8 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use milena::{
-    App, Bytes, Config, Headers, Json, Key, MESSAGE_ID_HEADER, Meta, Outgoing, Publisher, State,
-    handler,
+    App, Bytes, Headers, Json, Key, MESSAGE_ID_HEADER, Meta, Outgoing, Publisher, State, handler,
 };
 use tokio::sync::mpsc::Sender;
 
@@ -67,10 +66,9 @@ async fn the_prefix_is_on_the_cluster_and_nowhere_else() {
     let bench = Bench::new().await;
     bench.create("dev.orders", 1).await;
     let (sender, mut arrived) = reports();
-    let config = Config::builder()
-        .bootstrap_servers(bench.broker.broker().bootstrap())
-        .group_id("group")
-        .topic_prefix("dev.")
+    let config = bench
+        .builder()
+        .topic_prefix(bench.name("dev."))
         .build()
         .unwrap();
     let publisher = Publisher::new(&config).unwrap();
@@ -115,9 +113,8 @@ async fn a_slow_worker_is_fed_in_pieces() {
         sender.send((meta.partition, number)).await?;
         Ok::<(), milena::HandlerError>(())
     };
-    let config = Config::builder()
-        .bootstrap_servers(bench.broker.broker().bootstrap())
-        .group_id("group")
+    let config = bench
+        .builder()
         .set("partition.buffer.bytes", "4096")
         .commit_interval(Duration::from_millis(20))
         .build()

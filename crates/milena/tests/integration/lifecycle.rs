@@ -109,7 +109,9 @@ async fn a_member_that_lost_its_partitions_comes_back() {
     bench.publish("orders", 0, numbers(100)).await;
     handled.take(100).await;
     bench.until_committed("orders", 1, 100).await;
-    let faults = bench.broker.broker().faults();
+    let Some(faults) = bench.faults() else {
+        return;
+    };
     let joins = faults.requests_seen(ApiKey::JoinGroup);
     faults.next(ApiKey::Heartbeat, Fault::Fail(ErrorCode::IllegalGeneration));
     within("the member joins again", async {
@@ -179,9 +181,8 @@ async fn stopping_does_not_wait_for_ever() {
         }
         Ok::<(), HandlerError>(())
     };
-    let config = Config::builder()
-        .bootstrap_servers(bench.broker.broker().bootstrap())
-        .group_id("group")
+    let config = bench
+        .builder()
         .shutdown_timeout(Duration::from_millis(100))
         .build()
         .unwrap();

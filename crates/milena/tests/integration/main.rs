@@ -1,5 +1,5 @@
-//! The application on an embedded broker: what is handled, what is retried, what ends in
-//! the dead letter topic, and what is committed.
+//! The application on an embedded broker, or on the cluster that `MILENA_TEST_BROKERS` names:
+//! what is handled, what is retried, what ends in the dead letter topic, and what is committed.
 
 mod commit;
 mod dead_letters;

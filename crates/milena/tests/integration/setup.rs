@@ -1,16 +1,22 @@
 //! What the tests share: a broker, an application at work, and looking at the outcome.
+//!
+//! The broker is an embedded one, a new one for each test, or the cluster that
+//! `MILENA_TEST_BROKERS` names. A cluster is shared and outlives tests: there, every name is made
+//! unique by a prefix.
 
 use std::future::Future;
 use std::time::Duration;
 
-use milena::testing::TestBroker;
-use milena::{App, AppError, Config, Outgoing, Progress, Publisher};
+use milena::testing::{Faults, TestBroker};
+use milena::{App, AppError, Config, ConfigBuilder, Outgoing, Progress, Publisher};
 use milena_client::admin::NewTopic;
 use milena_client::consumer::{ConsumedRecord, Consumer, ConsumerConfig};
 use milena_client::{Admin, Client, ClientConfig, TopicPartition};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
+/// Names the cluster under test; unset, each test starts an embedded broker.
+const BROKERS_VARIABLE: &str = "MILENA_TEST_BROKERS";
 /// Nothing here takes longer unless it is broken.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
 
@@ -23,7 +29,11 @@ pub(crate) async fn within<T>(what: &str, future: impl Future<Output = T>) -> T 
 
 /// A broker, and a client to look at it from the side.
 pub(crate) struct Bench {
-    pub(crate) broker: TestBroker,
+    embedded: Option<TestBroker>,
+    bootstrap: String,
+    /// Before every topic of this test.
+    prefix: String,
+    pub(crate) group: String,
     pub(crate) client: Client,
     pub(crate) admin: Admin,
     pub(crate) publisher: Publisher,
@@ -31,25 +41,55 @@ pub(crate) struct Bench {
 
 impl Bench {
     pub(crate) async fn new() -> Bench {
-        let broker = TestBroker::start().await.expect("a broker");
-        let client =
-            Client::new(ClientConfig::new(&broker.broker().bootstrap())).expect("a client");
-        let publisher =
-            Publisher::new(&broker.config("nobody").expect("a config")).expect("a publisher");
+        let (embedded, bootstrap, prefix) = match std::env::var(BROKERS_VARIABLE) {
+            Ok(brokers) => (None, brokers, format!("t{:012x}.", fastrand::u64(..) >> 16)),
+            Err(_) => {
+                let broker = TestBroker::start().await.expect("a broker");
+                let bootstrap = broker.broker().bootstrap();
+                (Some(broker), bootstrap, String::new())
+            }
+        };
+        let group = format!("{prefix}group");
+        let client = Client::new(ClientConfig::new(&bootstrap)).expect("a client");
+        let config = builder(&bootstrap, &prefix, &group).build();
+        let publisher = Publisher::new(&config.expect("a config")).expect("a publisher");
         Bench {
             admin: Admin::new(&client),
-            broker,
+            embedded,
+            bootstrap,
+            prefix,
+            group,
             client,
             publisher,
         }
     }
 
+    /// The broker's faults. A cluster takes no orders for any: what needs them is left out.
+    pub(crate) fn faults(&self) -> Option<Faults> {
+        if self.embedded.is_none() {
+            eprintln!("left out: a cluster takes no orders for faults");
+        }
+        self.embedded
+            .as_ref()
+            .map(|broker| broker.broker().faults())
+    }
+
+    /// A topic as the cluster knows it.
+    pub(crate) fn name(&self, topic: &str) -> String {
+        format!("{}{topic}", self.prefix)
+    }
+
+    /// The configuration of an application or publisher on this broker.
+    pub(crate) fn builder(&self) -> ConfigBuilder {
+        builder(&self.bootstrap, &self.prefix, &self.group)
+    }
+
     pub(crate) fn config(&self) -> Config {
-        self.broker.config("group").expect("a config")
+        self.builder().build().expect("a config")
     }
 
     pub(crate) async fn create(&self, topic: &str, partitions: i32) {
-        let topic = NewTopic::new(topic).partitions(partitions);
+        let topic = NewTopic::new(self.name(topic)).partitions(partitions);
         self.admin.create_topic(topic).await.expect("a topic");
     }
 
@@ -69,8 +109,8 @@ impl Bench {
 
     /// What the group has committed for a partition.
     pub(crate) async fn committed(&self, topic: &str, partition: i32) -> Option<i64> {
-        let wanted = TopicPartition::new(topic, partition);
-        let offsets = Box::pin(self.admin.committed_offsets("group")).await;
+        let wanted = TopicPartition::new(self.name(topic), partition);
+        let offsets = Box::pin(self.admin.committed_offsets(&self.group)).await;
         let offsets = offsets.expect("offsets");
         offsets
             .into_iter()
@@ -92,13 +132,14 @@ impl Bench {
 
     /// The partitions of a topic, as soon as it exists.
     async fn partitions(&self, topic: &str) -> Vec<TopicPartition> {
+        let topic = self.name(topic);
         loop {
-            let described = Box::pin(self.admin.describe_topics(&[topic])).await;
+            let described = Box::pin(self.admin.describe_topics(&[topic.as_str()])).await;
             let described = described.expect("an answer");
             if let Some((_, Ok(description))) = described.into_iter().next() {
                 let partitions = description.partitions.iter();
                 return partitions
-                    .map(|one| TopicPartition::new(topic, one.index))
+                    .map(|one| TopicPartition::new(topic.as_str(), one.index))
                     .collect();
             }
             tokio::task::yield_now().await;
@@ -118,6 +159,16 @@ impl Bench {
         }
         records
     }
+}
+
+fn builder(bootstrap: &str, prefix: &str, group: &str) -> ConfigBuilder {
+    Config::builder()
+        .bootstrap_servers(bootstrap)
+        .topic_prefix(prefix)
+        .group_id(group)
+        .commit_interval(Duration::from_millis(50))
+        .revocation_timeout(Duration::from_secs(5))
+        .shutdown_timeout(Duration::from_secs(5))
 }
 
 /// An application at work.
