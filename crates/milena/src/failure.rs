@@ -27,11 +27,13 @@ pub use milena_client::ErrorClass;
 ///     Ok(())
 /// }
 /// ```
+#[derive(Clone)]
 pub struct HandlerError {
     // Boxed, so that the `Result` of every handled record stays small.
     inner: Box<Inner>,
 }
 
+#[derive(Clone)]
 struct Inner {
     class: ErrorClass,
     stage: FailureStage,

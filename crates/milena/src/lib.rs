@@ -25,6 +25,7 @@
 //! the wire is the client's.
 
 mod app;
+mod batch_handler;
 mod commit;
 mod config;
 pub mod dead_letter;
@@ -38,13 +39,17 @@ pub mod telemetry;
 #[cfg(feature = "testing")]
 pub mod testing;
 
-pub use app::{App, AppError, Concurrency, Progress, TopicHandler, handler, shutdown_signal};
+pub use app::{
+    App, AppError, BatchTopicHandler, Concurrency, Progress, TopicHandler, TopicSetup,
+    batch_handler, handler, shutdown_signal,
+};
+pub use batch_handler::{BatchFailures, BatchHandler, BatchOutcome, BatchResult, IntoBatchResult};
 pub use bytes::Bytes;
 pub use config::{
     Compression, Config, ConfigBuilder, ConfigError, Entry, OffsetReset, PortRegistry, Profile,
     Secret, Source,
 };
-pub use extract::{FromMessage, FromRef, Json, Key, Meta, State};
+pub use extract::{Batch, FromBatch, FromMessage, FromRef, Json, Key, Meta, State};
 pub use failure::{BoxError, ErrorClass, FailureStage, HandlerError, IntoHandlerError};
 pub use handler::{Handler, HandlerFuture, HandlerResult, HandlerService, IntoHandlerResult};
 pub use message::{Headers, MESSAGE_ID_HEADER, Message, TimestampType};

@@ -38,6 +38,21 @@ impl QueuedBatch {
     }
 }
 
+/// A batch whose records are being taken out.
+pub(super) struct OpenBatch {
+    pub(super) messages: Box<dyn Iterator<Item = Result<Message, Error>> + Send>,
+    pub(super) next_offset: i64,
+}
+
+impl OpenBatch {
+    pub(super) fn new(batch: QueuedBatch, topic: Arc<str>) -> OpenBatch {
+        OpenBatch {
+            next_offset: batch.next_offset(),
+            messages: Box::new(batch.into_messages(topic)),
+        }
+    }
+}
+
 fn message(record: ConsumedRecord, topic: Arc<str>) -> Message {
     Message {
         topic,

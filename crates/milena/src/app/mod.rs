@@ -8,10 +8,13 @@
 mod admission;
 mod attempts;
 mod batch;
+mod batch_topic;
+mod batch_worker;
 mod committer;
 mod concurrency;
 mod dispatcher;
 mod error;
+mod failed;
 mod limits;
 mod progress;
 mod rebalance;
@@ -25,19 +28,15 @@ mod workers;
 
 use std::fmt;
 
-use tower::{Layer, Service};
-
+pub use self::batch_topic::{BatchTopicHandler, batch_handler};
 pub use self::concurrency::Concurrency;
 pub use self::error::AppError;
 pub use self::progress::Progress;
-use self::route::{Route, ServiceRoute};
+use self::route::Route;
 pub use self::shutdown::shutdown_signal;
 use self::topic::TopicOptions;
-pub use self::topic::{TopicHandler, handler};
+pub use self::topic::{TopicHandler, TopicSetup, handler};
 use crate::config::Config;
-use crate::failure::IntoHandlerError;
-use crate::handler::{Handler, HandlerService};
-use crate::message::Message;
 
 /// Topics and their handlers, as one member of a consumer group.
 ///
@@ -116,34 +115,15 @@ impl<S: Clone + Send + Sync + 'static> App<S> {
         }
     }
 
-    /// Handles the records of `topic` (named without the configured prefix).
-    pub fn topic<H, Arguments, L>(
-        mut self,
-        topic: impl Into<String>,
-        handler: TopicHandler<H, Arguments, L>,
-    ) -> App<S>
-    where
-        H: Handler<Arguments, S>,
-        Arguments: 'static,
-        L: Layer<HandlerService<H, Arguments, S>>,
-        L::Service: Service<Message, Response = (), Error: IntoHandlerError, Future: Send>
-            + Clone
-            + Send
-            + Sync
-            + 'static,
-    {
-        let TopicHandler {
-            handler,
-            layer,
-            options,
-            ..
-        } = handler;
-        let service = layer.layer(HandlerService::new(handler, self.state.clone()));
+    /// Handles the records of `topic` (named without the configured prefix) with a
+    /// [`handler`], or many at once with a [`batch_handler`].
+    pub fn topic(mut self, topic: impl Into<String>, handler: impl TopicSetup<S>) -> App<S> {
+        let parts = handler.set_up(self.state.clone());
         self.topics.push(TopicEntry {
             topic: topic.into(),
-            handler: std::any::type_name::<H>(),
-            route: Box::new(ServiceRoute { service }),
-            options,
+            handler: parts.handler,
+            route: parts.route,
+            options: parts.options,
         });
         self
     }

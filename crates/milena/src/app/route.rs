@@ -8,11 +8,13 @@ use tokio::sync::mpsc;
 use tower::Service;
 
 use super::batch::QueuedBatch;
+use super::batch_worker::{BatchSize, in_batches};
 use super::concurrency::Concurrency;
 use super::error::AppError;
 use super::progress::Progress;
 use super::stop::StopFlag;
 use super::worker;
+use crate::batch_handler::CallBatch;
 use crate::failure::IntoHandlerError;
 use crate::message::Message;
 use crate::publisher::DeadLetters;
@@ -56,6 +58,18 @@ where
                 worker::Order::None,
             )),
         }
+    }
+}
+
+/// A batch handler as a route.
+pub(super) struct BatchRoute {
+    pub(super) handler: Arc<dyn CallBatch>,
+    pub(super) size: BatchSize,
+}
+
+impl Route for BatchRoute {
+    fn work(&self, context: Arc<RouteContext>, seat: Seat) -> BoxFuture<'static, ()> {
+        Box::pin(in_batches(self.handler.clone(), self.size, context, seat))
     }
 }
 

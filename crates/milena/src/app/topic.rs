@@ -3,9 +3,33 @@
 use std::marker::PhantomData;
 
 use tower::layer::util::{Identity, Stack};
+use tower::{Layer, Service};
 
 use super::concurrency::Concurrency;
+use super::route::{Route, ServiceRoute};
+use crate::failure::IntoHandlerError;
+use crate::handler::{Handler, HandlerService};
+use crate::message::Message;
 use crate::retry::Retry;
+
+/// What an application takes as the handler of a topic: a [`handler`] or a
+/// [`batch_handler`](crate::batch_handler).
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be the handler of a topic in an application with the state `{S}`",
+    label = "neither a `handler(…)` nor a `batch_handler(…)`",
+    note = "wrap the function: `.topic(\"orders\", handler(on_order))`"
+)]
+pub trait TopicSetup<S> {
+    /// Joins the handler and the state it takes its arguments from.
+    fn set_up(self, state: S) -> TopicParts;
+}
+
+/// A topic's handler, ready to run.
+pub struct TopicParts {
+    pub(super) handler: &'static str,
+    pub(super) route: Box<dyn Route>,
+    pub(super) options: TopicOptions,
+}
 
 /// Makes a handler ready for [`App::topic`](crate::App::topic).
 ///
@@ -30,6 +54,41 @@ pub fn handler<H, Arguments>(handler: H) -> TopicHandler<H, Arguments> {
         arguments: PhantomData,
     }
 }
+
+/// What can be said about any kind of handler.
+macro_rules! common_options {
+    () => {
+        /// How often and when a retriable failure is tried again, in place; see
+        /// [`Retry::default`] for what happens without.
+        pub fn retry(mut self, retry: Retry) -> Self {
+            self.options.retry = retry;
+            self
+        }
+
+        /// Where records go that failed for good; `<topic>.dlq` by default. The configured
+        /// prefix is put before it. Created with as many partitions as the source, unless the
+        /// configuration says otherwise.
+        pub fn dead_letter(mut self, topic: impl Into<String>) -> Self {
+            self.options.on_failure = OnFailure::DeadLetter(topic.into());
+            self
+        }
+
+        /// Keeps no dead letters: a record that failed for good stops the application, and is
+        /// not committed.
+        pub fn stop_on_failure(mut self) -> Self {
+            self.options.on_failure = OnFailure::Stop;
+            self
+        }
+
+        /// Passes failure messages and traces through `redact` before they go into a dead
+        /// letter, to keep personal data and secrets out.
+        pub fn redact(mut self, redact: fn(&str) -> String) -> Self {
+            self.options.redact = Some(redact);
+            self
+        }
+    };
+}
+pub(super) use common_options;
 
 /// A handler with what is to happen around it; made by [`handler`].
 #[derive(Debug, Clone)]
@@ -61,39 +120,36 @@ pub(super) enum OnFailure {
     Stop,
 }
 
+impl<S, H, Arguments, L> TopicSetup<S> for TopicHandler<H, Arguments, L>
+where
+    S: Clone + Send + Sync + 'static,
+    H: Handler<Arguments, S>,
+    Arguments: 'static,
+    L: Layer<HandlerService<H, Arguments, S>>,
+    L::Service: Service<Message, Response = (), Error: IntoHandlerError, Future: Send>
+        + Clone
+        + Send
+        + Sync
+        + 'static,
+{
+    fn set_up(self, state: S) -> TopicParts {
+        let service = HandlerService::new(self.handler, state);
+        TopicParts {
+            handler: std::any::type_name::<H>(),
+            route: Box::new(ServiceRoute {
+                service: self.layer.layer(service),
+            }),
+            options: self.options,
+        }
+    }
+}
+
 impl<H, Arguments, L> TopicHandler<H, Arguments, L> {
-    /// How often and when a retriable failure is tried again, in place; see
-    /// [`Retry::default`] for what happens without.
-    pub fn retry(mut self, retry: Retry) -> Self {
-        self.options.retry = retry;
-        self
-    }
-
-    /// Where records go that failed for good; `<topic>.dlq` by default. The configured
-    /// prefix is put before it. Created with as many partitions as the source, unless the
-    /// configuration says otherwise.
-    pub fn dead_letter(mut self, topic: impl Into<String>) -> Self {
-        self.options.on_failure = OnFailure::DeadLetter(topic.into());
-        self
-    }
-
-    /// Keeps no dead letters: a record that failed for good stops the application, and is
-    /// not committed.
-    pub fn stop_on_failure(mut self) -> Self {
-        self.options.on_failure = OnFailure::Stop;
-        self
-    }
+    common_options!();
 
     /// How many records of a partition are handled at once; one by default.
     pub fn concurrency(mut self, concurrency: Concurrency) -> Self {
         self.options.concurrency = concurrency;
-        self
-    }
-
-    /// Passes failure messages and traces through `redact` before they go into a dead
-    /// letter, to keep personal data and secrets out.
-    pub fn redact(mut self, redact: fn(&str) -> String) -> Self {
-        self.options.redact = Some(redact);
         self
     }
 

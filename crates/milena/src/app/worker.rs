@@ -6,14 +6,14 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use milena_client::Error;
 use tokio::task::JoinSet;
 use tower::Service;
 
 use super::admission::Admission;
-use super::attempts::{Ended, handle_to_end};
-use super::batch::QueuedBatch;
+use super::attempts::handle_to_end;
+use super::batch::{OpenBatch, QueuedBatch};
 use super::error::AppError;
+use super::failed::Ended;
 use super::route::{RouteContext, Seat};
 use crate::commit::Watermark;
 use crate::failure::IntoHandlerError;
@@ -66,7 +66,7 @@ where
 
 /// A copy of the topic's name of the worker's own: messages count references to it, and
 /// workers that share one would slow each other down.
-fn own_topic(context: &RouteContext) -> Arc<str> {
+pub(super) fn own_topic(context: &RouteContext) -> Arc<str> {
     Arc::from(&*context.topic)
 }
 
@@ -117,21 +117,6 @@ struct SideBySide<Svc> {
     watermark: Watermark,
     running: JoinSet<(Option<Bytes>, i64, Ended)>,
     open: Option<OpenBatch>,
-}
-
-/// A batch whose records are being admitted.
-struct OpenBatch {
-    messages: Box<dyn Iterator<Item = Result<Message, Error>> + Send>,
-    next_offset: i64,
-}
-
-impl OpenBatch {
-    fn new(batch: QueuedBatch, topic: Arc<str>) -> OpenBatch {
-        OpenBatch {
-            next_offset: batch.next_offset(),
-            messages: Box::new(batch.into_messages(topic)),
-        }
-    }
 }
 
 impl<Svc> SideBySide<Svc>

@@ -5,6 +5,7 @@
 //! slice of the fetched buffer, so extractors may stand in any order and more than one
 //! may read it. Knows nothing of retries or commits.
 
+mod batch;
 mod headers;
 mod json;
 mod key;
@@ -17,6 +18,7 @@ use std::convert::Infallible;
 use crate::failure::HandlerError;
 use crate::message::Message;
 
+pub use self::batch::{Batch, FromBatch};
 pub use self::json::Json;
 pub use self::key::{FromKey, Key};
 pub use self::meta::Meta;
@@ -84,6 +86,23 @@ impl<S> FromMessage<S> for Message {
         Ok(message.clone())
     }
 }
+
+macro_rules! impl_for_tuple {
+    ($($part:ident),*) => {
+        /// All parts, or the first failure of one.
+        impl<S, $($part: FromMessage<S>,)*> FromMessage<S> for ($($part,)*) {
+            type Rejection = HandlerError;
+
+            fn from_message(message: &Message, state: &S) -> Result<Self, HandlerError> {
+                Ok(($($part::from_message(message, state).map_err(Into::into)?,)*))
+            }
+        }
+    };
+}
+
+impl_for_tuple!(A1, A2);
+impl_for_tuple!(A1, A2, A3);
+impl_for_tuple!(A1, A2, A3, A4);
 
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,7 @@
 //! The application on an embedded broker, or on the cluster that `MILENA_TEST_BROKERS` names:
 //! what is handled, what is retried, what ends in the dead letter topic, and what is committed.
 
+mod batches;
 mod commit;
 mod dead_letters;
 mod failures;

@@ -1,0 +1,229 @@
+//! The worker of a partition whose handler takes many records at once.
+//!
+//! Owns collecting records by number or time, and seeing each of a batch to its end: those
+//! that failed are tried again together, without those that did not. What is committed and
+//! when, is decided elsewhere.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+use futures_util::future::join_all;
+use tokio::time::Instant;
+
+use super::batch::OpenBatch;
+use super::error::AppError;
+use super::failed::{Ended, Failed, Next, sleep_unless_stopped};
+use super::route::{RouteContext, Seat};
+use super::worker::own_topic;
+use crate::batch_handler::{BatchFailures, CallBatch};
+use crate::commit::Watermark;
+use crate::failure::HandlerError;
+use crate::message::Message;
+
+/// When a batch is complete.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct BatchSize {
+    pub(super) records_max: usize,
+    /// Since its first record came.
+    pub(super) wait_max: Duration,
+}
+
+/// Hands a partition's records to the handler in batches, one batch at a time.
+pub(super) async fn in_batches(
+    handler: Arc<dyn CallBatch>,
+    size: BatchSize,
+    context: Arc<RouteContext>,
+    seat: Seat,
+) {
+    let worker = BatchWorker {
+        handler,
+        size,
+        topic: own_topic(&context),
+        context,
+        seat,
+        watermark: Watermark::default(),
+        open: None,
+    };
+    worker.run().await;
+}
+
+struct BatchWorker {
+    handler: Arc<dyn CallBatch>,
+    size: BatchSize,
+    topic: Arc<str>,
+    context: Arc<RouteContext>,
+    seat: Seat,
+    watermark: Watermark,
+    open: Option<OpenBatch>,
+}
+
+impl BatchWorker {
+    async fn run(mut self) {
+        while let Some(messages) = self.collect().await {
+            if self.handle_to_end(messages).await == Ended::GivenBack {
+                return;
+            }
+        }
+    }
+
+    /// The next batch. `None` on a stop: what was collected by then is given back.
+    async fn collect(&mut self) -> Option<Vec<Message>> {
+        let mut collected = Vec::new();
+        let mut deadline = Instant::now();
+        loop {
+            let had_none = collected.is_empty();
+            self.take_from_open(&mut collected)?;
+            if collected.len() >= self.size.records_max {
+                return Some(collected);
+            }
+            if had_none {
+                deadline = Instant::now() + self.size.wait_max;
+            }
+            tokio::select! {
+                biased;
+                () = self.seat.stop.raised() => return None,
+                batch = self.seat.batches.recv() => {
+                    self.open = Some(OpenBatch::new(batch?, self.topic.clone()));
+                }
+                () = tokio::time::sleep_until(deadline), if !collected.is_empty() => {
+                    return Some(collected);
+                }
+            }
+        }
+    }
+
+    /// Takes what fits; `None` on a batch that cannot be read.
+    fn take_from_open(&mut self, collected: &mut Vec<Message>) -> Option<()> {
+        while let Some(open) = &mut self.open
+            && collected.len() < self.size.records_max
+        {
+            match open.messages.next() {
+                Some(Ok(message)) => {
+                    self.watermark.start(message.offset);
+                    collected.push(message);
+                }
+                Some(Err(error)) => {
+                    self.context.fail(AppError::Client(error));
+                    return None;
+                }
+                None => {
+                    self.watermark.skip_to(open.next_offset);
+                    self.open = None;
+                }
+            }
+        }
+        self.publish_watermark();
+        Some(())
+    }
+
+    /// Calls the handler until none of the records is left to be tried again.
+    async fn handle_to_end(&mut self, mut messages: Vec<Message>) -> Ended {
+        let mut earlier: Vec<Failed> = Vec::new();
+        loop {
+            let failures = call(self.handler.as_ref(), &messages).await;
+            let failed = self.sort_out(messages, failures, earlier);
+            let (again, ended) = self.settle(failed).await;
+            if ended == Ended::GivenBack {
+                return Ended::GivenBack;
+            }
+            let Some(delay) = again.iter().map(|(_, delay)| *delay).max() else {
+                return ended;
+            };
+            earlier = again
+                .into_iter()
+                .map(|(mut failed, _)| {
+                    failed.begin_again(delay, &self.context);
+                    failed
+                })
+                .collect();
+            if !sleep_unless_stopped(delay, &self.seat.stop).await {
+                return Ended::GivenBack;
+            }
+            messages = earlier
+                .iter()
+                .map(|failed| failed.message.clone())
+                .collect();
+        }
+    }
+
+    /// Finishes the records that succeeded, and returns the others.
+    fn sort_out(
+        &mut self,
+        messages: Vec<Message>,
+        failures: BatchFailures,
+        earlier: Vec<Failed>,
+    ) -> Vec<Failed> {
+        let count = messages.len();
+        let mut failures = failures.into_iter().peekable();
+        let mut earlier = earlier.into_iter();
+        let mut failed = Vec::new();
+        for (place, message) in messages.into_iter().enumerate() {
+            let before = earlier.next();
+            match failures.next_if(|(failed, _)| *failed == place) {
+                None => self.watermark.finish(message.offset),
+                Some((_, error)) => failed.push(match before {
+                    Some(mut before) => {
+                        before.failed_again(error);
+                        before
+                    }
+                    None => Failed::new(message, error),
+                }),
+            }
+        }
+        let handled = count.saturating_sub(failed.len());
+        self.context.progress.add_handled(handled as u64);
+        self.publish_watermark();
+        failed
+    }
+
+    /// Sees those to their end that are not tried again, all at once.
+    async fn settle(&mut self, failed: Vec<Failed>) -> (Vec<(Failed, Duration)>, Ended) {
+        let mut again = Vec::new();
+        let mut settling = Vec::new();
+        for one in failed {
+            match one.next(&self.context) {
+                Next::Again(delay) => again.push((one, delay)),
+                Next::Bury | Next::Stop => {
+                    let offset = one.message.offset;
+                    let settled = one.settle(&self.context, &self.seat.stop);
+                    settling.push(settled.map(move |ended| (offset, ended)));
+                }
+            }
+        }
+        let mut outcome = Ended::Handled;
+        for (offset, ended) in join_all(settling).await {
+            match ended {
+                Ended::GivenBack => outcome = Ended::GivenBack,
+                Ended::Handled => self.watermark.finish(offset),
+                Ended::DeadLettered => {
+                    self.context.progress.add_dead_lettered();
+                    self.watermark.finish(offset);
+                }
+            }
+        }
+        self.publish_watermark();
+        (again, outcome)
+    }
+
+    fn publish_watermark(&self) {
+        if let Some(next_offset) = self.watermark.committable() {
+            self.seat.offsets.set_done(next_offset);
+        }
+    }
+}
+
+/// A panic fails all records, with its text.
+async fn call(handler: &dyn CallBatch, messages: &[Message]) -> BatchFailures {
+    let handling = AssertUnwindSafe(async { handler.call(messages).await });
+    let called = handling.catch_unwind().await;
+    let mut failures = called.unwrap_or_else(|payload| {
+        let error = HandlerError::panicked(payload.as_ref());
+        (0..messages.len())
+            .map(|place| (place, error.clone()))
+            .collect()
+    });
+    failures.sort_by_key(|(place, _)| *place);
+    failures
+}
