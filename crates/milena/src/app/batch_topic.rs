@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::batch_worker::BatchSize;
 use super::limits::{BATCH_RECORDS_DEFAULT, BATCH_WAIT_DEFAULT};
 use super::route::BatchRoute;
-use super::topic::{OnFailure, TopicOptions, TopicParts, TopicSetup, common_options};
+use super::topic::{OnFailure, Retries, TopicOptions, TopicParts, TopicSetup, common_options};
 use crate::batch_handler::{BatchHandler, BatchService};
 use crate::retry::Retry;
 
@@ -81,7 +81,7 @@ where
     fn set_up(self, state: S) -> TopicParts {
         TopicParts {
             handler: std::any::type_name::<H>(),
-            route: Box::new(BatchRoute {
+            route: Arc::new(BatchRoute {
                 handler: Arc::new(BatchService::new(self.handler, state)),
                 size: self.size,
             }),

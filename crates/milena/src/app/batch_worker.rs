@@ -9,17 +9,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
-use futures_util::future::join_all;
+use futures_util::future::{BoxFuture, join_all};
 use tokio::time::Instant;
 
+use super::attempts::{Attempt, recover};
 use super::batch::OpenBatch;
 use super::error::AppError;
-use super::failed::{Ended, Failed, Next, sleep_unless_stopped};
+use super::failed::{Ended, Failed, Next, Settled, sleep_unless_stopped};
 use super::route::{RouteContext, Seat};
+use super::stop::StopFlag;
 use super::worker::own_topic;
 use crate::batch_handler::{BatchFailures, CallBatch};
 use crate::commit::Watermark;
+use crate::dead_letter::History;
 use crate::failure::HandlerError;
+use crate::handler::HandlerResult;
 use crate::message::Message;
 
 /// When a batch is complete.
@@ -47,6 +51,39 @@ pub(super) async fn in_batches(
         open: None,
     };
     worker.run().await;
+}
+
+/// Handles a record that comes back from the retry topic, as a batch of one.
+pub(super) async fn handle_again(
+    handler: Arc<dyn CallBatch>,
+    message: Message,
+    history: History,
+    context: Arc<RouteContext>,
+    stop: Arc<StopFlag>,
+) -> Ended {
+    let mut alone = Alone(handler);
+    match alone.attempt(message.clone()).await {
+        Ok(()) => Ended::Handled,
+        Err(error) => {
+            let failed = Failed::resumed(message, error, history);
+            recover(&mut alone, failed, &context, &stop).await
+        }
+    }
+}
+
+/// One record at a time.
+struct Alone(Arc<dyn CallBatch>);
+
+impl Attempt for Alone {
+    fn attempt(&mut self, message: Message) -> BoxFuture<'_, HandlerResult> {
+        Box::pin(async move {
+            let failures = call(self.0.as_ref(), &[message]).await;
+            failures
+                .into_iter()
+                .next()
+                .map_or(Ok(()), |(_, error)| Err(error))
+        })
+    }
 }
 
 struct BatchWorker {
@@ -178,31 +215,37 @@ impl BatchWorker {
         failed
     }
 
-    /// Sees those to their end that are not tried again, all at once.
+    /// Sees those to their end that are not tried again in place, all at once.
     async fn settle(&mut self, failed: Vec<Failed>) -> (Vec<(Failed, Duration)>, Ended) {
         let mut again = Vec::new();
         let mut settling = Vec::new();
         for one in failed {
-            match one.next(&self.context) {
-                Next::Again(delay) => again.push((one, delay)),
-                Next::Bury | Next::Stop => {
-                    let offset = one.message.offset;
-                    let settled = one.settle(&self.context, &self.seat.stop);
-                    settling.push(settled.map(move |ended| (offset, ended)));
-                }
+            if let Next::Again(delay) = one.next(&self.context) {
+                again.push((one, delay));
+                continue;
             }
+            let offset = one.message.offset;
+            let settled = one.settle(&self.context, &self.seat.stop);
+            settling.push(settled.map(move |settled| (offset, settled)));
         }
         let mut outcome = Ended::Handled;
-        for (offset, ended) in join_all(settling).await {
-            match ended {
-                Ended::GivenBack => outcome = Ended::GivenBack,
-                Ended::Handled => self.watermark.finish(offset),
-                Ended::DeadLettered => {
-                    self.context.progress.add_dead_lettered();
+        for (offset, settled) in join_all(settling).await {
+            match settled {
+                Settled::Ended(Ended::GivenBack) => outcome = Ended::GivenBack,
+                Settled::Ended(ended) => {
+                    if ended == Ended::DeadLettered {
+                        self.context.progress.add_dead_lettered();
+                    }
                     self.watermark.finish(offset);
+                }
+                Settled::InPlace(one) => {
+                    if let Next::Again(delay) = one.next(&self.context) {
+                        again.push((*one, delay));
+                    }
                 }
             }
         }
+        again.sort_by_key(|(one, _)| one.message.offset);
         self.publish_watermark();
         (again, outcome)
     }

@@ -31,8 +31,9 @@ const POLL_TIMEOUT: Duration = Duration::from_secs(5);
 const POLL_RETRY_DELAY: Duration = Duration::from_millis(250);
 
 /// A route and what its workers share.
+#[derive(Clone)]
 pub(super) struct Registered {
-    pub(super) route: Box<dyn Route>,
+    pub(super) route: Arc<dyn Route>,
     pub(super) context: Arc<RouteContext>,
 }
 
@@ -190,7 +191,7 @@ impl Dispatcher {
 
     fn assign(&mut self, partition: TopicPartition) {
         let Some(registered) = self.routes.get(&partition.topic) else {
-            tracing::warn!(event = "partition_without_handler", %partition);
+            self.progress.add_without_handler(&partition.topic);
             return;
         };
         let worker = Worker::start(

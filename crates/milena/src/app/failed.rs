@@ -1,22 +1,24 @@
 //! A record whose handler failed: what is to become of it, and seeing to that.
 //!
-//! Owns the order of things after a failure: again in place, dead letter, stop. Calls no
-//! handler; knows no queue and no commit.
+//! Owns the order of things after a failure: again in place, later through the retry topic,
+//! dead letter, stop. Calls no handler; knows no queue and no commit.
 
 use std::time::Duration;
 
 use jiff::Timestamp;
 
 use super::error::AppError;
+use super::retry_topic::RetryTopic;
 use super::route::RouteContext;
 use super::stop::StopFlag;
-use crate::dead_letter::History;
+use crate::dead_letter::{DeadLetter, History};
 use crate::failure::{ErrorClass, HandlerError, class_name};
 use crate::message::Message;
+use crate::publisher::{DeadLetters, PublishError};
 use crate::retry::Retry;
 
-/// How a dead letter is sent again when its topic does not take it: until it does.
-const DEAD_LETTER_RETRY: Retry = Retry::exponential(Duration::from_millis(250))
+/// How a record is sent again when the topic for it does not take it: until it does.
+const PUBLISH_RETRY: Retry = Retry::exponential(Duration::from_millis(250))
     .cap(Duration::from_secs(15))
     .attempts(u32::MAX);
 
@@ -27,6 +29,8 @@ pub(super) enum Ended {
     Handled,
     /// It is in the dead letter topic, acknowledged.
     DeadLettered,
+    /// It is in the retry topic, acknowledged.
+    Moved,
     /// It was given up because of a stop, and is to be handled again.
     GivenBack,
 }
@@ -36,6 +40,8 @@ pub(super) enum Ended {
 pub(super) enum Next {
     /// It is tried again after this delay, in place.
     Again(Duration),
+    /// It is tried again after this delay, and waits in the retry topic.
+    Later(Duration),
     /// It becomes a dead letter.
     Bury,
     /// The application stops over it.
@@ -48,17 +54,32 @@ pub(super) struct Failed {
     pub(super) message: Message,
     error: HandlerError,
     history: History,
+    /// The retry topic did not take it.
+    is_immovable: bool,
+}
+
+/// What settling came to.
+#[derive(Debug)]
+pub(super) enum Settled {
+    Ended(Ended),
+    /// The retry topic does not take it, so it has to be tried again in place.
+    InPlace(Box<Failed>),
 }
 
 impl Failed {
     /// Its first attempt failed.
     pub(super) fn new(message: Message, error: HandlerError) -> Failed {
-        let mut history = History::default();
+        Failed::resumed(message, error, History::default())
+    }
+
+    /// An attempt failed, after what `history` tells.
+    pub(super) fn resumed(message: Message, error: HandlerError, mut history: History) -> Failed {
         history.push(Timestamp::now(), &error);
         Failed {
             message,
             error,
             history,
+            is_immovable: false,
         }
     }
 
@@ -77,6 +98,9 @@ impl Failed {
             _ => None,
         };
         match delay {
+            Some(delay) if context.retry_topic.is_some() && !self.is_immovable => {
+                Next::Later(delay)
+            }
             Some(delay) => Next::Again(delay),
             None if context.dead_letters.is_some() => Next::Bury,
             None => Next::Stop,
@@ -90,11 +114,54 @@ impl Failed {
         self.message.attempt += 1;
     }
 
-    /// Sees it to its end, for what is not tried again.
-    pub(super) async fn settle(self, context: &RouteContext, stop: &StopFlag) -> Ended {
+    /// Sees it to its end, for what is not tried again in place.
+    pub(super) async fn settle(self, context: &RouteContext, stop: &StopFlag) -> Settled {
         match self.next(context) {
-            Next::Bury => self.bury(context, stop).await,
-            Next::Stop | Next::Again(_) => self.give_up(context),
+            Next::Later(delay) => self.move_on(delay, context, stop).await,
+            Next::Bury => Settled::Ended(self.bury(context, stop).await),
+            Next::Again(_) => Settled::InPlace(Box::new(self)),
+            Next::Stop => Settled::Ended(self.give_up(context)),
+        }
+    }
+
+    /// As [`Failed::settle`], for a failure that is not retriable.
+    pub(super) async fn settle_for_good(self, context: &RouteContext, stop: &StopFlag) -> Ended {
+        if context.dead_letters.is_some() {
+            self.bury(context, stop).await
+        } else {
+            self.give_up(context)
+        }
+    }
+
+    /// Stores the record in the retry topic, unless that does not take it.
+    async fn move_on(
+        mut self,
+        delay: Duration,
+        context: &RouteContext,
+        stop: &StopFlag,
+    ) -> Settled {
+        let record = context.retry_topic.as_ref().and_then(|retry_topic| {
+            let record = retry_topic.record(&self.message, &self.error, &self.history, delay)?;
+            Some((retry_topic, record))
+        });
+        let outcome = match &record {
+            Some((retry_topic, record)) => {
+                self.publish(Place::Retry(retry_topic), record, stop).await
+            }
+            None => Published::Refused(None),
+        };
+        match outcome {
+            Published::Acknowledged => {
+                self.log("retry_moved", Some(delay));
+                context.progress.add_retry();
+                Settled::Ended(Ended::Moved)
+            }
+            Published::Stopped => Settled::Ended(Ended::GivenBack),
+            Published::Refused(_) => {
+                self.log("retry_not_moved", Some(delay));
+                self.is_immovable = true;
+                Settled::InPlace(Box::new(self))
+            }
         }
     }
 
@@ -105,38 +172,26 @@ impl Failed {
         };
         let message = &self.message;
         let letter = dead_letters.letter(message, &self.error, &self.history);
-        for failed in 1.. {
-            let refusal = match dead_letters.publish(&letter).await {
-                Ok(()) => {
-                    self.log("dead_letter", None);
-                    return Ended::DeadLettered;
+        let place = Place::DeadLetter(dead_letters);
+        match self.publish(place, &letter, stop).await {
+            Published::Acknowledged => {
+                self.log("dead_letter", None);
+                Ended::DeadLettered
+            }
+            Published::Stopped => Ended::GivenBack,
+            Published::Refused(refusal) => {
+                if let Some(refusal) = refusal {
+                    context.fail(AppError::DeadLetter {
+                        topic: message.topic.clone(),
+                        partition: message.partition,
+                        offset: message.offset,
+                        dead_letter_topic: dead_letters.topic().to_owned(),
+                        source: Box::new(refusal),
+                    });
                 }
-                Err(refusal) => refusal,
-            };
-            tracing::warn!(
-                event = "dead_letter_failed",
-                topic = %message.topic,
-                partition = message.partition,
-                offset = message.offset,
-                dead_letter_topic = dead_letters.topic(),
-                error = %refusal,
-            );
-            let delay = DEAD_LETTER_RETRY.delay_after(failed, fastrand::f64());
-            let Some(delay) = delay.filter(|_| refusal.class() == ErrorClass::Retriable) else {
-                context.fail(AppError::DeadLetter {
-                    topic: message.topic.clone(),
-                    partition: message.partition,
-                    offset: message.offset,
-                    dead_letter_topic: dead_letters.topic().to_owned(),
-                    source: Box::new(refusal),
-                });
-                return Ended::GivenBack;
-            };
-            if !sleep_unless_stopped(delay, stop).await {
-                return Ended::GivenBack;
+                Ended::GivenBack
             }
         }
-        Ended::GivenBack
     }
 
     /// Stops the application over this record.
@@ -148,6 +203,31 @@ impl Failed {
             error: self.error,
         });
         Ended::GivenBack
+    }
+
+    /// Publishes until the broker has the record, or never will.
+    async fn publish(&self, place: Place<'_>, record: &DeadLetter, stop: &StopFlag) -> Published {
+        for failed in 1.. {
+            let Err(refusal) = place.publish(record).await else {
+                return Published::Acknowledged;
+            };
+            tracing::warn!(
+                event = place.event_failed(),
+                topic = %self.message.topic,
+                partition = self.message.partition,
+                offset = self.message.offset,
+                place = place.topic(),
+                error = %refusal,
+            );
+            let delay = PUBLISH_RETRY.delay_after(failed, fastrand::f64());
+            let Some(delay) = delay.filter(|_| refusal.class() == ErrorClass::Retriable) else {
+                return Published::Refused(Some(refusal));
+            };
+            if !sleep_unless_stopped(delay, stop).await {
+                return Published::Stopped;
+            }
+        }
+        Published::Stopped
     }
 
     fn log(&self, event: &str, delay: Option<Duration>) {
@@ -165,6 +245,44 @@ impl Failed {
             error = %error,
         );
     }
+}
+
+/// Where a record that failed is stored.
+#[derive(Clone, Copy)]
+enum Place<'a> {
+    DeadLetter(&'a DeadLetters),
+    Retry(&'a RetryTopic),
+}
+
+impl Place<'_> {
+    fn topic(&self) -> &str {
+        match self {
+            Place::DeadLetter(dead_letters) => dead_letters.topic(),
+            Place::Retry(retry_topic) => &retry_topic.topic,
+        }
+    }
+
+    fn event_failed(&self) -> &'static str {
+        match self {
+            Place::DeadLetter(_) => "dead_letter_failed",
+            Place::Retry(_) => "retry_move_failed",
+        }
+    }
+
+    async fn publish(&self, record: &DeadLetter) -> Result<(), PublishError> {
+        match self {
+            Place::DeadLetter(dead_letters) => dead_letters.publish(record).await,
+            Place::Retry(retry_topic) => retry_topic.publish(record).await,
+        }
+    }
+}
+
+/// What publishing a record that failed came to.
+enum Published {
+    Acknowledged,
+    Stopped,
+    /// For good; without an error where it was not even tried.
+    Refused(Option<PublishError>),
 }
 
 /// Whether the delay passed without a stop.

@@ -12,12 +12,14 @@ mod batch_topic;
 mod batch_worker;
 mod committer;
 mod concurrency;
+mod contexts;
 mod dispatcher;
 mod error;
 mod failed;
 mod limits;
 mod progress;
 mod rebalance;
+mod retry_topic;
 mod route;
 mod shutdown;
 mod start;
@@ -27,6 +29,7 @@ mod worker;
 mod workers;
 
 use std::fmt;
+use std::sync::Arc;
 
 pub use self::batch_topic::{BatchTopicHandler, batch_handler};
 pub use self::concurrency::Concurrency;
@@ -87,7 +90,7 @@ struct TopicEntry {
     /// Without the prefix.
     topic: String,
     handler: &'static str,
-    route: Box<dyn Route>,
+    route: Arc<dyn Route>,
     options: TopicOptions,
 }
 

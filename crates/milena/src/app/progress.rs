@@ -1,7 +1,8 @@
 //! What an application has done so far, in numbers.
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Counts what happens to records; clones share the counts. Reading is cheap and may be a
 /// batch behind.
@@ -16,7 +17,13 @@ struct Counters {
     retries: AtomicU64,
     dead_lettered: AtomicU64,
     partitions: AtomicU64,
+    without_handler: AtomicU64,
+    /// Of which topics that was said already.
+    strangers: Mutex<BTreeSet<String>>,
 }
+
+/// More topics than these without a handler are counted, and no longer told apart.
+const STRANGERS_MAX: usize = 1_000;
 
 impl Progress {
     /// Records whose handler succeeded, at whichever attempt.
@@ -37,6 +44,13 @@ impl Progress {
         self.counters.dead_lettered.load(Ordering::Relaxed)
     }
 
+    /// Records and partitions of topics that no handler is for: those of a topic that was
+    /// taken out of the application while its records waited in the retry topic.
+    #[must_use]
+    pub fn without_handler(&self) -> u64 {
+        self.counters.without_handler.load(Ordering::Relaxed)
+    }
+
     /// Partitions that are assigned to this member of the group now.
     #[must_use]
     pub fn partitions(&self) -> u64 {
@@ -51,6 +65,18 @@ impl Progress {
 
     pub(super) fn add_handled(&self, count: u64) {
         self.counters.handled.fetch_add(count, Ordering::Relaxed);
+    }
+
+    /// Warns the first time a topic comes up.
+    pub(super) fn add_without_handler(&self, topic: &str) {
+        self.counters
+            .without_handler
+            .fetch_add(1, Ordering::Relaxed);
+        let strangers = self.counters.strangers.lock();
+        let mut strangers = strangers.unwrap_or_else(PoisonError::into_inner);
+        if strangers.len() < STRANGERS_MAX && strangers.insert(topic.to_owned()) {
+            tracing::warn!(event = "topic_without_handler", topic);
+        }
     }
 
     pub(super) fn add_retry(&self) {

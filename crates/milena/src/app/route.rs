@@ -7,14 +7,18 @@ use futures_util::future::BoxFuture;
 use tokio::sync::mpsc;
 use tower::Service;
 
+use super::attempts;
 use super::batch::QueuedBatch;
-use super::batch_worker::{BatchSize, in_batches};
+use super::batch_worker::{self, BatchSize};
 use super::concurrency::Concurrency;
 use super::error::AppError;
+use super::failed::Ended;
 use super::progress::Progress;
+use super::retry_topic::RetryTopic;
 use super::stop::StopFlag;
 use super::worker;
 use crate::batch_handler::CallBatch;
+use crate::dead_letter::History;
 use crate::failure::IntoHandlerError;
 use crate::message::Message;
 use crate::publisher::DeadLetters;
@@ -24,6 +28,15 @@ use crate::retry::Retry;
 pub(super) trait Route: Send + Sync {
     /// Handles the records of one partition until its seat is told to stop.
     fn work(&self, context: Arc<RouteContext>, seat: Seat) -> BoxFuture<'static, ()>;
+
+    /// Handles a record that comes back from the retry topic.
+    fn handle_again(
+        &self,
+        context: Arc<RouteContext>,
+        message: Message,
+        history: History,
+        stop: Arc<StopFlag>,
+    ) -> BoxFuture<'static, Ended>;
 }
 
 /// A service as a route.
@@ -59,6 +72,19 @@ where
             )),
         }
     }
+
+    fn handle_again(
+        &self,
+        context: Arc<RouteContext>,
+        message: Message,
+        history: History,
+        stop: Arc<StopFlag>,
+    ) -> BoxFuture<'static, Ended> {
+        let service = self.service.clone();
+        Box::pin(
+            async move { attempts::handle_again(service, message, history, &context, &stop).await },
+        )
+    }
 }
 
 /// A batch handler as a route.
@@ -69,7 +95,21 @@ pub(super) struct BatchRoute {
 
 impl Route for BatchRoute {
     fn work(&self, context: Arc<RouteContext>, seat: Seat) -> BoxFuture<'static, ()> {
-        Box::pin(in_batches(self.handler.clone(), self.size, context, seat))
+        let handler = self.handler.clone();
+        Box::pin(batch_worker::in_batches(handler, self.size, context, seat))
+    }
+
+    fn handle_again(
+        &self,
+        context: Arc<RouteContext>,
+        message: Message,
+        history: History,
+        stop: Arc<StopFlag>,
+    ) -> BoxFuture<'static, Ended> {
+        let handler = self.handler.clone();
+        Box::pin(batch_worker::handle_again(
+            handler, message, history, context, stop,
+        ))
     }
 }
 
@@ -81,6 +121,8 @@ pub(super) struct RouteContext {
     pub(super) concurrency: Concurrency,
     /// `None`: a record that failed for good stops the application.
     pub(super) dead_letters: Option<DeadLetters>,
+    /// `None`: what is tried again is so in place.
+    pub(super) retry_topic: Option<RetryTopic>,
     pub(super) progress: Progress,
     /// Takes what stops the application.
     pub(super) failures: mpsc::Sender<AppError>,

@@ -1,24 +1,21 @@
 //! From what was registered to an application that runs.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
-use milena_client::{Admin, Client};
-
+use milena_client::Client;
 use milena_client::consumer::{Consumer, ConsumerConfig};
-use tokio::sync::{OnceCell, mpsc};
+use tokio::sync::mpsc;
 
 use super::TopicEntry;
-use super::dispatcher::{Dispatcher, Pace, Registered};
+use super::contexts::{Contexts, dead_letter_topic, retry_topic_name};
+use super::dispatcher::{Dispatcher, Pace};
 use super::error::AppError;
 use super::limits::{QUEUED_COMMANDS_MAX, QUEUED_FAILURES_MAX};
 use super::progress::Progress;
 use super::rebalance::Rebalance;
-use super::route::RouteContext;
-use super::topic::{OnFailure, TopicOptions};
+use super::topic::Retries;
 use crate::config::{Config, ConfigError, topic_problem};
-use crate::dead_letter::{Origin, host_name};
-use crate::publisher::{DeadLetters, Publisher};
+use crate::publisher::Publisher;
 
 /// An application that is a member of its group, or about to become one.
 pub(super) struct Running {
@@ -41,29 +38,16 @@ pub(super) async fn start(
         .map_err(|error| AppError::Publisher(Box::new(error)))?;
     let (failures_in, failures) = mpsc::channel(QUEUED_FAILURES_MAX);
     let (commands_in, commands) = mpsc::channel(QUEUED_COMMANDS_MAX);
-    let names: Vec<String> = topics
-        .iter()
-        .map(|entry| config.topic_name(&entry.topic))
-        .collect();
-    let mut routes = HashMap::new();
-    for (entry, name) in topics.into_iter().zip(&names) {
-        let dead_letters = dead_letters(&config, &client, &publisher, &group, &entry, name);
-        let context = RouteContext {
-            topic: entry.topic.as_str().into(),
-            retry: entry.options.retry,
-            concurrency: entry.options.concurrency,
-            dead_letters,
-            progress: progress.clone(),
-            failures: failures_in.clone(),
-        };
-        let context = Arc::new(context);
-        tokio::spawn(warm_up(context.clone()));
-        let registered = Registered {
-            route: entry.route,
-            context,
-        };
-        routes.insert(Arc::from(name.as_str()), registered);
-    }
+    let contexts = Contexts {
+        config: config.clone(),
+        client: client.clone(),
+        publisher: publisher.clone(),
+        group: group.clone(),
+        progress: progress.clone(),
+        failures: failures_in,
+    };
+    let routes = contexts.routes(topics).await;
+    let names: Vec<String> = routes.keys().map(ToString::to_string).collect();
     let listener = Rebalance {
         commands: commands_in,
         revocation_timeout: config.revocation_timeout,
@@ -143,6 +127,15 @@ fn check(config: &Config, topics: &[TopicEntry]) -> Result<String, ConfigError> 
                 format!("{name:?} has two handlers; a topic takes one"),
             );
         }
+        if entry.options.retries == Retries::ThroughTopic {
+            let retry_topic = retry_topic_name(config, group);
+            if let Some(problem) = topic_problem(&retry_topic) {
+                return conflict("retry", format!("{retry_topic:?}: {problem}"));
+            }
+            if retry_topic == name {
+                return conflict("retry", format!("{name:?} cannot take its own retries"));
+            }
+        }
         if let Some(dead_letter_topic) = dead_letter_topic(config, &entry.options, &entry.topic) {
             if let Some(problem) = topic_problem(&dead_letter_topic) {
                 return conflict("dead_letter", format!("{dead_letter_topic:?}: {problem}"));
@@ -156,49 +149,6 @@ fn check(config: &Config, topics: &[TopicEntry]) -> Result<String, ConfigError> 
         }
     }
     Ok(group.to_owned())
-}
-
-/// As the cluster names it; `None` when the application stops instead.
-fn dead_letter_topic(config: &Config, options: &TopicOptions, topic: &str) -> Option<String> {
-    match &options.on_failure {
-        OnFailure::DeadLetterDefault => Some(config.topic_name(&format!("{topic}.dlq"))),
-        OnFailure::DeadLetter(name) => Some(config.topic_name(name)),
-        OnFailure::Stop => None,
-    }
-}
-
-fn dead_letters(
-    config: &Config,
-    client: &Client,
-    publisher: &Publisher,
-    group: &str,
-    entry: &TopicEntry,
-    source: &str,
-) -> Option<DeadLetters> {
-    let topic = dead_letter_topic(config, &entry.options, &entry.topic)?;
-    let origin = Origin {
-        topic: source.to_owned(),
-        group: group.to_owned(),
-        handler: entry.handler.to_owned(),
-        app: config.client_id.clone(),
-        host: host_name(),
-        redact: entry.options.redact,
-        record_bytes_max: config.dead_letter_record_bytes,
-    };
-    Some(DeadLetters {
-        topic,
-        origin,
-        publisher: publisher.clone(),
-        admin: config.dead_letter_create_topic.then(|| Admin::new(client)),
-        is_ready: OnceCell::new(),
-    })
-}
-
-/// Ends by itself: with the answer, or when the client is closed.
-async fn warm_up(context: Arc<RouteContext>) {
-    if let Some(dead_letters) = &context.dead_letters {
-        dead_letters.warm_up().await;
-    }
 }
 
 fn consumer_config(

@@ -1,6 +1,7 @@
 //! What is said about one topic: its handler, layers, retries, dead letters, concurrency.
 
 use std::marker::PhantomData;
+use std::sync::Arc;
 
 use tower::layer::util::{Identity, Stack};
 use tower::{Layer, Service};
@@ -27,7 +28,7 @@ pub trait TopicSetup<S> {
 /// A topic's handler, ready to run.
 pub struct TopicParts {
     pub(super) handler: &'static str,
-    pub(super) route: Box<dyn Route>,
+    pub(super) route: Arc<dyn Route>,
     pub(super) options: TopicOptions,
 }
 
@@ -58,10 +59,31 @@ pub fn handler<H, Arguments>(handler: H) -> TopicHandler<H, Arguments> {
 /// What can be said about any kind of handler.
 macro_rules! common_options {
     () => {
-        /// How often and when a retriable failure is tried again, in place; see
-        /// [`Retry::default`] for what happens without.
+        /// How often and when a retriable failure is tried again; see [`Retry::default`] for
+        /// what happens without.
         pub fn retry(mut self, retry: Retry) -> Self {
             self.options.retry = retry;
+            self
+        }
+
+        /// Lets a record that is to be tried again wait in the topic `<group>.retry`, so that
+        /// its partition goes on: records after it, those of its key included, are handled
+        /// before it. Without this it waits in place.
+        ///
+        /// One retry topic serves all topics and all delays of the group. It is created with
+        /// as many partitions as the largest of the topics, unless the configuration forbids
+        /// that; what a topic's name cannot have in the group's name becomes `_`, and the
+        /// configured prefix is put before it. Handlers see the original topic, partition,
+        /// offset, key, value, headers and timestamp, and which attempt it is; a
+        /// [`batch_handler`](crate::batch_handler) gets batches of one.
+        ///
+        /// A record is handled within milliseconds of its time while no more than 10,000
+        /// records (or 16 MiB) of a partition of the retry topic wait, later if more do. Up to
+        /// eight of a partition are handled at once, in no order. Delays are by the clock of
+        /// who wrote the record, and have to be shorter than the topic's retention. After a
+        /// crash, what was handled in the last half minute may be handled again.
+        pub fn retry_through_topic(mut self) -> Self {
+            self.options.retries = Retries::ThroughTopic;
             self
         }
 
@@ -106,6 +128,17 @@ pub(super) struct TopicOptions {
     pub(super) on_failure: OnFailure,
     pub(super) concurrency: Concurrency,
     pub(super) redact: Option<fn(&str) -> String>,
+    pub(super) retries: Retries,
+}
+
+/// Where a record waits until it is tried again.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum Retries {
+    /// Where it is, and its partition with it.
+    #[default]
+    InPlace,
+    /// In the group's retry topic.
+    ThroughTopic,
 }
 
 /// What becomes of a record that failed for good.
@@ -136,7 +169,7 @@ where
         let service = HandlerService::new(self.handler, state);
         TopicParts {
             handler: std::any::type_name::<H>(),
-            route: Box::new(ServiceRoute {
+            route: Arc::new(ServiceRoute {
                 service: self.layer.layer(service),
             }),
             options: self.options,

@@ -52,6 +52,7 @@ where
             match handle_to_end(&mut service, message, &context, &seat.stop).await {
                 Ended::Handled => handled += 1,
                 Ended::DeadLettered => context.progress.add_dead_lettered(),
+                Ended::Moved => {}
                 Ended::GivenBack => break false,
             }
             seat.offsets.set_done(offset + 1);
@@ -202,6 +203,7 @@ where
         match ended {
             Ended::Handled => self.context.progress.add_handled(1),
             Ended::DeadLettered => self.context.progress.add_dead_lettered(),
+            Ended::Moved => {}
             Ended::GivenBack => return false,
         }
         self.admission.finish(key);

@@ -9,6 +9,8 @@ use crate::failure::{HandlerError, class_name};
 /// The failed attempts at one record. Keeps the first and the latest.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct History {
+    /// What the record brought along, told already.
+    before: Vec<Entry>,
     entries: Vec<Entry>,
     attempts: u32,
     first: Option<Timestamp>,
@@ -26,6 +28,17 @@ pub(super) struct Entry {
 }
 
 impl History {
+    /// Goes on where another member of the group left off: `text` is what it wrote as
+    /// `milena-history`.
+    pub(crate) fn resumed(attempts: u32, text: Option<&str>, first: Option<&str>) -> History {
+        History {
+            before: parsed(text),
+            attempts,
+            first: first.and_then(|first| first.parse().ok()),
+            ..History::default()
+        }
+    }
+
     /// Adds a failed attempt.
     pub(crate) fn push(&mut self, at: Timestamp, error: &HandlerError) {
         self.attempts += 1;
@@ -66,9 +79,8 @@ impl History {
         earlier: Option<&str>,
         redact: impl Fn(&str) -> String,
     ) -> Vec<Entry> {
-        let mut entries: Vec<Entry> = earlier
-            .and_then(|text| serde_json::from_str(text).ok())
-            .unwrap_or_default();
+        let mut entries = parsed(earlier);
+        entries.extend(self.before.iter().cloned());
         entries.extend(self.entries.iter().cloned().map(|entry| Entry {
             message: cut(&redact(&entry.message), HISTORY_MESSAGE_BYTES_MAX).to_owned(),
             ..entry
@@ -76,6 +88,12 @@ impl History {
         bound(&mut entries);
         entries
     }
+}
+
+/// What cannot be read is no history.
+fn parsed(text: Option<&str>) -> Vec<Entry> {
+    text.and_then(|text| serde_json::from_str(text).ok())
+        .unwrap_or_default()
 }
 
 /// With milliseconds, in UTC.

@@ -14,5 +14,6 @@ mod record;
 
 pub(crate) use self::history::History;
 pub(crate) use self::host::host_name;
+pub(crate) use self::names::is_diagnostic;
 pub use self::names::*;
 pub(crate) use self::record::{DeadLetter, Origin};

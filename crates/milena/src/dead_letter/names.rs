@@ -52,9 +52,12 @@ pub const REDRIVE_ID: &str = "milena-redrive-id";
 /// Who redrove the record.
 pub const REDRIVE_BY: &str = "milena-redrive-by";
 
+/// When a record in a retry topic is to be handled again, RFC 3339.
+pub const RETRY_DUE: &str = "milena-retry-due";
+
 /// Whether a header says something about an earlier failure, and gives way to the new
 /// one. Ids, trace context and redrive counts go with the record.
-pub(super) fn is_diagnostic(name: &str) -> bool {
+pub(crate) fn is_diagnostic(name: &str) -> bool {
     name.starts_with("milena-origin-")
         || name.starts_with("milena-failure-")
         || [
@@ -65,6 +68,7 @@ pub(super) fn is_diagnostic(name: &str) -> bool {
             HANDLER,
             APP,
             HOST,
+            RETRY_DUE,
         ]
         .contains(&name)
 }

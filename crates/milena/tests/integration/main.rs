@@ -9,4 +9,5 @@ mod handling;
 mod lifecycle;
 mod order;
 mod reliable;
+mod retry_topic;
 mod setup;

@@ -1,0 +1,255 @@
+//! The worker of a retry topic's partition: reads ahead, waits, and has what is due handled
+//! by the topic it came from.
+//!
+//! Owns the tasks and the clock; what is due and what may be committed is decided in
+//! `parking`.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::{BoxFuture, join_all};
+use jiff::Timestamp;
+use tokio::task::JoinSet;
+
+use super::limits::{HANDLED_AT_ONCE_MAX, LOOK_INTERVAL_MS_MAX};
+use super::parking::Parking;
+use super::place::RetryTopic;
+use super::record::Waiting;
+use crate::app::batch::OpenBatch;
+use crate::app::dispatcher::Registered;
+use crate::app::error::AppError;
+use crate::app::failed::{Ended, Failed};
+use crate::app::route::{Route, RouteContext, Seat};
+use crate::app::stop::StopFlag;
+use crate::app::worker::own_topic;
+use crate::dead_letter::History;
+use crate::failure::HandlerError;
+use crate::message::Message;
+
+/// The retry topic as one of the application's topics.
+pub(in crate::app) struct RetryRoute {
+    /// The topics that records come back to, as the cluster names them.
+    pub(in crate::app) routes: HashMap<Arc<str>, Registered>,
+    /// To write records again.
+    pub(in crate::app) retry_topic: Arc<RetryTopic>,
+    /// What to do with records of a topic that has no handler any more.
+    pub(in crate::app) strays: Arc<Strays>,
+}
+
+/// Makes the context of a topic, as the cluster names it, that has no handler.
+pub(in crate::app) type Strays = dyn Fn(&str) -> Arc<RouteContext> + Send + Sync;
+
+impl Route for RetryRoute {
+    fn work(&self, context: Arc<RouteContext>, seat: Seat) -> BoxFuture<'static, ()> {
+        let worker = RetryWorker {
+            routes: self.routes.clone(),
+            retry_topic: self.retry_topic.clone(),
+            strays: self.strays.clone(),
+            topic: own_topic(&context),
+            context,
+            seat,
+            parking: Parking::default(),
+            running: JoinSet::new(),
+            open: None,
+        };
+        Box::pin(worker.run())
+    }
+
+    fn handle_again(
+        &self,
+        context: Arc<RouteContext>,
+        message: Message,
+        _history: History,
+        stop: Arc<StopFlag>,
+    ) -> BoxFuture<'static, Ended> {
+        // Nothing is moved from here to here.
+        let error = HandlerError::decode("retry-record", "a retry of a retry topic's record");
+        let failed = Failed::new(message, error);
+        Box::pin(async move { failed.settle_for_good(&context, &stop).await })
+    }
+}
+
+struct RetryWorker {
+    routes: HashMap<Arc<str>, Registered>,
+    retry_topic: Arc<RetryTopic>,
+    strays: Arc<Strays>,
+    topic: Arc<str>,
+    context: Arc<RouteContext>,
+    seat: Seat,
+    parking: Parking<Waiting>,
+    running: JoinSet<(i64, Ended)>,
+    open: Option<OpenBatch>,
+}
+
+impl RetryWorker {
+    async fn run(mut self) {
+        let mut looks = tokio::time::interval(Duration::from_millis(LOOK_INTERVAL_MS_MAX as u64));
+        looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        while !self.seat.stop.is_raised() && self.park().await {
+            self.start_due();
+            self.publish_watermark();
+            let wants_batch = self.open.is_none() && self.parking.has_room();
+            let wait = self.until_due();
+            tokio::select! {
+                biased;
+                () = self.seat.stop.raised() => break,
+                Some(joined) = self.running.join_next() => {
+                    let Ok((offset, ended)) = joined else { break };
+                    if !self.finish(offset, ended) {
+                        break;
+                    }
+                }
+                batch = self.seat.batches.recv(), if wants_batch => match batch {
+                    Some(batch) => self.open = Some(OpenBatch::new(batch, self.topic.clone())),
+                    None => break,
+                },
+                () = tokio::time::sleep(wait.unwrap_or_default()), if wait.is_some() => {}
+                _ = looks.tick() => {
+                    let holding = self.parking.take_holding(now_ms());
+                    self.write_again(holding).await;
+                }
+            }
+        }
+        self.wind_up().await;
+    }
+
+    /// Those under way may finish, and those that hold up the commit go to the end of the
+    /// log; whoever told us to stop limits how long.
+    async fn wind_up(mut self) {
+        while let Some(joined) = self.running.join_next().await {
+            if let Ok((offset, ended)) = joined {
+                self.finish(offset, ended);
+            }
+        }
+        let holding = self.parking.take_holding_at_the_end();
+        self.write_again(holding).await;
+        self.publish_watermark();
+    }
+
+    /// How long until a record is due, if there is room for it to be handled.
+    fn until_due(&self) -> Option<Duration> {
+        let due_ms = self.parking.next_due_ms()?;
+        if self.running.len() >= HANDLED_AT_ONCE_MAX {
+            return None;
+        }
+        let wait_ms = (due_ms - now_ms()).clamp(0, LOOK_INTERVAL_MS_MAX);
+        Some(Duration::from_millis(wait_ms.unsigned_abs()))
+    }
+
+    /// Reads while there is room; false when a batch cannot be read.
+    async fn park(&mut self) -> bool {
+        while let Some(open) = &mut self.open
+            && self.parking.has_room()
+        {
+            match open.messages.next() {
+                Some(Ok(message)) => {
+                    if !self.park_one(message).await {
+                        return false;
+                    }
+                }
+                Some(Err(error)) => {
+                    self.context.fail(AppError::Client(error));
+                    return false;
+                }
+                None => {
+                    self.parking.skip_to(open.next_offset);
+                    self.open = None;
+                }
+            }
+        }
+        true
+    }
+
+    /// False when the record was given back.
+    async fn park_one(&mut self, message: Message) -> bool {
+        let (offset, now_ms) = (message.offset, now_ms());
+        match Waiting::read(&message) {
+            Ok(waiting) => {
+                let bytes = waiting.bytes();
+                self.parking
+                    .park(offset, waiting.due_ms, waiting, bytes, now_ms);
+                true
+            }
+            Err(error) => {
+                // Somebody else wrote it. It is a dead letter of the retry topic itself.
+                self.parking.pass(offset);
+                let failed = Failed::new(message, error);
+                let ended = failed.settle_for_good(&self.context, &self.seat.stop).await;
+                self.finish(offset, ended)
+            }
+        }
+    }
+
+    fn start_due(&mut self) {
+        while self.running.len() < HANDLED_AT_ONCE_MAX {
+            let Some((offset, waiting)) = self.parking.take_due(now_ms()) else {
+                return;
+            };
+            let handling = self.handling(waiting);
+            self.running.spawn(async move { (offset, handling.await) });
+        }
+    }
+
+    fn handling(&self, waiting: Waiting) -> BoxFuture<'static, Ended> {
+        let stop = self.seat.stop.clone();
+        if let Some(home) = self.routes.get(waiting.topic.as_str()) {
+            let (message, history) = waiting.open(home.context.topic.clone());
+            return home
+                .route
+                .handle_again(home.context.clone(), message, history, stop);
+        }
+        // Its handler was taken out of the application, which is no reason to lose it.
+        let context = (self.strays)(&waiting.topic);
+        context.progress.add_without_handler(&waiting.topic);
+        let (message, history) = waiting.open(context.topic.clone());
+        let error = HandlerError::non_retriable("the application has no handler for the topic")
+            .with_code("no-handler");
+        let failed = Failed::resumed(message, error, history);
+        Box::pin(async move { failed.settle_for_good(&context, &stop).await })
+    }
+
+    /// Notes that a record ended; false when it was given back.
+    fn finish(&mut self, offset: i64, ended: Ended) -> bool {
+        match ended {
+            Ended::Handled => self.context.progress.add_handled(1),
+            Ended::DeadLettered => self.context.progress.add_dead_lettered(),
+            Ended::Moved => {}
+            Ended::GivenBack => return false,
+        }
+        self.parking.finish(offset);
+        self.publish_watermark();
+        true
+    }
+
+    /// Writes records to the end of the retry topic, all at once. What is not taken there
+    /// stays.
+    async fn write_again(&mut self, records: Vec<(i64, Waiting)>) {
+        let retry_topic = &self.retry_topic;
+        let writing = records.into_iter().map(async |(offset, waiting)| {
+            let written = retry_topic.publish(&waiting.again()).await;
+            (offset, waiting, written)
+        });
+        for (offset, waiting, written) in join_all(writing).await {
+            match written {
+                Ok(()) => self.parking.finish(offset),
+                Err(error) => {
+                    tracing::warn!(event = "retry_not_moved", topic = %self.topic, offset, %error);
+                    let (due_ms, bytes) = (waiting.due_ms, waiting.bytes());
+                    self.parking
+                        .put_back(offset, due_ms, waiting, bytes, now_ms());
+                }
+            }
+        }
+    }
+
+    fn publish_watermark(&self) {
+        if let Some(next_offset) = self.parking.committable() {
+            self.seat.offsets.set_done(next_offset);
+        }
+    }
+}
+
+fn now_ms() -> i64 {
+    Timestamp::now().as_millisecond()
+}
