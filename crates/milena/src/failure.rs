@@ -101,7 +101,11 @@ impl HandlerError {
     /// path of what is wrong.
     #[must_use]
     pub fn invalid(field: impl fmt::Display, problem: impl fmt::Display) -> HandlerError {
-        HandlerError::new(ErrorClass::NonRetriable, format!("{field}: {problem}"))
+        HandlerError::invalid_text(format!("{field}: {problem}"))
+    }
+
+    pub(crate) fn invalid_text(message: String) -> HandlerError {
+        HandlerError::new(ErrorClass::NonRetriable, message)
             .at_stage(FailureStage::Validate)
             .with_code("invalid")
     }

@@ -38,6 +38,7 @@ mod retry;
 pub mod telemetry;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod validate;
 
 pub use app::{
     App, AppError, BatchTopicHandler, Concurrency, Progress, TopicHandler, TopicSetup,
@@ -49,7 +50,7 @@ pub use config::{
     Compression, Config, ConfigBuilder, ConfigError, Entry, OffsetReset, PortRegistry, Profile,
     Secret, Source,
 };
-pub use extract::{Batch, FromBatch, FromMessage, FromRef, Json, Key, Meta, State};
+pub use extract::{Batch, FromBatch, FromMessage, FromRef, Json, Key, Meta, State, Valid};
 pub use failure::{BoxError, ErrorClass, FailureStage, HandlerError, IntoHandlerError};
 pub use handler::{Handler, HandlerFuture, HandlerResult, HandlerService, IntoHandlerResult};
 pub use message::{Headers, MESSAGE_ID_HEADER, Message, TimestampType};
@@ -60,3 +61,4 @@ pub use publisher::{
     ReliableBuilder, ReliablePublisher, ToBytes,
 };
 pub use retry::Retry;
+pub use validate::{Problems, Validate};

@@ -11,6 +11,7 @@ mod json;
 mod key;
 mod meta;
 mod state;
+mod valid;
 mod value;
 
 use std::convert::Infallible;
@@ -23,16 +24,17 @@ pub use self::json::Json;
 pub use self::key::{FromKey, Key};
 pub use self::meta::Meta;
 pub use self::state::{FromRef, State};
+pub use self::valid::Valid;
 
 /// Reads one argument of a handler from a message.
 ///
 /// Implemented for [`Json<T>`], [`Bytes`](::bytes::Bytes), [`Key<T>`],
-/// [`Headers`](crate::Headers), [`Meta`], [`State<T>`], the whole [`Message`], for
-/// `Option` of those that may be absent and for `Result` of all.
+/// [`Headers`](crate::Headers), [`Meta`], [`State<T>`], [`Valid<T>`](Valid), the whole
+/// [`Message`], for `Option` of those that may be absent, for `Result` of all, and for tuples.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be read from a message",
     label = "not an extractor",
-    note = "arguments of a handler are `Json<T>` (with `T: serde::de::DeserializeOwned`), `Bytes`, `Key<T>`, `Headers`, `Meta`, `State<T>` (with `T` from the application's state), `Message`, or `Option`/`Result` of them"
+    note = "arguments of a handler are `Json<T>` (with `T: serde::de::DeserializeOwned`), `Bytes`, `Key<T>`, `Headers`, `Meta`, `State<T>` (with `T` from the application's state), `Valid<Json<T>>` (with `T: Validate`), `Message`, or `Option`/`Result` of them"
 )]
 pub trait FromMessage<S>: Sized {
     /// Why it could not be read; becomes the failure of the record, unless the handler

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use milena::{App, AppError, Bytes, HandlerError, Json, Meta, Retry, State, handler};
+use milena::{
+    App, AppError, Bytes, HandlerError, Json, Meta, Problems, Retry, State, Valid, Validate, handler,
+};
 use tokio::sync::mpsc::Sender;
 
 use crate::setup::{Bench, Running, numbers, reports};
@@ -252,4 +254,44 @@ where
             }
         })
     }
+}
+
+struct Payment {
+    cents: i64,
+}
+
+impl<'de> serde::Deserialize<'de> for Payment {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Payment, D::Error> {
+        i64::deserialize(deserializer).map(|cents| Payment { cents })
+    }
+}
+
+impl Validate for Payment {
+    fn validate(&self, problems: &mut Problems) {
+        problems.check(self.cents > 0, "cents", "must be positive");
+    }
+}
+
+/// What can be read and does not make sense goes to the dead letter topic as it came, with the
+/// field.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_valid_is_a_dead_letter() {
+    let bench = Bench::new().await;
+    bench.create("payments", 1).await;
+    let (sender, mut handled) = reports();
+    let on_payment = |Valid(Json(payment)): Valid<Json<Payment>>, State(sender): State<Sender<_>>| async move {
+        sender.send(payment.cents).await
+    };
+    let app = App::new(bench.config())
+        .state(sender)
+        .topic("payments", handler(on_payment));
+    let running = Running::start(app);
+    let values = [" -5 ", "7"].map(str::to_owned);
+    bench.publish("payments", 0, values).await;
+    assert_eq!(handled.next().await, 7);
+    let letters = bench.read("payments.dlq", 1).await;
+    let expected = [" -5 ", "validate", "non-retriable", "invalid", "cents: must be positive", "1"];
+    assert_eq!(describe(&letters[0]), expected);
+    running.stop().await.unwrap();
+    assert_eq!(bench.committed("payments", 0).await, Some(2));
 }
