@@ -42,6 +42,9 @@ struct Inner {
     trace: String,
 }
 
+/// The code of a failure that was a panic.
+const PANIC: &str = "panic";
+
 /// How far a record came before it failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -128,7 +131,11 @@ impl HandlerError {
             ErrorClass::Retriable,
             format!("the handler panicked: {text}"),
         )
-        .with_code("panic")
+        .with_code(PANIC)
+    }
+
+    pub(crate) fn is_panic(&self) -> bool {
+        self.code() == PANIC
     }
 
     fn new(class: ErrorClass, message: String) -> HandlerError {

@@ -11,6 +11,7 @@ use futures_util::future::BoxFuture;
 use tower::Service;
 
 use super::failed::{Ended, Failed, Next, Settled, sleep_unless_stopped};
+use super::gate::Sign;
 use super::route::RouteContext;
 use super::stop::StopFlag;
 use crate::dead_letter::History;
@@ -28,7 +29,12 @@ pub(super) async fn handle_to_end<Svc>(
 where
     Svc: Service<Message, Response = (), Error: IntoHandlerError, Future: Send> + Send,
 {
-    match call(service, message.clone()).await {
+    if !pass(context, stop).await {
+        return Ended::GivenBack;
+    }
+    let called = call(service, message.clone()).await;
+    note(context, &called);
+    match called {
         Ok(()) => Ended::Handled,
         // On the heap: what follows a failure is large, and rare.
         Err(error) => {
@@ -53,24 +59,51 @@ where
     }
 }
 
+/// Waits until the handler may be called; false on a stop.
+pub(super) async fn pass(context: &RouteContext, stop: &StopFlag) -> bool {
+    match &context.gate {
+        Some(gate) if !gate.is_open() => gate.pass(stop).await,
+        _ => true,
+    }
+}
+
+fn note(context: &RouteContext, called: &HandlerResult) {
+    if let Some(gate) = &context.gate {
+        gate.note(called.as_ref().map_or_else(Sign::of, |()| Sign::Up));
+    }
+}
+
 /// As [`handle_to_end`], for a record that comes back from the retry topic.
-pub(super) async fn handle_again<Svc>(
-    mut service: Svc,
+pub(super) async fn handle_again(
+    handler: &mut dyn Attempt,
     message: Message,
     history: History,
     context: &RouteContext,
     stop: &StopFlag,
-) -> Ended
-where
-    Svc: Service<Message, Response = (), Error: IntoHandlerError, Future: Send> + Send,
-{
-    match call(&mut service, message.clone()).await {
-        Ok(()) => Ended::Handled,
-        Err(error) => {
+) -> Ended {
+    match attempt(handler, message.clone(), context, stop).await {
+        None => Ended::GivenBack,
+        Some(Ok(())) => Ended::Handled,
+        Some(Err(error)) => {
             let failed = Failed::resumed(message, error, history);
-            recover(&mut service, failed, context, stop).await
+            recover(handler, failed, context, stop).await
         }
     }
+}
+
+/// One attempt, when the handler may be called; `None` on a stop.
+async fn attempt(
+    handler: &mut dyn Attempt,
+    message: Message,
+    context: &RouteContext,
+    stop: &StopFlag,
+) -> Option<HandlerResult> {
+    if !pass(context, stop).await {
+        return None;
+    }
+    let called = handler.attempt(message).await;
+    note(context, &called);
+    Some(called)
 }
 
 /// Whatever calls a handler with one record.
@@ -88,7 +121,7 @@ where
 }
 
 /// Tries again as often as the route says, then settles what failed.
-pub(super) async fn recover(
+async fn recover(
     handler: &mut dyn Attempt,
     mut failed: Failed,
     context: &RouteContext,
@@ -106,9 +139,10 @@ pub(super) async fn recover(
         if !sleep_unless_stopped(delay, stop).await {
             return Ended::GivenBack;
         }
-        match handler.attempt(failed.message.clone()).await {
-            Ok(()) => return Ended::Handled,
-            Err(error) => failed.failed_again(error),
+        match attempt(handler, failed.message.clone(), context, stop).await {
+            None => return Ended::GivenBack,
+            Some(Ok(())) => return Ended::Handled,
+            Some(Err(error)) => failed.failed_again(error),
         }
     }
 }

@@ -9,6 +9,7 @@ use super::limits::{BATCH_RECORDS_DEFAULT, BATCH_WAIT_DEFAULT};
 use super::route::BatchRoute;
 use super::topic::{OnFailure, Retries, TopicOptions, TopicParts, TopicSetup, common_options};
 use crate::batch_handler::{BatchHandler, BatchService};
+use crate::publisher::Breaker;
 use crate::retry::Retry;
 
 /// Makes a handler of batches ready for [`App::topic`](crate::App::topic): called when 25

@@ -12,16 +12,15 @@ use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, join_all};
 use tokio::time::Instant;
 
-use super::attempts::{Attempt, recover};
+use super::attempts::{Attempt, pass};
 use super::batch::OpenBatch;
 use super::error::AppError;
 use super::failed::{Ended, Failed, Next, Settled, sleep_unless_stopped};
+use super::gate::Sign;
 use super::route::{RouteContext, Seat};
-use super::stop::StopFlag;
 use super::worker::own_topic;
 use crate::batch_handler::{BatchFailures, CallBatch};
 use crate::commit::Watermark;
-use crate::dead_letter::History;
 use crate::failure::HandlerError;
 use crate::handler::HandlerResult;
 use crate::message::Message;
@@ -53,26 +52,8 @@ pub(super) async fn in_batches(
     worker.run().await;
 }
 
-/// Handles a record that comes back from the retry topic, as a batch of one.
-pub(super) async fn handle_again(
-    handler: Arc<dyn CallBatch>,
-    message: Message,
-    history: History,
-    context: Arc<RouteContext>,
-    stop: Arc<StopFlag>,
-) -> Ended {
-    let mut alone = Alone(handler);
-    match alone.attempt(message.clone()).await {
-        Ok(()) => Ended::Handled,
-        Err(error) => {
-            let failed = Failed::resumed(message, error, history);
-            recover(&mut alone, failed, &context, &stop).await
-        }
-    }
-}
-
-/// One record at a time.
-struct Alone(Arc<dyn CallBatch>);
+/// A batch handler that is called with one record at a time.
+pub(super) struct Alone(pub(super) Arc<dyn CallBatch>);
 
 impl Attempt for Alone {
     fn attempt(&mut self, message: Message) -> BoxFuture<'_, HandlerResult> {
@@ -159,7 +140,11 @@ impl BatchWorker {
     async fn handle_to_end(&mut self, mut messages: Vec<Message>) -> Ended {
         let mut earlier: Vec<Failed> = Vec::new();
         loop {
+            if !pass(&self.context, &self.seat.stop).await {
+                return Ended::GivenBack;
+            }
             let failures = call(self.handler.as_ref(), &messages).await;
+            self.note(&failures, messages.len());
             let failed = self.sort_out(messages, failures, earlier);
             let (again, ended) = self.settle(failed).await;
             if ended == Ended::GivenBack {
@@ -182,6 +167,21 @@ impl BatchWorker {
                 .iter()
                 .map(|failed| failed.message.clone())
                 .collect();
+        }
+    }
+
+    /// One record that may succeed later says that something is down.
+    fn note(&self, failures: &BatchFailures, count: usize) {
+        let Some(gate) = &self.context.gate else {
+            return;
+        };
+        let mut signs = failures.iter().map(|(_, error)| Sign::of(error));
+        if signs.any(|sign| sign == Sign::Down) {
+            gate.note(Sign::Down);
+        } else if failures.len() < count {
+            gate.note(Sign::Up);
+        } else {
+            gate.note(Sign::None);
         }
     }
 

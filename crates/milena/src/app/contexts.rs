@@ -13,6 +13,7 @@ use super::TopicEntry;
 use super::concurrency::Concurrency;
 use super::dispatcher::Registered;
 use super::error::AppError;
+use super::gate::Gate;
 use super::progress::Progress;
 use super::retry_topic::{self, RetryRoute, RetryTopic};
 use super::route::RouteContext;
@@ -76,6 +77,11 @@ impl Contexts {
             dead_letters: dead_letter_topic(&self.config, &entry.options, &entry.topic)
                 .map(|topic| self.dead_letters(topic, name, entry.handler, &entry.options)),
             retry_topic,
+            gate: entry.options.breaker.map(|breaker| {
+                let gate = Arc::new(Gate::new(entry.topic.as_str().into(), breaker));
+                self.progress.watch(&entry.topic, &gate);
+                gate
+            }),
             progress: self.progress.clone(),
             failures: self.failures.clone(),
         }
@@ -92,6 +98,7 @@ impl Contexts {
             concurrency: Concurrency::Partition,
             dead_letters: Some(dead_letters),
             retry_topic: None,
+            gate: None,
             progress: self.progress.clone(),
             failures: self.failures.clone(),
         }

@@ -108,7 +108,10 @@ impl Dispatcher {
                             self.use_room(room)?;
                         }
                     }
-                    _ = commit_tick.tick() => self.commit_in_background(),
+                    _ = commit_tick.tick() => {
+                        self.commit_in_background();
+                        self.look_at_gates();
+                    }
                     batches = &mut poll => break batches?,
                 }
             };
@@ -140,10 +143,30 @@ impl Dispatcher {
         let Some(fed) = worker.use_room(room) else {
             return Ok(());
         };
-        if fed == Fed::All {
+        if fed == Fed::All && !worker.is_held {
             let _ = self.consumer.resume(std::slice::from_ref(&partition));
         }
         self.after_feeding(&partition, fed)
+    }
+
+    /// Fetches nothing for topics that are paused: beyond what waits already, it would only
+    /// fill memory.
+    fn look_at_gates(&mut self) {
+        for worker in self.workers.values_mut() {
+            let Some(registered) = self.routes.get(&worker.partition.topic) else {
+                continue;
+            };
+            let is_held = registered.context.is_paused();
+            if is_held == std::mem::replace(&mut worker.is_held, is_held) {
+                continue;
+            }
+            let partition = std::slice::from_ref(&worker.partition);
+            // A partition that is not ours any more is about to be released.
+            let _ = match worker.is_paused() {
+                true => self.consumer.pause(partition),
+                false => self.consumer.resume(partition),
+            };
+        }
     }
 
     fn after_feeding(&mut self, partition: &TopicPartition, fed: Fed) -> Result<(), AppError> {

@@ -8,6 +8,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::error::AppError;
+use super::gate::Sign;
 use super::retry_topic::RetryTopic;
 use super::route::RouteContext;
 use super::stop::StopFlag;
@@ -56,6 +57,8 @@ pub(super) struct Failed {
     history: History,
     /// The retry topic did not take it.
     is_immovable: bool,
+    /// Attempts that failed while the topic was paused.
+    attempts_paused: u32,
 }
 
 /// What settling came to.
@@ -80,6 +83,7 @@ impl Failed {
             error,
             history,
             is_immovable: false,
+            attempts_paused: 0,
         }
     }
 
@@ -90,11 +94,15 @@ impl Failed {
     }
 
     pub(super) fn next(&self, context: &RouteContext) -> Next {
+        if context.is_paused() && Sign::of(&self.error) == Sign::Down {
+            // It is not the record's fault, and none of its attempts: it waits for a probe.
+            return Next::Again(Duration::ZERO);
+        }
         let delay = match self.error.class() {
             ErrorClass::Terminal => return Next::Stop,
             ErrorClass::Retriable => context
                 .retry
-                .delay_after(self.history.attempts(), fastrand::f64()),
+                .delay_after(self.attempts_counted(), fastrand::f64()),
             _ => None,
         };
         match delay {
@@ -107,9 +115,16 @@ impl Failed {
         }
     }
 
+    fn attempts_counted(&self) -> u32 {
+        self.history.attempts().saturating_sub(self.attempts_paused)
+    }
+
     /// Says that it is tried again, and counts the attempt.
     pub(super) fn begin_again(&mut self, delay: Duration, context: &RouteContext) {
         self.log("handler_retry", Some(delay));
+        if context.is_paused() {
+            self.attempts_paused += 1;
+        }
         context.progress.add_retry();
         self.message.attempt += 1;
     }

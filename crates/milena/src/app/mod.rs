@@ -16,6 +16,7 @@ mod contexts;
 mod dispatcher;
 mod error;
 mod failed;
+mod gate;
 mod limits;
 mod progress;
 mod rebalance;

@@ -1,8 +1,11 @@
 //! What an application has done so far, in numbers.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+
+use super::gate::Gate;
+use crate::publisher::BreakerState;
 
 /// Counts what happens to records; clones share the counts. Reading is cheap and may be a
 /// batch behind.
@@ -20,6 +23,8 @@ struct Counters {
     without_handler: AtomicU64,
     /// Of which topics that was said already.
     strangers: Mutex<BTreeSet<String>>,
+    /// Those of topics that may be paused.
+    gates: Mutex<BTreeMap<String, Arc<Gate>>>,
 }
 
 /// More topics than these without a handler are counted, and no longer told apart.
@@ -51,6 +56,18 @@ impl Progress {
         self.counters.without_handler.load(Ordering::Relaxed)
     }
 
+    /// The topics that are paused because their handlers fail, and whether a probe is under
+    /// way ([`BreakerState::HalfOpen`]); see
+    /// [`TopicHandler::pause_when_failing`](crate::TopicHandler::pause_when_failing).
+    #[must_use]
+    pub fn paused_topics(&self) -> Vec<(String, BreakerState)> {
+        let gates = self.counters.gates.lock();
+        let gates = gates.unwrap_or_else(PoisonError::into_inner);
+        let shut = gates.iter().filter(|(_, gate)| !gate.is_open());
+        shut.map(|(topic, gate)| (topic.clone(), gate.state()))
+            .collect()
+    }
+
     /// Partitions that are assigned to this member of the group now.
     #[must_use]
     pub fn partitions(&self) -> u64 {
@@ -65,6 +82,12 @@ impl Progress {
 
     pub(super) fn add_handled(&self, count: u64) {
         self.counters.handled.fetch_add(count, Ordering::Relaxed);
+    }
+
+    pub(super) fn watch(&self, topic: &str, gate: &Arc<Gate>) {
+        let gates = self.counters.gates.lock();
+        let mut gates = gates.unwrap_or_else(PoisonError::into_inner);
+        gates.insert(topic.to_owned(), gate.clone());
     }
 
     /// Warns the first time a topic comes up.

@@ -9,10 +9,11 @@ use tower::Service;
 
 use super::attempts;
 use super::batch::QueuedBatch;
-use super::batch_worker::{self, BatchSize};
+use super::batch_worker::{self, Alone, BatchSize};
 use super::concurrency::Concurrency;
 use super::error::AppError;
 use super::failed::Ended;
+use super::gate::Gate;
 use super::progress::Progress;
 use super::retry_topic::RetryTopic;
 use super::stop::StopFlag;
@@ -80,10 +81,10 @@ where
         history: History,
         stop: Arc<StopFlag>,
     ) -> BoxFuture<'static, Ended> {
-        let service = self.service.clone();
-        Box::pin(
-            async move { attempts::handle_again(service, message, history, &context, &stop).await },
-        )
+        let mut service = self.service.clone();
+        Box::pin(async move {
+            attempts::handle_again(&mut service, message, history, &context, &stop).await
+        })
     }
 }
 
@@ -106,10 +107,10 @@ impl Route for BatchRoute {
         history: History,
         stop: Arc<StopFlag>,
     ) -> BoxFuture<'static, Ended> {
-        let handler = self.handler.clone();
-        Box::pin(batch_worker::handle_again(
-            handler, message, history, context, stop,
-        ))
+        let mut alone = Alone(self.handler.clone());
+        Box::pin(async move {
+            attempts::handle_again(&mut alone, message, history, &context, &stop).await
+        })
     }
 }
 
@@ -123,12 +124,19 @@ pub(super) struct RouteContext {
     pub(super) dead_letters: Option<DeadLetters>,
     /// `None`: what is tried again is so in place.
     pub(super) retry_topic: Option<RetryTopic>,
+    /// `None`: failures never pause the topic.
+    pub(super) gate: Option<Arc<Gate>>,
     pub(super) progress: Progress,
     /// Takes what stops the application.
     pub(super) failures: mpsc::Sender<AppError>,
 }
 
 impl RouteContext {
+    /// Whether what the handler depends on is taken to be down.
+    pub(super) fn is_paused(&self) -> bool {
+        self.gate.as_ref().is_some_and(|gate| !gate.is_open())
+    }
+
     /// Stops the application.
     pub(super) fn fail(&self, error: AppError) {
         tracing::error!(event = "app_failure", %error);

@@ -11,6 +11,7 @@ use super::route::{Route, ServiceRoute};
 use crate::failure::IntoHandlerError;
 use crate::handler::{Handler, HandlerService};
 use crate::message::Message;
+use crate::publisher::Breaker;
 use crate::retry::Retry;
 
 /// What an application takes as the handler of a topic: a [`handler`] or a
@@ -87,6 +88,22 @@ macro_rules! common_options {
             self
         }
 
+        /// Pauses the topic when so many retriable failures came in a row (whichever the
+        /// records), as a database that is down makes them: no handler is called, nothing
+        /// becomes a dead letter, and the group's membership goes on. After the breaker's
+        /// pause one record is handled as a probe; when that succeeds the topic goes on, else
+        /// it is paused again. Attempts while it is paused do not count.
+        ///
+        /// A success between two failures starts the count anew; failures that are not
+        /// retriable and panics neither count nor start it anew. Up to as many records as the
+        /// breaker counts failures may become dead letters before it opens: let it open
+        /// before the attempts of one record are used up. Shown by
+        /// [`Progress::paused_topics`](crate::Progress::paused_topics).
+        pub fn pause_when_failing(mut self, breaker: Breaker) -> Self {
+            self.options.breaker = Some(breaker);
+            self
+        }
+
         /// Where records go that failed for good; `<topic>.dlq` by default. The configured
         /// prefix is put before it. Created with as many partitions as the source, unless the
         /// configuration says otherwise.
@@ -129,6 +146,7 @@ pub(super) struct TopicOptions {
     pub(super) concurrency: Concurrency,
     pub(super) redact: Option<fn(&str) -> String>,
     pub(super) retries: Retries,
+    pub(super) breaker: Option<Breaker>,
 }
 
 /// Where a record waits until it is tried again.

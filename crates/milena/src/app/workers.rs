@@ -28,6 +28,8 @@ pub(super) struct Worker {
     room_bytes: u32,
     /// Batches that found no room; the partition is paused while there are any.
     parked: VecDeque<FetchedBatch>,
+    /// Its topic is paused because handlers fail.
+    pub(super) is_held: bool,
 }
 
 /// What feeding a worker came to.
@@ -75,7 +77,13 @@ impl Worker {
             room,
             room_bytes,
             parked: VecDeque::new(),
+            is_held: false,
         }
+    }
+
+    /// Whether nothing is to be fetched for it.
+    pub(super) fn is_paused(&self) -> bool {
+        self.is_held || !self.parked.is_empty()
     }
 
     /// Hands over a batch, or parks it behind those that are parked.

@@ -22,6 +22,7 @@ pub use self::error::PublishError;
 pub use self::message_id::MessageId;
 use self::message_id::MessageIds;
 pub use self::outgoing::Outgoing;
+pub(crate) use self::reliable::Circuit;
 pub use self::reliable::{
     Breaker, BreakerState, Delivered, DeliveryContext, DeliveryCounts, DeliveryObserver,
     DeliveryStatus, MetricData, RateLimit, ReliableBuilder, ReliablePublisher,

@@ -44,7 +44,10 @@ fn check(text: &'static str, expected: Result<(), (FailureStage, &str, &str)>) {
 
 #[test]
 fn the_path_of_each_bad_field_is_told() {
-    check(r#"{"customer":"c","lines":[{"cents":1}],"gift":null}"#, Ok(()));
+    check(
+        r#"{"customer":"c","lines":[{"cents":1}],"gift":null}"#,
+        Ok(()),
+    );
     let invalid = |text| Err((FailureStage::Validate, "invalid", text));
     check(
         r#"{"customer":"","lines":[{"cents":1},{"cents":0}],"gift":{"cents":-1}}"#,
@@ -68,8 +71,16 @@ fn the_path_of_each_bad_field_is_told() {
 fn many_problems_are_counted() {
     let lines: Vec<Line> = (0..12).map(|_| Line { cents: 0 }).collect();
     let error = Problems::of(&lines).unwrap_err();
-    assert!(error.message().starts_with("[0].cents: must be positive; [1].cents"));
-    assert!(error.message().ends_with("; [9].cents: must be positive; and 2 more"));
+    assert!(
+        error
+            .message()
+            .starts_with("[0].cents: must be positive; [1].cents")
+    );
+    assert!(
+        error
+            .message()
+            .ends_with("; [9].cents: must be positive; and 2 more")
+    );
 }
 
 #[test]

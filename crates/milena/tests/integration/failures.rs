@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use milena::{
-    App, AppError, Bytes, HandlerError, Json, Meta, Problems, Retry, State, Valid, Validate, handler,
+    App, AppError, Bytes, HandlerError, Json, Meta, Problems, Retry, State, Valid, Validate,
+    handler,
 };
 use tokio::sync::mpsc::Sender;
 
@@ -279,7 +280,8 @@ async fn what_is_not_valid_is_a_dead_letter() {
     let bench = Bench::new().await;
     bench.create("payments", 1).await;
     let (sender, mut handled) = reports();
-    let on_payment = |Valid(Json(payment)): Valid<Json<Payment>>, State(sender): State<Sender<_>>| async move {
+    let on_payment = |Valid(Json(payment)): Valid<Json<Payment>>,
+                      State(sender): State<Sender<_>>| async move {
         sender.send(payment.cents).await
     };
     let app = App::new(bench.config())
@@ -290,7 +292,14 @@ async fn what_is_not_valid_is_a_dead_letter() {
     bench.publish("payments", 0, values).await;
     assert_eq!(handled.next().await, 7);
     let letters = bench.read("payments.dlq", 1).await;
-    let expected = [" -5 ", "validate", "non-retriable", "invalid", "cents: must be positive", "1"];
+    let expected = [
+        " -5 ",
+        "validate",
+        "non-retriable",
+        "invalid",
+        "cents: must be positive",
+        "1",
+    ];
     assert_eq!(describe(&letters[0]), expected);
     running.stop().await.unwrap();
     assert_eq!(bench.committed("payments", 0).await, Some(2));

@@ -8,6 +8,7 @@ mod failures;
 mod handling;
 mod lifecycle;
 mod order;
+mod pausing;
 mod reliable;
 mod retry_topic;
 mod setup;

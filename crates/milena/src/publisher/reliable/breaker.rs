@@ -51,7 +51,7 @@ pub enum BreakerState {
 }
 
 #[derive(Debug)]
-pub(super) struct Circuit {
+pub(crate) struct Circuit {
     breaker: Breaker,
     state: State,
 }
@@ -71,14 +71,14 @@ enum State {
 }
 
 impl Circuit {
-    pub(super) fn new(breaker: Breaker) -> Circuit {
+    pub(crate) fn new(breaker: Breaker) -> Circuit {
         Circuit {
             breaker,
             state: State::Closed { failures: 0 },
         }
     }
 
-    pub(super) fn state(&self) -> BreakerState {
+    pub(crate) fn state(&self) -> BreakerState {
         match self.state {
             State::Closed { .. } => BreakerState::Closed,
             State::Open { .. } => BreakerState::Open,
@@ -88,7 +88,7 @@ impl Circuit {
 
     /// Lets a message pass, or says when to ask again. What passes while the circuit is not
     /// closed is the probe.
-    pub(super) fn ask(&mut self, now: Instant) -> Result<(), Instant> {
+    pub(crate) fn ask(&mut self, now: Instant) -> Result<(), Instant> {
         match self.state {
             State::Closed { .. } => Ok(()),
             State::Open { until } | State::HalfOpen { next_probe: until } if now < until => {
@@ -103,12 +103,20 @@ impl Circuit {
     }
 
     /// A message arrived: the cluster is there.
-    pub(super) fn on_success(&mut self) {
+    pub(crate) fn on_success(&mut self) {
         self.state = State::Closed { failures: 0 };
     }
 
+    /// An attempt ended in a way that says nothing about the cluster: if it was the probe, the
+    /// next may follow at once.
+    pub(crate) fn on_other(&mut self, now: Instant) {
+        if let State::HalfOpen { .. } = self.state {
+            self.state = State::Open { until: now };
+        }
+    }
+
     /// An attempt failed in a way that says something about the cluster.
-    pub(super) fn on_failure(&mut self, now: Instant) {
+    pub(crate) fn on_failure(&mut self, now: Instant) {
         let until = now + self.breaker.pause;
         self.state = match self.state {
             State::Closed { failures } if failures + 1 < self.breaker.failures_max => {

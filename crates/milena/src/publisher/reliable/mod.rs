@@ -24,6 +24,7 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
+pub(crate) use self::breaker::Circuit;
 pub use self::breaker::{Breaker, BreakerState};
 pub use self::builder::ReliableBuilder;
 pub use self::context::{Delivered, DeliveryContext, DeliveryStatus};
