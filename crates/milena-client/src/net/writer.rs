@@ -23,6 +23,8 @@ pub(super) struct Writer {
     stream: Option<Stream>,
     /// Of whole requests; all but the first are unbegun.
     chunks: VecDeque<Bytes>,
+    /// The task waits until the socket takes more.
+    is_awaited: bool,
 }
 
 impl Writer {
@@ -30,6 +32,7 @@ impl Writer {
         Self {
             stream: Some(Box::new(stream)),
             chunks: VecDeque::new(),
+            is_awaited: false,
         }
     }
 
@@ -79,11 +82,9 @@ pub(super) async fn run(link: Arc<Link>) {
     loop {
         std::future::poll_fn(|context| {
             let writer = link.writer.lock();
-            write(
-                &link,
-                writer.unwrap_or_else(PoisonError::into_inner),
-                context,
-            )
+            let mut writer = writer.unwrap_or_else(PoisonError::into_inner);
+            writer.is_awaited = true;
+            write(&link, writer, context)
         })
         .await;
         link.writer_wake.notified().await;
@@ -98,6 +99,11 @@ pub(super) fn write_now(link: &Link) {
         // Whoever writes may have seen the end of the queue before this request was in it.
         Err(TryLockError::WouldBlock) => return link.writer_wake.notify_one(),
     };
+    // A socket wakes the last who tried: trying here would take the task's place, and nobody would
+    // be woken.
+    if writer.is_awaited {
+        return;
+    }
     if write(link, writer, &mut Context::from_waker(Waker::noop())).is_pending() {
         link.writer_wake.notify_one();
     }
@@ -108,6 +114,7 @@ fn write(link: &Link, mut writer: MutexGuard<'_, Writer>, context: &mut Context<
     let polled = writer.poll_write(context, |chunks| {
         link.take_writable(chunks, SLICES_MAX, &mut done);
     });
+    writer.is_awaited &= polled.is_pending();
     // Whoever is told may end the connection, which takes the writer.
     drop(writer);
     for request in done {

@@ -69,6 +69,41 @@ async fn pieces_of_a_body_arrive_as_one() {
     assert_eq!(response.await.expect("an answer").len(), 0);
 }
 
+/// The task that waits for the socket is woken although others queue requests meanwhile.
+#[tokio::test]
+async fn requests_queued_while_the_socket_is_full_are_written() {
+    const BODY_BYTES: usize = 100_000;
+    let (near, mut far) = tokio::io::duplex(1_000);
+    let (read, write) = tokio::io::split(near);
+    let limits = Limits {
+        idle_max: PATIENCE,
+        frame_bytes_max: 1_000,
+    };
+    let connection = Connection::start("broker:9092".into(), "test".into(), limits, read, write);
+    let mut written = Vec::new();
+    for _ in 0..3 {
+        written.push(send_unanswered(&connection, vec![0; BODY_BYTES], PATIENCE));
+        // The task is told of what is left, tries, and waits.
+        for _ in 0..10 {
+            tokio::task::yield_now().await;
+        }
+    }
+    let arriving = tokio::spawn(async move {
+        let mut arrived = vec![0; 3 * BODY_BYTES];
+        tokio::io::AsyncReadExt::read_exact(&mut far, &mut arrived).await?;
+        // The headers of the frames stand between: what is left is theirs.
+        tokio::io::copy(&mut far, &mut tokio::io::sink()).await
+    });
+    for written in written {
+        let written = tokio::time::timeout(PATIENCE / 2, written).await;
+        let written = written.expect("the task is woken").expect("it is told");
+        written.expect("the connection is open");
+    }
+    drop(connection);
+    let rest = arriving.await.expect("the task ends");
+    assert!(rest.expect("the stream ends") > 0);
+}
+
 #[tokio::test]
 async fn requests_without_answer_do_not_disturb_the_others() {
     let (connection, mut server) = connect(config()).await;
