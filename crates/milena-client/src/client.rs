@@ -82,6 +82,14 @@ impl Client {
         self.inner.metadata.refreshed(deadline).await.map(drop)
     }
 
+    /// Whether a connection to a broker is open, among those that requests share which are
+    /// answered at once. Asks nobody: a broker that is gone without a word counts until a request
+    /// times out.
+    #[must_use]
+    pub fn is_connected(&self) -> bool {
+        self.inner.shared.pool().least_loaded().is_some()
+    }
+
     /// Closes all connections and ends all tasks, also for clones, producers and consumers of this
     /// client; calls after that fail with [`Error::Closed`]. Close those first.
     pub async fn close(&self) {

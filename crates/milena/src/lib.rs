@@ -57,8 +57,9 @@ pub use message::{Headers, MESSAGE_ID_HEADER, Message, TimestampType};
 pub use milena_client::producer::{Delivery, RecordMetadata};
 pub use publisher::{
     Breaker, BreakerState, Delivered, DeliveryContext, DeliveryCounts, DeliveryObserver,
-    DeliveryStatus, MessageId, MetricData, Outgoing, PublishError, Publisher, RateLimit,
-    ReliableBuilder, ReliablePublisher, ToBytes,
+    DeliveryStatus, MessageId, MetricData, Outgoing, PublishError, Publisher, PublisherHealth,
+    RateLimit, ReliableBuilder, ReliablePublisher, Spool, SpoolError, SpoolHealth, SpoolSync,
+    ToBytes,
 };
 pub use retry::Retry;
 pub use validate::{Problems, Validate};

@@ -16,7 +16,9 @@
 
 use std::time::Duration;
 
-pub use milena_broker::{ApiKey, Broker, BrokerBuilder, BrokerError, ErrorCode, Fault, Faults};
+pub use milena_broker::{
+    ApiKey, Broker, BrokerBuilder, BrokerError, ErrorCode, Fault, Faults, Storage,
+};
 
 use crate::config::{Config, ConfigError};
 

@@ -41,7 +41,7 @@ async fn publish_and_look(target: &Target) -> Result<()> {
     let config = Config::builder()
         .bootstrap_servers(target.bootstrap())
         .build()?;
-    let publisher = Publisher::new(&config)?.reliable().build();
+    let publisher = Publisher::new(&config)?.reliable().build()?;
     let (mut fine, mut refused) = (BTreeSet::new(), BTreeSet::new());
     for number in 0..MESSAGES {
         let is_large = number % REFUSED_EVERY == 0;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use milena_client::ErrorClass;
 use milena_client::producer::ProduceError;
 
+use super::spool::SpoolError;
 use crate::config::ConfigError;
 
 /// Why a message was not published, or a publisher could not be made.
@@ -34,6 +35,9 @@ pub enum PublishError {
         /// When the next message may probe.
         retry_after: Duration,
     },
+    /// The spool could not be opened, or did not take the message.
+    #[error(transparent)]
+    Spool(#[from] SpoolError),
     /// All attempts failed, and the dead letter was not written either.
     #[error(
         "topic {topic:?}: given up after {attempts} attempts: {last}{}",
@@ -65,6 +69,7 @@ impl PublishError {
         match self {
             PublishError::Topic { .. } | PublishError::Config(_) => ErrorClass::NonRetriable,
             PublishError::BreakerOpen { .. } => ErrorClass::Retriable,
+            PublishError::Spool(error) => error.class(),
             PublishError::Client(error) => error.class(),
             PublishError::Produce(error) | PublishError::Undelivered { last: error, .. } => {
                 error.class()

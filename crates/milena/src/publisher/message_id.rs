@@ -30,6 +30,14 @@ impl MessageId {
         MessageId(Kind::Given(id))
     }
 
+    /// An id that was made; `None` for one that the message carries as a header.
+    pub(super) fn made_id(&self) -> Option<Uuid> {
+        match &self.0 {
+            Kind::Made(id) => Some(*id),
+            Kind::Given(_) => None,
+        }
+    }
+
     /// The text of an id that was made, written into `room`; `None` for one that the message
     /// carries as a header.
     pub(super) fn made_text<'a>(&self, room: &'a mut [u8; Hyphenated::LENGTH]) -> Option<&'a [u8]> {

@@ -1,7 +1,7 @@
 //! Publishing: typed messages out, through one producer that all clones share.
 //!
-//! Owns the typed side of sending: topic prefix, message ids, errors, and in `reliable/`
-//! what becomes of a message that failed. The way to the broker is the client's.
+//! Owns the typed side of sending: topic prefix, message ids, errors, in `reliable/` what
+//! becomes of a message that failed, and in `spool/` messages on disk. The way to the broker is the client's.
 
 mod dead_letters;
 mod error;
@@ -9,6 +9,7 @@ mod message_id;
 mod outgoing;
 mod reliable;
 mod serialize;
+mod spool;
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -25,9 +26,11 @@ pub use self::outgoing::Outgoing;
 pub(crate) use self::reliable::Circuit;
 pub use self::reliable::{
     Breaker, BreakerState, Delivered, DeliveryContext, DeliveryCounts, DeliveryObserver,
-    DeliveryStatus, MetricData, RateLimit, ReliableBuilder, ReliablePublisher,
+    DeliveryStatus, MetricData, PublisherHealth, RateLimit, ReliableBuilder, ReliablePublisher,
+    SpoolHealth,
 };
 pub use self::serialize::ToBytes;
+pub use self::spool::{Spool, SpoolError, SpoolSync};
 use crate::config::{Config, topic_problem};
 use crate::dead_letter::DeadLetter;
 use crate::message::MESSAGE_ID_HEADER;

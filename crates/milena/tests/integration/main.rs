@@ -10,5 +10,6 @@ mod lifecycle;
 mod order;
 mod pausing;
 mod reliable;
+mod reliable_spool;
 mod retry_topic;
 mod setup;

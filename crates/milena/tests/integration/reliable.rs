@@ -109,7 +109,8 @@ async fn what_is_published_is_told_counted_and_has_an_id() {
                 .expect("no panic")
                 .push((name, data.topic.to_owned()));
         })
-        .build();
+        .build()
+        .expect("a publisher");
     let made = publisher.publish(Outgoing::to("orders")).await.unwrap();
     publisher.flush(DEADLINE).await.unwrap();
     publisher.publish(message("given")).await.unwrap();
@@ -154,7 +155,8 @@ async fn a_retriable_failure_is_tried_again_until_it_works() {
     let publisher = hasty(&bench)
         .retry(retry)
         .observer(Observer(sender))
-        .build();
+        .build()
+        .expect("a publisher");
     let Some(faults) = fail_with(&bench, ErrorCode::NotEnoughReplicas) else {
         return;
     };
@@ -187,7 +189,8 @@ async fn what_cannot_be_published_is_a_dead_letter_with_its_history() {
     let publisher = hasty(&bench)
         .dead_letter_topic_for("orders", "orders.failed")
         .observer(Observer(sender))
-        .build();
+        .build()
+        .expect("a publisher");
     let message = message("b").header("a", "1").partition(99);
     let end = publisher.deliver(message).await.unwrap();
     assert_eq!(end, Delivered::DeadLettered(bench.name("orders.failed")));
@@ -223,7 +226,10 @@ async fn a_refused_dead_letter_is_an_error_and_counted() {
     let bench = Bench::new().await;
     bench.create("orders", 1).await;
     let (sender, mut told) = reports();
-    let publisher = hasty(&bench).observer(Observer(sender)).build();
+    let publisher = hasty(&bench)
+        .observer(Observer(sender))
+        .build()
+        .expect("a publisher");
     if fail_with(&bench, ErrorCode::TopicAuthorizationFailed).is_none() {
         return;
     }
@@ -259,7 +265,8 @@ async fn closing_makes_dead_letters_of_waiting_retries() {
     let publisher = hasty(&bench)
         .retry(Retry::exponential(Duration::from_secs(3600)).cap(Duration::from_secs(3600)))
         .observer(Observer(sender))
-        .build();
+        .build()
+        .expect("a publisher");
     let Some(faults) = fail_with(&bench, ErrorCode::NotEnoughReplicas) else {
         return;
     };
@@ -301,7 +308,8 @@ async fn an_open_breaker_refuses_until_a_probe_arrives() {
         .retry(retry)
         .breaker(Breaker::after(1).pause(Duration::from_secs(2)))
         .observer(Observer(sender))
-        .build();
+        .build()
+        .expect("a publisher");
     let Some(faults) = fail_with(&bench, ErrorCode::NotEnoughReplicas) else {
         return;
     };
@@ -326,7 +334,12 @@ async fn an_open_breaker_refuses_until_a_probe_arrives() {
 async fn a_rate_limit_holds_publishing_back() {
     let bench = Bench::new().await;
     let limit = RateLimit::per_second(100).burst(2);
-    let publisher = bench.publisher.reliable().rate_limit(limit).build();
+    let publisher = bench
+        .publisher
+        .reliable()
+        .rate_limit(limit)
+        .build()
+        .expect("a publisher");
     let start = std::time::Instant::now();
     for number in 0..12 {
         publisher

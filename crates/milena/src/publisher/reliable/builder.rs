@@ -9,14 +9,16 @@ use tokio::sync::Notify;
 use super::breaker::Breaker;
 use super::counts::Counters;
 use super::dead_letter_places::{DeadLetterTopic, Places};
-use super::limits::WAITING_MAX_DEFAULT;
+use super::limits::{SPOOL_BREAKER_FAILURES, WAITING_MAX_DEFAULT};
 use super::observer::{DeliveryObserver, MetricData, Metrics, Observers};
 use super::pacing::Pacing;
 use super::rate::RateLimit;
 use super::schedule::Schedule;
 use super::shared::Shared;
-use super::{ReliablePublisher, worker};
-use crate::publisher::Publisher;
+use super::spooler::Spooler;
+use super::{ReliablePublisher, replay, spooler, worker};
+use crate::publisher::spool::Spool;
+use crate::publisher::{PublishError, Publisher};
 use crate::retry::Retry;
 
 /// Builds a [`ReliablePublisher`]; from [`Publisher::reliable`].
@@ -30,6 +32,7 @@ pub struct ReliableBuilder {
     waiting_max: usize,
     breaker: Option<Breaker>,
     rate_limit: Option<RateLimit>,
+    spool: Option<Spool>,
 }
 
 impl ReliableBuilder {
@@ -43,6 +46,7 @@ impl ReliableBuilder {
             waiting_max: WAITING_MAX_DEFAULT,
             breaker: None,
             rate_limit: None,
+            spool: None,
         }
     }
 
@@ -116,6 +120,33 @@ impl ReliableBuilder {
         self
     }
 
+    /// Keeps messages on disk while the cluster is gone, and sends them when it is back, be it
+    /// by the next process. A directory, or a [`Spool`] that says more. No spool by default.
+    ///
+    /// The breaker is the trigger; without one of its own, this publisher gets one that opens
+    /// after ten failed attempts in a row. Attempts fail after `delivery.timeout.ms`, or
+    /// `max.block.ms` where a topic is not known yet or the buffer is full: until then messages
+    /// wait in memory, as ever. With the breaker open, the buffer full or no broker to be found,
+    /// what had been taken and fails goes to the spool, and so do new messages instead of
+    /// being refused; both are then [`Spooled`](crate::DeliveryStatus::Spooled). A message
+    /// that neither its topic nor its dead letter topic takes goes there too, as does what is
+    /// open when the publisher is closed.
+    ///
+    /// While the spool holds anything, new messages go behind it. It is replayed once nothing
+    /// else is on its way: first what had been taken when the cluster went away, in the order
+    /// in which it was taken, then what was taken since. So the order of a key holds, and
+    /// **messages arrive at least once**: what was written and not acknowledged, or not noted
+    /// as such before a crash, is written again, under the same id. A message stays until its
+    /// topic has it; if it is refused for good it becomes a dead letter, with the failures
+    /// since the spool took it. A partition that stays unavailable alone holds up the replay.
+    ///
+    /// An entry that was torn or damaged on disk is skipped, logged as `event=spool_damaged`,
+    /// and kept in a file `.damaged`.
+    pub fn spool(mut self, spool: impl Into<Spool>) -> ReliableBuilder {
+        self.spool = Some(spool.into());
+        self
+    }
+
     /// How many failed messages may wait for a retry or a dead letter; 100 000 by default.
     /// With so many, publishing waits until there are fewer. 0 counts as 1.
     pub fn waiting_max(mut self, messages: usize) -> ReliableBuilder {
@@ -123,9 +154,19 @@ impl ReliableBuilder {
         self
     }
 
-    /// Starts the publisher. Needs a tokio runtime, as the publisher below did.
-    #[must_use]
-    pub fn build(self) -> ReliablePublisher {
+    /// Starts the publisher. Needs a tokio runtime, as the publisher below did. With a spool it
+    /// reads what that holds, which blocks for as long as it takes.
+    ///
+    /// # Errors
+    /// [`PublishError::Spool`] when the spool cannot be opened, or another publisher has it.
+    pub fn build(self) -> Result<ReliablePublisher, PublishError> {
+        let spooler = self.spool.map(Spooler::open).transpose()?.map(Arc::new);
+        let default = Breaker::after(SPOOL_BREAKER_FAILURES);
+        let breaker = self.breaker.or(spooler.is_some().then_some(default));
+        let counters = Counters::default();
+        if let Some(spooler) = &spooler {
+            counters.recover(spooler.facts().messages);
+        }
         let places = Places::new(
             self.publisher.clone(),
             self.dead_letters,
@@ -134,9 +175,10 @@ impl ReliableBuilder {
         let shared = Arc::new(Shared {
             publisher: self.publisher,
             observers: self.observers,
-            counters: Counters::default(),
+            counters,
             places,
-            pacing: Pacing::new(self.breaker, self.rate_limit),
+            spooler: spooler.clone(),
+            pacing: Pacing::new(breaker, self.rate_limit),
             schedule: Mutex::new(Schedule::new(self.retry)),
             waiting: AtomicUsize::new(0),
             waiting_max: self.waiting_max,
@@ -147,6 +189,10 @@ impl ReliableBuilder {
             is_abandoned: AtomicBool::new(false),
         });
         tokio::spawn(worker::run(shared.clone()));
-        ReliablePublisher::new(shared)
+        if let Some(spooler) = spooler {
+            tokio::spawn(spooler::write(shared.clone(), spooler.clone()));
+            tokio::spawn(replay::run(shared.clone(), spooler));
+        }
+        Ok(ReliablePublisher::new(shared))
     }
 }

@@ -6,6 +6,7 @@ use milena_client::producer::{ProduceError, RecordMetadata};
 use tokio::sync::oneshot;
 
 use super::limits::FAILURES_KEPT_MAX;
+use crate::publisher::spool::Entry;
 use crate::publisher::{MessageId, Outgoing, PublishError};
 
 /// How far a message is.
@@ -22,6 +23,8 @@ pub enum DeliveryStatus {
     Failed,
     /// The dead letter topic has it, acknowledged.
     DeadLettered,
+    /// On disk; it is sent when the cluster is back.
+    Spooled,
 }
 
 /// A message that a [`ReliablePublisher`](crate::ReliablePublisher) has taken, as its
@@ -32,6 +35,8 @@ pub struct DeliveryContext {
     pub(super) id: MessageId,
     pub(super) status: DeliveryStatus,
     pub(super) attempts: u32,
+    /// Grows in the order of being taken; of a publisher with a spool only.
+    pub(super) number: u64,
     /// The first and the latest.
     pub(super) failures: Vec<FailedAttempt>,
     /// Who waits for the end.
@@ -46,6 +51,9 @@ pub enum Delivered {
     Written(RecordMetadata),
     /// The dead letter topic of this name (with its prefix) has it.
     DeadLettered(String),
+    /// It is in the spool: on disk, and sent when the cluster is back, be it by the next
+    /// process. Observers and counts tell when that is.
+    Spooled,
 }
 
 /// Small, as many messages may be waiting: the records of a batch share their error.
@@ -62,9 +70,17 @@ impl DeliveryContext {
             id,
             status: DeliveryStatus::Pending,
             attempts: 0,
+            number: 0,
             failures: Vec::new(),
             waiter: None,
         }
+    }
+
+    /// A message from the spool that is tried once more.
+    pub(super) fn replayed(entry: Entry) -> DeliveryContext {
+        let mut context = DeliveryContext::new(entry.message, entry.id);
+        context.attempts = entry.attempts.saturating_add(1);
+        context
     }
 
     /// The topic, without the configured prefix.

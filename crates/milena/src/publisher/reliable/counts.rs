@@ -18,14 +18,19 @@ pub struct DeliveryCounts {
     pub failed: u64,
     /// Attempts beyond each message's first.
     pub retries: u64,
+    /// Found in the spool when the publisher was built: an earlier one had accepted them.
+    pub recovered: u64,
+    /// In the spool now: on disk, and sent when the cluster is back.
+    pub spooled: u64,
 }
 
 impl DeliveryCounts {
-    /// Those whose end is not known yet; none once the publisher is closed.
+    /// Those whose end is not known yet and that are in memory only; none once the publisher
+    /// is closed.
     #[must_use]
     pub fn pending(&self) -> u64 {
-        let settled = self.delivered + self.dead_lettered + self.failed;
-        self.accepted.saturating_sub(settled)
+        let settled = self.delivered + self.dead_lettered + self.failed + self.spooled;
+        (self.accepted + self.recovered).saturating_sub(settled)
     }
 }
 
@@ -36,9 +41,16 @@ pub(super) struct Counters {
     dead_lettered: AtomicU64,
     failed: AtomicU64,
     retries: AtomicU64,
+    recovered: AtomicU64,
+    /// Messages that went into the spool, recovered ones among them.
+    spooled_in: AtomicU64,
+    /// Messages that came out of it, to whichever end.
+    spooled_out: AtomicU64,
     /// How many wait for the last open message to settle.
     waiters: AtomicU64,
     idle: Notify,
+    /// The last message of the spool was settled.
+    emptied: Notify,
 }
 
 impl Counters {
@@ -47,12 +59,53 @@ impl Counters {
         let load = |counter: &AtomicU64| counter.load(Ordering::SeqCst);
         let (delivered, dead_lettered) = (load(&self.delivered), load(&self.dead_lettered));
         let (failed, retries) = (load(&self.failed), load(&self.retries));
+        let spooled_in = load(&self.spooled_in);
         DeliveryCounts {
+            spooled: spooled_in.saturating_sub(load(&self.spooled_out)),
             accepted: load(&self.accepted),
+            recovered: load(&self.recovered),
             delivered,
             dead_lettered,
             failed,
             retries,
+        }
+    }
+
+    /// So many were in the spool when it was opened.
+    pub(super) fn recover(&self, messages: u64) {
+        self.recovered.fetch_add(messages, Ordering::SeqCst);
+        self.spooled_in.fetch_add(messages, Ordering::SeqCst);
+    }
+
+    /// A new message is in the spool.
+    pub(super) fn accept_spooled(&self) {
+        self.accept();
+        self.settle(&self.spooled_in);
+    }
+
+    /// A message that was open is in the spool.
+    pub(super) fn park(&self) {
+        self.settle(&self.spooled_in);
+    }
+
+    pub(super) fn deliver_replayed(&self) {
+        self.settle_replayed(&self.delivered);
+    }
+
+    pub(super) fn dead_letter_replayed(&self) {
+        self.settle_replayed(&self.dead_lettered);
+    }
+
+    pub(super) fn fail_replayed(&self) {
+        self.settle_replayed(&self.failed);
+    }
+
+    fn settle_replayed(&self, counter: &AtomicU64) {
+        // In this order, or nobody would be open for a moment although somebody is.
+        self.spooled_out.fetch_add(1, Ordering::SeqCst);
+        self.settle(counter);
+        if self.read().spooled == 0 {
+            self.emptied.notify_waiters();
         }
     }
 
@@ -94,6 +147,17 @@ impl Counters {
                 return;
             }
             idle.await;
+        }
+    }
+
+    /// Waits until nothing is in the spool.
+    pub(super) async fn until_replayed(&self) {
+        loop {
+            let emptied = self.emptied.notified();
+            if self.read().spooled == 0 {
+                return;
+            }
+            emptied.await;
         }
     }
 

@@ -7,5 +7,18 @@ pub(super) const FAILURES_KEPT_MAX: usize = 10;
 /// Retries and dead letters that are on their way to the producer at once.
 pub(super) const AT_WORK_MAX: usize = 512;
 
+/// Messages that are written to the spool at once.
+pub(super) const SPOOLED_AT_ONCE_MAX: usize = 4096;
+/// Messages of the spool that are on their way at once.
+pub(super) const REPLAY_MESSAGES_MAX: usize = 4096;
+/// Bytes of them; a larger message goes alone.
+pub(super) const REPLAY_BYTES_MAX: u64 = 1 << 20;
+/// With so few left in the spool, new messages wait until those are replayed.
+pub(super) const HANDOVER_MESSAGES_MAX: u64 = 1024;
+/// How many failed attempts in a row open the breaker of a publisher with a spool and no
+/// breaker of its own.
+pub(super) const SPOOL_BREAKER_FAILURES: u32 = 10;
+
+const _: () = assert!(HANDOVER_MESSAGES_MAX <= REPLAY_MESSAGES_MAX as u64);
 const _: () = assert!(FAILURES_KEPT_MAX >= 2);
 const _: () = assert!(AT_WORK_MAX > 0);

@@ -9,12 +9,16 @@ mod builder;
 mod context;
 mod counts;
 mod dead_letter_places;
+mod health;
 mod limits;
 mod observer;
 mod pacing;
 mod rate;
+mod replay;
 mod schedule;
 mod shared;
+mod spooler;
+mod spooling;
 mod worker;
 
 use std::fmt;
@@ -29,6 +33,7 @@ pub use self::breaker::{Breaker, BreakerState};
 pub use self::builder::ReliableBuilder;
 pub use self::context::{Delivered, DeliveryContext, DeliveryStatus};
 pub use self::counts::DeliveryCounts;
+pub use self::health::{PublisherHealth, SpoolHealth};
 pub use self::observer::{DeliveryObserver, MetricData};
 pub use self::rate::RateLimit;
 use self::shared::Shared;
@@ -43,7 +48,8 @@ use super::{MessageId, Outgoing, PublishError};
 /// letter that cannot be written either is an error to whoever waits and observes, and counted.
 ///
 /// Retries wait in memory: they do not survive the process. [`close`](Self::close) brings each
-/// to its end. A message that is tried again comes after those of its key that succeeded
+/// to its end. With a [`spool`](ReliableBuilder::spool), messages wait on disk while the cluster
+/// is gone. A message that is tried again comes after those of its key that succeeded
 /// meanwhile, and may be written twice if an acknowledgement got lost for as long as
 /// `delivery.timeout.ms`; its id is the same then.
 ///
@@ -60,7 +66,7 @@ use super::{MessageId, Outgoing, PublishError};
 ///     .retry(Retry::exponential(Duration::from_secs(1)).cap(Duration::from_secs(30)).attempts(6))
 ///     .dead_letter_topic_for("orders", "orders.failed")
 ///     .metrics(|name, data| println!("{name} topic={}", data.topic))
-///     .build();
+///     .build()?;
 /// let id = publisher.publish(Outgoing::to("orders").key("7").value("hello")).await?;
 /// println!("taken as {id}");
 /// let counts = publisher.close(Duration::from_secs(10)).await;
@@ -86,11 +92,11 @@ impl ReliablePublisher {
     }
 
     /// Takes a message, waiting for space only, and returns its id. Observers and counts tell
-    /// what becomes of it.
+    /// what becomes of it. With a spool that holds anything, it is on disk then.
     ///
     /// # Errors
-    /// When the message was not taken: no legal topic, no buffer space in time, the breaker
-    /// is open, closed.
+    /// When the message was not taken: no legal topic, closed; without a spool, no buffer space
+    /// in time or the breaker is open; with one, it is full or cannot be written.
     pub async fn publish(&self, message: Outgoing) -> Result<MessageId, PublishError> {
         let id = self.shared().publisher.id_of(&message);
         let context = DeliveryContext::new(message, id.clone());
@@ -98,7 +104,8 @@ impl ReliablePublisher {
         Ok(id)
     }
 
-    /// Publishes a message and waits for its end, retries included.
+    /// Publishes a message and waits for its end, retries included, or until it is in the
+    /// spool.
     ///
     /// # Errors
     /// When the message was not taken, or neither its topic nor a dead letter topic has it.
@@ -124,7 +131,28 @@ impl ReliablePublisher {
         self.shared().pacing.state()
     }
 
-    /// Waits until no message is open: each is written, a dead letter, or failed.
+    /// How it fares now. Asks nobody: it says what is known.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use milena::testing::TestBroker;
+    /// # use milena::{Outgoing, Publisher};
+    /// # let broker = TestBroker::start().await?;
+    /// let publisher = Publisher::new(&broker.config("my-group")?)?.reliable().build()?;
+    /// publisher.deliver(Outgoing::to("orders").value("hello")).await?;
+    /// let health = publisher.health();
+    /// assert!(health.is_healthy() && health.is_connected);
+    /// assert_eq!((health.waiting, health.oldest_waiting), (0, None));
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn health(&self) -> PublisherHealth {
+        self.shared().health()
+    }
+
+    /// Waits until no message is open: each is written, a dead letter, in the spool, or failed.
     ///
     /// # Errors
     /// When that takes longer than `timeout`; nothing is lost by it.
@@ -144,9 +172,25 @@ impl ReliablePublisher {
         })
     }
 
+    /// Waits until the spool is empty; at once without one.
+    ///
+    /// # Errors
+    /// When that takes longer than `timeout`; nothing is lost by it.
+    pub async fn until_replayed(&self, timeout: Duration) -> Result<(), PublishError> {
+        let shared = self.shared();
+        let outcome = tokio::time::timeout(timeout, shared.counters.until_replayed()).await;
+        outcome.map_err(|_| {
+            PublishError::Client(milena_client::Error::Timeout {
+                what: "waiting for the spool to be replayed".to_owned(),
+                after: timeout,
+            })
+        })
+    }
+
     /// Takes nothing more, gives retries until `patience` is over, makes dead letters of the
-    /// rest, and accounts for every message: none is pending in what it returns. Closes every
-    /// clone, and the publisher below.
+    /// rest, or spools it if there is a spool, and accounts for every message: none is pending
+    /// in what it returns, and those counted as spooled are on disk, for the next process.
+    /// Closes every clone, and the publisher below.
     ///
     /// After `patience` it takes at most three times `delivery.timeout.ms`.
     pub async fn close(&self, patience: Duration) -> DeliveryCounts {
@@ -155,8 +199,7 @@ impl ReliablePublisher {
         shared.room.notify_waiters();
         // What is not settled by then is below.
         let _ = self.flush(patience).await;
-        shared.change(|schedule| schedule.drain());
-        shared.work.notify_one();
+        shared.drain();
         // One timeout for an attempt under way, one for its dead letter.
         let _ = self
             .flush(shared.publisher.shared.delivery_timeout * 2)
@@ -166,6 +209,9 @@ impl ReliablePublisher {
         }
         // The closed producer refuses at once what is left.
         let _ = self.flush(shared.publisher.shared.delivery_timeout).await;
+        if let Some(spooler) = &shared.spooler {
+            spooler.finish().await;
+        }
         shared.is_stopped.store(true, Ordering::Release);
         shared.work.notify_one();
         let lost = shared.counters.fail_pending();

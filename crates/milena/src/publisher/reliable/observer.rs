@@ -32,9 +32,10 @@ pub trait DeliveryObserver: Send + Sync + 'static {
     }
 
     /// An attempt failed, or the dead letter was refused. With the status
-    /// [`Failed`](crate::DeliveryStatus::Failed) that was the end; otherwise
-    /// [`on_retry_scheduled`](Self::on_retry_scheduled) or
-    /// [`on_dead_letter`](Self::on_dead_letter) follows.
+    /// [`Failed`](crate::DeliveryStatus::Failed) that was the end; with
+    /// [`Spooled`](crate::DeliveryStatus::Spooled) the message stays in the spool; otherwise
+    /// [`on_retry_scheduled`](Self::on_retry_scheduled),
+    /// [`on_dead_letter`](Self::on_dead_letter) or [`on_spooled`](Self::on_spooled) follows.
     fn on_failure(&self, context: &DeliveryContext, error: &PublishError) {
         let _ = (context, error);
     }
@@ -47,6 +48,12 @@ pub trait DeliveryObserver: Send + Sync + 'static {
     /// The dead letter topic has the message; the name is with the configured prefix.
     fn on_dead_letter(&self, context: &DeliveryContext, dead_letter_topic: &str) {
         let _ = (context, dead_letter_topic);
+    }
+
+    /// The message is in the spool. Its end follows when the cluster is back, be it to the
+    /// observer of the next process.
+    fn on_spooled(&self, context: &DeliveryContext) {
+        let _ = context;
     }
 
     /// The publisher is closed; nothing follows.
@@ -120,6 +127,10 @@ impl<F: Fn(&'static str, &MetricData<'_>) + Send + Sync + 'static> DeliveryObser
 
     fn on_dead_letter(&self, context: &DeliveryContext, _dead_letter_topic: &str) {
         self.tell("publisher.dead_lettered", context);
+    }
+
+    fn on_spooled(&self, context: &DeliveryContext) {
+        self.tell("publisher.spooled", context);
     }
 
     fn on_shutdown(&self, _counts: &DeliveryCounts) {

@@ -36,11 +36,17 @@ impl Pacing {
                 retry_after: until.saturating_duration_since(now),
             })?;
         }
+        self.throttle().await;
+        Ok(())
+    }
+
+    /// Waits for the rate limit, if there is one.
+    #[inline]
+    pub(super) async fn throttle(&self) {
         if let Some(bucket) = &self.bucket {
             let from = lock(bucket).take(Instant::now());
             tokio::time::sleep_until(from).await;
         }
-        Ok(())
     }
 
     /// Lets a message pass, or says when to ask again.
@@ -57,9 +63,12 @@ impl Pacing {
         }
     }
 
-    /// An attempt failed in a way that says something about the cluster.
-    pub(super) fn on_failure(&self, now: Instant) {
-        let Some(circuit) = &self.circuit else { return };
+    /// An attempt failed in a way that says something about the cluster. Tells whether nothing
+    /// may be sent now.
+    pub(super) fn on_failure(&self, now: Instant) -> bool {
+        let Some(circuit) = &self.circuit else {
+            return false;
+        };
         let mut circuit = lock(circuit);
         let before = circuit.state();
         circuit.on_failure(now);
@@ -67,6 +76,7 @@ impl Pacing {
         if before == BreakerState::Closed && circuit.state() == BreakerState::Open {
             tracing::warn!(event = "publisher_breaker_opened");
         }
+        circuit.state() == BreakerState::Open
     }
 
     pub(super) fn state(&self) -> BreakerState {

@@ -82,6 +82,18 @@ impl<T> Schedule<T> {
         });
     }
 
+    /// How long to wait after a first failure.
+    pub(super) fn first_delay(&self) -> Duration {
+        let delay = self.retry.delay_after(1, 0.5);
+        delay.unwrap_or(Duration::from_secs(1))
+    }
+
+    /// Gives away what waits for its next attempt, in no order.
+    pub(super) fn take_waiting(&mut self) -> Vec<T> {
+        let waiting = std::mem::take(&mut self.waiting).into_iter();
+        waiting.map(|waiting| waiting.message).collect()
+    }
+
     /// Keeps a message for its dead letter.
     pub(super) fn bury(&mut self, message: T) {
         self.buried.push_back(message);
@@ -108,6 +120,12 @@ impl<T> Schedule<T> {
     /// When there is something to do next, given that nothing is to be done now.
     pub(super) fn next_due(&self) -> Option<Instant> {
         self.waiting.peek().map(|waiting| waiting.due)
+    }
+
+    /// The messages that are kept, in no order.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &T> {
+        let waiting = self.waiting.iter().map(|waiting| &waiting.message);
+        waiting.chain(&self.buried)
     }
 
     /// How many messages are kept.

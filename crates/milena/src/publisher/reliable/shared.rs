@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use milena_client::producer::{ProduceError, ProduceErrorKind, RecordMetadata};
@@ -14,6 +15,7 @@ use super::dead_letter_places::{Places, letter};
 use super::observer::Observers;
 use super::pacing::Pacing;
 use super::schedule::{Action, Schedule, Verdict};
+use super::spooler::Spooler;
 use crate::failure::ErrorClass;
 use crate::publisher::{PublishError, Publisher};
 
@@ -23,6 +25,8 @@ pub(super) struct Shared {
     pub(super) observers: Observers,
     pub(super) counters: Counters,
     pub(super) places: Places,
+    /// What keeps messages on disk while the cluster is gone, if that is wanted.
+    pub(super) spooler: Option<Arc<Spooler>>,
     pub(super) pacing: Pacing,
     /// Locked for moments only, and only where something failed.
     pub(super) schedule: Mutex<Schedule<Box<DeliveryContext>>>,
@@ -40,16 +44,57 @@ pub(super) struct Shared {
     pub(super) is_abandoned: AtomicBool,
 }
 
+/// A message that was not taken.
+pub(super) struct Refused {
+    pub(super) context: DeliveryContext,
+    pub(super) error: PublishError,
+}
+
 impl Shared {
-    /// Takes a message: sends it, and follows it from then on.
+    /// Takes a message: sends it, or has it spooled, and follows it from then on.
     pub(super) async fn accept(
         self: &Arc<Self>,
         mut context: DeliveryContext,
     ) -> Result<(), PublishError> {
-        self.has_room().await?;
-        self.pacing.pass().await?;
+        loop {
+            self.has_room().await?;
+            let spooler = self.spooler.as_deref();
+            let entered = spooler.map(|spooler| spooler.enter(&mut context));
+            if !matches!(entered, Some(None)) {
+                let refused = match self.pacing.pass().await {
+                    Ok(()) => self.send(context).await,
+                    Err(error) => Err(Box::new(Refused { context, error })),
+                };
+                drop(entered);
+                let Err(refused) = refused else {
+                    return Ok(());
+                };
+                match spooler {
+                    Some(spooler) if refused.error.class() == ErrorClass::Retriable => {
+                        self.divert(spooler);
+                    }
+                    _ => return Err(refused.error),
+                }
+                context = refused.context;
+            }
+            let Some(spooler) = spooler else { continue };
+            match Box::pin(self.spool_new(spooler, context)).await? {
+                Some(back) => context = back,
+                None => return Ok(()),
+            }
+        }
+    }
+
+    /// Sends a message for the first time; gives it back if it was not taken.
+    pub(super) async fn send(
+        self: &Arc<Self>,
+        mut context: DeliveryContext,
+    ) -> Result<(), Box<Refused>> {
+        let topic = match self.publisher.topic_name(&context.message.topic) {
+            Ok(topic) => topic,
+            Err(error) => return Err(Box::new(Refused { context, error })),
+        };
         context.attempts = 1;
-        let topic = self.publisher.topic_name(&context.message.topic)?;
         let sent = self
             .publisher
             .enqueue_as(&topic, &context.message, &context.id);
@@ -63,7 +108,12 @@ impl Shared {
                     .report(delivery, move |answer| shared.on_answer(context, answer));
                 Ok(())
             }
-            Err(error) if is_callers(&error) => Err(error.into()),
+            Err(error) if is_callers(&error) => {
+                drop(topic);
+                context.attempts = 0;
+                let error = error.into();
+                Err(Box::new(Refused { context, error }))
+            }
             Err(error) => {
                 drop(topic);
                 self.counters.accept();
@@ -117,29 +167,40 @@ impl Shared {
         context.add_failure(Timestamp::now(), error.clone());
         let class = error.class();
         if class == ErrorClass::Retriable {
-            self.pacing.on_failure(Instant::now());
+            let is_open = self.pacing.on_failure(Instant::now());
+            self.divert_after(&error, is_open);
         }
+        let context = match self.spool_failed(context, &error) {
+            Ok(()) => return,
+            Err(context) => context,
+        };
         let verdict = self
             .schedule()
             .judge(context.attempts, class, fastrand::f64());
         let has_place = self.places.of(&context.message.topic).is_some();
         if verdict == Verdict::GiveUp && !has_place {
-            return self.fail(context, error, None);
+            return self.give_up(context, error, None);
         }
-        let error = PublishError::Produce(error);
-        self.observers
-            .tell(|observer| observer.on_failure(&context, &error));
+        self.tell_attempt_failed(&context, error);
         match verdict {
-            Verdict::Retry(delay) => {
-                context.status = DeliveryStatus::RetryScheduled;
-                let next = context.attempts.saturating_add(1);
-                self.observers
-                    .tell(|observer| observer.on_retry_scheduled(&context, delay, next));
-                let due = Instant::now() + delay;
-                self.change(|schedule| schedule.retry_at(due, context));
-            }
+            Verdict::Retry(delay) => self.retry_after(context, delay),
             Verdict::GiveUp => self.change(|schedule| schedule.bury(context)),
         }
+    }
+
+    pub(super) fn tell_attempt_failed(&self, context: &DeliveryContext, error: ProduceError) {
+        let error = PublishError::Produce(error);
+        self.observers
+            .tell(|observer| observer.on_failure(context, &error));
+    }
+
+    pub(super) fn retry_after(&self, mut context: Box<DeliveryContext>, delay: Duration) {
+        context.status = DeliveryStatus::RetryScheduled;
+        let next = context.attempts.saturating_add(1);
+        self.observers
+            .tell(|observer| observer.on_retry_scheduled(&context, delay, next));
+        let due = Instant::now() + delay;
+        self.change(|schedule| schedule.retry_at(due, context));
     }
 
     /// What the worker does about a message.
@@ -179,16 +240,23 @@ impl Shared {
     }
 
     async fn bury(&self, mut context: Box<DeliveryContext>) {
-        let last = context.failures.last().map_or_else(
-            || ProduceErrorKind::Closed.into(),
-            |failure| failure.error.clone(),
-        );
-        let Some(place) = self.places.of(&context.message.topic) else {
-            return self.fail(context, last, None);
-        };
-        if let Err(refusal) = place.publish(&letter(&place, &context)).await {
-            return self.fail(context, last, Some(Box::new(refusal)));
+        match self.write_dead_letter(&mut context).await {
+            Ok(()) => self.counters.dead_letter(),
+            Err(refusal) => {
+                let last = last_error(&context);
+                self.give_up(context, last, refusal.map(Box::new));
+            }
         }
+    }
+
+    /// Writes a message's dead letter, and tells of it. Fails with nothing if there is to be
+    /// none.
+    pub(super) async fn write_dead_letter(
+        &self,
+        context: &mut DeliveryContext,
+    ) -> Result<(), Option<PublishError>> {
+        let place = self.places.of(&context.message.topic).ok_or(None)?;
+        place.publish(&letter(&place, context)).await?;
         let topic = place.topic();
         context.status = DeliveryStatus::DeadLettered;
         tracing::warn!(
@@ -197,32 +265,37 @@ impl Shared {
             dead_letter_topic = topic,
             message_id = %context.id,
             attempts = context.attempts,
-            error = %last,
+            error = %last_error(context),
         );
         self.observers
-            .tell(|observer| observer.on_dead_letter(&context, topic));
+            .tell(|observer| observer.on_dead_letter(context, topic));
         context.tell(Ok(Delivered::DeadLettered(topic.to_owned())));
-        self.counters.dead_letter();
+        Ok(())
     }
 
-    fn fail(
-        &self,
-        mut context: Box<DeliveryContext>,
-        last: ProduceError,
-        dead_letter: Option<Box<PublishError>>,
-    ) {
-        context.status = DeliveryStatus::Failed;
-        let error = PublishError::Undelivered {
-            topic: context.message.topic.clone(),
-            attempts: context.attempts,
-            last,
-            dead_letter,
-        };
-        tracing::error!(event = "publish_failed", message_id = %context.id, %error);
-        self.observers
-            .tell(|observer| observer.on_failure(&context, &error));
+    /// Nobody has the message.
+    pub(super) fn fail(&self, mut context: Box<DeliveryContext>, error: PublishError) {
+        self.tell_failed(&mut context, &error);
         context.tell(Err(error));
         self.counters.fail();
+    }
+
+    pub(super) fn tell_failed(&self, context: &mut DeliveryContext, error: &PublishError) {
+        context.status = DeliveryStatus::Failed;
+        tracing::error!(event = "publish_failed", message_id = %context.id, %error);
+        self.observers
+            .tell(|observer| observer.on_failure(context, error));
+    }
+
+    /// Nothing is tried again from here on: what waits for a retry is spooled if it can be, and
+    /// becomes a dead letter otherwise.
+    pub(super) fn drain(&self) {
+        if let Some(spooler) = &self.spooler {
+            spooler.stop_replay();
+            self.divert(spooler);
+        }
+        self.change(|schedule| schedule.drain());
+        self.work.notify_one();
     }
 
     /// Changes the schedule, and wakes whom that concerns.
@@ -247,6 +320,13 @@ impl Shared {
     pub(super) fn schedule(&self) -> MutexGuard<'_, Schedule<Box<DeliveryContext>>> {
         self.schedule.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn last_error(context: &DeliveryContext) -> ProduceError {
+    context.failures.last().map_or_else(
+        || ProduceErrorKind::Closed.into(),
+        |failure| failure.error.clone(),
+    )
 }
 
 /// Whether the message was not taken, and stays the caller's: there is no room for it, or

@@ -32,12 +32,18 @@ pub(super) async fn run(shared: Arc<Shared>) {
             Some(()) = at_work.next(), if !at_work.is_empty() => {}
             () = shared.work.notified() => {}
             () = until(due), if has_room => {}
-            () = &mut settled, if is_abandoned => return,
+            () = &mut settled, if is_abandoned => {
+                if let Some(spooler) = &shared.spooler {
+                    spooler.finish().await;
+                }
+                return;
+            }
         }
     }
 }
 
-async fn until(due: Option<Instant>) {
+/// Waits for a time; for ever without one.
+pub(super) async fn until(due: Option<Instant>) {
     match due {
         Some(due) => tokio::time::sleep_until(due).await,
         None => std::future::pending().await,

@@ -1,0 +1,268 @@
+//! A spool's directory: its lock, its two lanes, its position, its limit.
+
+use std::fs::{self, File, TryLockError};
+use std::path::Path;
+
+use bytes::Bytes;
+
+use super::error::SpoolError;
+use super::frame::{self, Frame};
+use super::lanes::{AcceptedLane, FailedLane, Portion};
+use super::limits::{RESERVED_SHARE, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN, SEGMENT_SHARE};
+use super::position::{Position, PositionFile};
+use super::{Spool, SpoolSync};
+
+/// Which messages come first when the cluster is back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::publisher) enum Lane {
+    /// Those that had been taken before it went away, by number.
+    Failed { number: u64 },
+    /// Those taken since, as they come.
+    Accepted,
+}
+
+/// What is to be stored.
+#[derive(Debug)]
+pub(in crate::publisher) struct Body {
+    pub(in crate::publisher) lane: Lane,
+    pub(in crate::publisher) bytes: Vec<u8>,
+}
+
+/// What was stored.
+#[derive(Debug, PartialEq, Eq)]
+pub(in crate::publisher) struct Stored {
+    /// Grows with the order of replay, within what was read at once.
+    pub(in crate::publisher) number: u64,
+    pub(in crate::publisher) bytes: Bytes,
+}
+
+/// The files, for one at a time.
+#[derive(Debug)]
+pub(in crate::publisher) struct Store {
+    settings: Spool,
+    /// Holds the lock on the directory until it is closed.
+    _lock: File,
+    failed: FailedLane,
+    accepted: AcceptedLane,
+    position: Position,
+    position_file: PositionFile,
+    /// Numbers of failed messages begin here, so that they grow from run to run.
+    first_number: u64,
+    /// What was read last and is still to be replayed.
+    window: Window,
+    damaged_bytes: u64,
+    frame: Vec<u8>,
+    is_dirty: bool,
+}
+
+#[derive(Debug)]
+enum Window {
+    None,
+    Failed(Vec<u64>),
+    /// Numbers, and where the entry behind each lies.
+    Accepted(Vec<(u64, u64)>),
+}
+
+impl Store {
+    /// Opens the directory, makes it if there is none, and looks at everything in it.
+    pub(in crate::publisher) fn open(settings: Spool) -> Result<Store, SpoolError> {
+        let directory = settings.directory.as_path();
+        fs::create_dir_all(directory).map_err(SpoolError::io(directory, "made"))?;
+        let lock = lock(directory)?;
+        let path = directory.join("position");
+        let opened = PositionFile::open(&path).map_err(SpoolError::io(&path, "opened"))?;
+        let (position_file, position) = opened;
+        let (failed, first_number, found) = FailedLane::open(directory, position.failed_next)?;
+        let segment_bytes = settings.bytes_max / SEGMENT_SHARE;
+        let segment_bytes = segment_bytes.clamp(SEGMENT_BYTES_MIN, SEGMENT_BYTES_MAX);
+        let (accepted, damaged_bytes) =
+            AcceptedLane::open(directory, segment_bytes, position.accepted_next)?;
+        let store = Store {
+            _lock: lock,
+            failed,
+            accepted,
+            position,
+            position_file,
+            first_number,
+            window: Window::None,
+            damaged_bytes: damaged_bytes + found.damaged_bytes,
+            frame: Vec::new(),
+            is_dirty: false,
+            settings,
+        };
+        if store.damaged_bytes > 0 {
+            tracing::error!(
+                event = "spool_damaged",
+                directory = %store.settings.directory.display(),
+                bytes = store.damaged_bytes,
+                "entries that cannot be read are skipped; files named .damaged have a copy"
+            );
+        }
+        Ok(store)
+    }
+
+    /// How many messages are to be replayed.
+    pub(in crate::publisher) fn len(&self) -> u64 {
+        self.failed.len() + self.accepted.len()
+    }
+
+    /// Bytes of all files.
+    pub(in crate::publisher) fn bytes(&self) -> u64 {
+        self.failed.bytes() + self.accepted.bytes()
+    }
+
+    /// Bytes that were skipped because they could not be read.
+    pub(in crate::publisher) fn damaged_bytes(&self) -> u64 {
+        self.damaged_bytes
+    }
+
+    /// From where on failed messages are to be numbered.
+    pub(in crate::publisher) fn first_number(&self) -> u64 {
+        self.first_number
+    }
+
+    /// Writes messages, in order; says of each whether it is there.
+    pub(in crate::publisher) fn append(&mut self, bodies: &[Body]) -> Vec<Result<(), SpoolError>> {
+        let append = |body| self.append_one(body);
+        let mut outcomes: Vec<_> = bodies.iter().map(append).collect();
+        if self.settings.sync == SpoolSync::Always
+            && let Err(error) = self.sync()
+        {
+            outcomes.fill(Err(error));
+        }
+        outcomes
+    }
+
+    fn append_one(&mut self, body: &Body) -> Result<(), SpoolError> {
+        let needed = self.bytes() + frame::frame_bytes(&body.bytes);
+        if needed > self.limit(body.lane) {
+            return Err(SpoolError::Full {
+                directory: self.settings.directory.clone(),
+                bytes_max: self.settings.bytes_max,
+            });
+        }
+        self.is_dirty = true;
+        self.frame.clear();
+        match body.lane {
+            Lane::Failed { number } if self.is_in_time(number) => {
+                frame::put(&mut self.frame, number, &body.bytes);
+                self.failed.append(number, &self.frame)
+            }
+            Lane::Failed { .. } | Lane::Accepted => {
+                let number = self.accepted.next_number();
+                frame::put(&mut self.frame, number, &body.bytes);
+                self.accepted.append(&self.frame)
+            }
+        }
+    }
+
+    /// Whether the replay has not come past this number.
+    fn is_in_time(&self, number: u64) -> bool {
+        !self.failed.is_frozen() && number >= self.position.failed_next
+    }
+
+    /// The next messages of the replay, of which there are `entries_max` at most and, but for
+    /// the last, `bytes_max` bytes. Until [`Store::advance`], they are the next ones again.
+    pub(in crate::publisher) fn read(
+        &mut self,
+        entries_max: usize,
+        bytes_max: u64,
+    ) -> Result<Vec<Stored>, SpoolError> {
+        let portion = Portion {
+            entries_max,
+            bytes_max,
+        };
+        while self.failed.len() > 0 {
+            let (frames, looked_at) = self.failed.read(portion)?;
+            if frames.is_empty() {
+                self.failed.skip(looked_at);
+                continue;
+            }
+            let numbers = frames.iter().map(|frame| frame.number);
+            self.window = Window::Failed(numbers.collect());
+            return Ok(frames.into_iter().map(stored).collect());
+        }
+        let read = self.accepted.read(portion)?;
+        if read.is_empty() {
+            self.failed.clear()?;
+            self.accepted.clear()?;
+        }
+        let places = read.iter().map(|(frame, next)| (frame.number, *next));
+        self.window = Window::Accepted(places.collect());
+        Ok(read.into_iter().map(|(frame, _)| stored(frame)).collect())
+    }
+
+    /// The first `entries` of those read last are done with.
+    pub(in crate::publisher) fn advance(&mut self, entries: usize) -> Result<(), SpoolError> {
+        let Some(last) = entries.checked_sub(1) else {
+            return Ok(());
+        };
+        match std::mem::replace(&mut self.window, Window::None) {
+            Window::Failed(numbers) => {
+                if let Some(through) = numbers.get(last) {
+                    self.failed.advance(*through);
+                    self.position.failed_next = through + 1;
+                }
+            }
+            Window::Accepted(places) => {
+                if let Some((through, next)) = places.get(last) {
+                    self.accepted.advance(entries, *next)?;
+                    self.position.accepted_next = through + 1;
+                }
+            }
+            Window::None => {}
+        }
+        let written = self.position_file.write(self.position);
+        written.map_err(SpoolError::io(&self.settings.directory, "written"))?;
+        self.is_dirty = true;
+        if self.len() == 0 {
+            self.failed.clear()?;
+            self.accepted.clear()?;
+        }
+        Ok(())
+    }
+
+    /// Forces everything to the disk.
+    pub(in crate::publisher) fn sync(&mut self) -> Result<(), SpoolError> {
+        if !std::mem::take(&mut self.is_dirty) {
+            return Ok(());
+        }
+        self.failed.sync()?;
+        self.accepted.sync()?;
+        let fail = || SpoolError::io(&self.settings.directory, "synced");
+        self.position_file.sync().map_err(fail())?;
+        // The names of new files.
+        let directory = File::open(&self.settings.directory);
+        directory
+            .and_then(|directory| directory.sync_all())
+            .map_err(fail())
+    }
+
+    fn limit(&self, lane: Lane) -> u64 {
+        let bytes_max = self.settings.bytes_max;
+        match lane {
+            Lane::Failed { .. } => bytes_max,
+            Lane::Accepted => bytes_max - bytes_max / RESERVED_SHARE,
+        }
+    }
+}
+
+fn stored(frame: Frame) -> Stored {
+    Stored {
+        number: frame.number,
+        bytes: frame.body,
+    }
+}
+
+/// Keeps other publishers out of the directory for as long as the file is open.
+fn lock(directory: &Path) -> Result<File, SpoolError> {
+    let path = directory.join("lock");
+    let file = File::create(&path).map_err(SpoolError::io(&path, "made"))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(SpoolError::InUse {
+            directory: directory.to_owned(),
+        }),
+        Err(TryLockError::Error(error)) => Err(SpoolError::io(&path, "locked")(error)),
+    }
+}

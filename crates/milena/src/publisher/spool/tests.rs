@@ -1,0 +1,346 @@
+use std::collections::VecDeque;
+use std::fs;
+use std::path::Path;
+
+use bytes::Bytes;
+use proptest::prelude::*;
+use tempfile::TempDir;
+
+use super::frame::{FILE_HEADER, FRAME_BYTES};
+use super::{Body, Lane, Spool, SpoolError, SpoolSync, Store, Stored, decode, encode};
+use crate::publisher::{MessageId, Outgoing};
+
+fn directory() -> TempDir {
+    tempfile::tempdir().expect("a directory")
+}
+
+fn open(directory: &TempDir) -> Store {
+    Store::open(Spool::at(directory).sync(SpoolSync::Never)).expect("a spool")
+}
+
+fn failed(number: u64, text: &str) -> Body {
+    Body {
+        lane: Lane::Failed { number },
+        bytes: text.as_bytes().to_vec(),
+    }
+}
+
+fn accepted(text: &str) -> Body {
+    Body {
+        lane: Lane::Accepted,
+        bytes: text.as_bytes().to_vec(),
+    }
+}
+
+fn append(store: &mut Store, bodies: &[Body]) {
+    for outcome in store.append(bodies) {
+        outcome.expect("written");
+    }
+}
+
+fn texts(stored: &[Stored]) -> Vec<String> {
+    let text = |stored: &Stored| String::from_utf8_lossy(&stored.bytes).into_owned();
+    stored.iter().map(text).collect()
+}
+
+/// All that is left, in the order of replay.
+fn drain(store: &mut Store) -> Vec<String> {
+    let mut all = Vec::new();
+    loop {
+        let read = store.read(3, 1 << 20).expect("read");
+        if read.is_empty() {
+            return all;
+        }
+        all.extend(texts(&read));
+        store.advance(read.len()).expect("advanced");
+    }
+}
+
+fn message() -> impl Strategy<Value = Outgoing> {
+    let bytes =
+        || prop::option::of(prop::collection::vec(any::<u8>(), 0..40).prop_map(Bytes::from));
+    let headers = prop::collection::vec((".{0,8}", bytes()), 0..4);
+    let metadata = prop::collection::vec((".{0,8}", ".{0,8}"), 0..3);
+    let place = (prop::option::of(0..100_i32), any::<i64>());
+    (".{1,20}", place, bytes(), bytes(), headers, metadata).prop_map(
+        |(topic, (partition, timestamp), key, value, headers, metadata)| Outgoing {
+            topic,
+            partition,
+            timestamp: Some(timestamp),
+            key,
+            value,
+            headers,
+            metadata,
+        },
+    )
+}
+
+proptest! {
+    #[test]
+    fn a_message_comes_back_as_it_was(message in message(), attempts: u32, at: i64) {
+        let id = MessageId::made(uuid::Uuid::new_v4());
+        let entry = decode(encode(&message, &id, attempts, at).into()).expect("an entry");
+        prop_assert_eq!(&entry.message, &message);
+        prop_assert_eq!((entry.id, entry.attempts, entry.spooled_at), (id, attempts, at));
+    }
+
+    #[test]
+    fn bytes_that_are_no_message_are_refused(mut bytes in prop::collection::vec(any::<u8>(), 0..80)) {
+        decode(bytes.clone().into());
+        if let Some(version) = bytes.first_mut() {
+            *version = 1;
+        }
+        decode(bytes.into());
+    }
+
+    /// Against a queue in memory: whatever is written, read, noted and opened again, the order
+    /// is that of the numbers, then that of writing, and nothing is missing.
+    #[test]
+    fn the_files_are_a_queue(actions in prop::collection::vec((0..6_u8, 1..5_usize), 1..60)) {
+        let directory = directory();
+        let mut store = open(&directory);
+        let (mut first, mut then) = (Vec::<(u64, String)>::new(), VecDeque::<String>::new());
+        let (mut count, mut is_frozen) = (0_u64, false);
+        for (action, amount) in actions {
+            match action {
+                0 => {
+                    // Failures come in any order; of those of one run, the replay sorts them.
+                    let base = store.first_number() + 1000 * count;
+                    let numbers: Vec<u64> = (0..amount as u64).map(|one| base + 100 - one).collect();
+                    for number in numbers {
+                        let text = format!("f{number}");
+                        append(&mut store, &[failed(number, &text)]);
+                        if is_frozen {
+                            then.push_back(text);
+                        } else {
+                            first.push((number, text));
+                        }
+                    }
+                    count += 1;
+                }
+                1 | 2 => for _ in 0..amount {
+                    let text = format!("a{count}");
+                    append(&mut store, &[accepted(&text)]);
+                    then.push_back(text);
+                    count += 1;
+                },
+                3 | 4 => {
+                    first.sort();
+                    let read = store.read(amount, 1 << 20).unwrap();
+                    is_frozen |= !first.is_empty();
+                    let expected: Vec<String> = if first.is_empty() {
+                        then.iter().take(amount).cloned().collect()
+                    } else {
+                        first.iter().take(amount).map(|(_, text)| text.clone()).collect()
+                    };
+                    prop_assert_eq!(texts(&read), &expected[..]);
+                    let done = if action == 3 { read.len() } else { read.len() / 2 };
+                    store.advance(done).unwrap();
+                    if first.is_empty() {
+                        then.drain(..done);
+                    } else {
+                        first.drain(..done);
+                    }
+                    is_frozen &= !(first.is_empty() && then.is_empty() && done > 0);
+                }
+                _ => {
+                    drop(store);
+                    store = open(&directory);
+                    prop_assert_eq!(store.damaged_bytes(), 0);
+                    is_frozen = !first.is_empty();
+                }
+            }
+            prop_assert_eq!(store.len(), (first.len() + then.len()) as u64);
+        }
+        first.sort();
+        let expected: Vec<String> =
+            first.into_iter().map(|(_, text)| text).chain(then).collect();
+        prop_assert_eq!(drain(&mut store), expected);
+    }
+}
+
+#[test]
+fn a_message_without_a_time_gets_that_of_its_spooling() {
+    let id = MessageId::given(Bytes::from_static(b"7"));
+    let message = Outgoing::to("orders").id("7");
+    let entry = decode(encode(&message, &id, 2, 1234).into()).expect("an entry");
+    assert_eq!(entry.message.timestamp, Some(1234));
+    assert_eq!(entry.id, id);
+}
+
+#[test]
+fn what_had_been_taken_comes_before_what_came_later() {
+    let directory = directory();
+    let mut store = open(&directory);
+    append(
+        &mut store,
+        &[accepted("new 1"), failed(7, "old 7"), accepted("new 2")],
+    );
+    append(&mut store, &[failed(3, "old 3"), failed(5, "old 5")]);
+    let read = store.read(2, 1 << 20).unwrap();
+    assert_eq!(texts(&read), ["old 3", "old 5"]);
+    // Too late for its place.
+    append(&mut store, &[failed(4, "old 4")]);
+    store.advance(1).unwrap();
+    drop(store);
+    let mut store = open(&directory);
+    assert!(store.first_number() > 7);
+    let expected = ["old 5", "old 7", "new 1", "new 2", "old 4"];
+    assert_eq!(drain(&mut store), expected);
+    assert_eq!(store.len(), 0);
+    drop(store);
+    assert_eq!(drain(&mut open(&directory)), Vec::<String>::new());
+}
+
+fn file(directory: &TempDir, prefix: &str) -> std::path::PathBuf {
+    let files = fs::read_dir(directory).expect("a directory");
+    let mut paths: Vec<_> = files.map(|file| file.expect("a file").path()).collect();
+    paths.sort();
+    let is_it = |path: &&std::path::PathBuf| {
+        let name = path.file_name().and_then(|name| name.to_str());
+        name.is_some_and(|name| name.starts_with(prefix) && name.ends_with(".spool"))
+    };
+    paths.iter().find(is_it).expect("the file").clone()
+}
+
+fn cut(path: &Path, bytes: u64) {
+    let file = fs::OpenOptions::new().write(true).open(path).expect("open");
+    file.set_len(bytes).expect("cut");
+}
+
+/// Wherever a write was interrupted, what is before it is there.
+#[test]
+fn a_torn_end_costs_nothing_before_it() {
+    let frame = FRAME_BYTES + "three".len();
+    for torn in 0..frame {
+        let directory = directory();
+        let mut store = open(&directory);
+        append(
+            &mut store,
+            &[accepted("one"), accepted("two"), accepted("three")],
+        );
+        drop(store);
+        let path = file(&directory, "accepted");
+        let bytes = fs::metadata(&path).unwrap().len();
+        cut(&path, bytes - frame as u64 + torn as u64);
+        let mut store = open(&directory);
+        assert_eq!(store.damaged_bytes(), torn as u64);
+        append(&mut store, &[accepted("four")]);
+        assert_eq!(drain(&mut store), ["one", "two", "four"], "torn at {torn}");
+        let copy = path.with_extension("damaged");
+        assert_eq!(fs::read(copy).map_or(0, |copy| copy.len()), torn);
+    }
+}
+
+/// Of three entries one is damaged, somewhere but in its length: the others are there.
+#[test]
+fn a_damaged_entry_costs_itself() {
+    for prefix in ["accepted", "failed"] {
+        let frame = FRAME_BYTES + "one".len();
+        for damaged in 0..3 {
+            for at in 4..frame {
+                let directory = directory();
+                let mut store = open(&directory);
+                let body = |number: u64, text: &str| match prefix {
+                    "failed" => failed(number, text),
+                    _ => accepted(text),
+                };
+                let bodies = [body(1, "one"), body(2, "two"), body(3, "six")];
+                append(&mut store, &bodies);
+                drop(store);
+                let path = file(&directory, prefix);
+                let mut bytes = fs::read(&path).unwrap();
+                bytes[FILE_HEADER.len() + damaged * frame + at] ^= 0x40;
+                fs::write(&path, bytes).unwrap();
+                let mut store = open(&directory);
+                assert_eq!(store.damaged_bytes(), frame as u64);
+                let mut expected = vec!["one", "two", "six"];
+                expected.remove(damaged);
+                assert_eq!(drain(&mut store), expected, "{prefix} {damaged} {at}");
+            }
+        }
+    }
+}
+
+/// Damage that comes while the spool is open.
+#[test]
+fn damage_is_noticed_when_it_is_read() {
+    let directory = directory();
+    let mut store = open(&directory);
+    append(
+        &mut store,
+        &[accepted("one"), accepted("two"), accepted("six")],
+    );
+    let path = file(&directory, "accepted");
+    let mut bytes = fs::read(&path).unwrap();
+    bytes[FILE_HEADER.len() + FRAME_BYTES] ^= 1;
+    fs::write(&path, bytes).unwrap();
+    assert_eq!(drain(&mut store), ["two", "six"]);
+    assert_eq!(store.len(), 0);
+}
+
+#[test]
+fn a_file_of_something_else_is_left_alone() {
+    let directory = directory();
+    let path = directory.path().join("failed.spool");
+    fs::write(&path, "a poem of mine, longer than a header").unwrap();
+    let refused = Store::open(Spool::at(&directory)).unwrap_err();
+    assert!(matches!(refused, SpoolError::Format { .. }), "{refused}");
+    assert!(fs::read_to_string(&path).unwrap().starts_with("a poem"));
+}
+
+#[test]
+fn a_lost_position_repeats_and_loses_nothing() {
+    let directory = directory();
+    let mut store = open(&directory);
+    append(&mut store, &[accepted("one"), accepted("two")]);
+    store.read(1, 1 << 20).unwrap();
+    store.advance(1).unwrap();
+    drop(store);
+    fs::write(directory.path().join("position"), [0xff; 56]).unwrap();
+    assert_eq!(drain(&mut open(&directory)), ["one", "two"]);
+}
+
+#[test]
+fn two_publishers_cannot_share_a_directory() {
+    let directory = directory();
+    let store = open(&directory);
+    let refused = Store::open(Spool::at(&directory)).unwrap_err();
+    assert!(matches!(refused, SpoolError::InUse { .. }), "{refused}");
+    drop(store);
+    open(&directory);
+}
+
+/// The limit holds for all files, new messages meet it first, and replaying gives space back
+/// file by file.
+#[test]
+fn a_full_spool_refuses_and_gives_back() {
+    let directory = directory();
+    let spool = Spool::at(&directory).bytes_max(0).sync(SpoolSync::Always);
+    let mut store = Store::open(spool).unwrap();
+    let text = "x".repeat(10_000);
+    let mut count = 0;
+    let refused = loop {
+        match store.append(&[accepted(&text)]).remove(0) {
+            Ok(()) => count += 1,
+            Err(error) => break error,
+        }
+    };
+    assert!(matches!(refused, SpoolError::Full { .. }), "{refused}");
+    assert!(refused.to_string().contains("1048576 bytes"), "{refused}");
+    let before = store.bytes();
+    assert!(
+        before <= (1 << 20) * 7 / 8 && count > 80,
+        "{count} {before}"
+    );
+    append(&mut store, &[failed(1, &text)]);
+    let mut read = store.read(1, 1).unwrap();
+    for _ in 0..=count / 2 {
+        store.advance(read.len()).unwrap();
+        read = store.read(1, 1).unwrap();
+    }
+    assert!(store.bytes() < before, "{}", store.bytes());
+    append(&mut store, &[accepted(&text)]);
+    assert_eq!(drain(&mut store).len(), count - count / 2 + 1);
+    assert_eq!(store.bytes(), FILE_HEADER.len() as u64);
+}
