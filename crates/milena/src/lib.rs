@@ -35,6 +35,7 @@ mod handler;
 mod message;
 mod publisher;
 mod retry;
+mod schedule;
 pub mod telemetry;
 #[cfg(feature = "testing")]
 pub mod testing;
@@ -62,4 +63,8 @@ pub use publisher::{
     ToBytes,
 };
 pub use retry::Retry;
+pub use schedule::{
+    FromTick, IntoJob, Job, JobError, JobFunction, JobStatus, Jobs, MissedTicks, Tick, TickCause,
+    job,
+};
 pub use validate::{Problems, Validate};

@@ -80,15 +80,11 @@ impl Dispatcher {
         }
     }
 
-    /// Serves until `shutdown` or a failure, then finishes what is in hand, commits it and
-    /// leaves the group.
-    pub(super) async fn run(mut self, shutdown: impl Future<Output = ()>) -> Result<(), AppError> {
-        let served = self.serve(shutdown).await;
-        let wound_down = self.wind_down().await;
-        served.and(wound_down)
-    }
-
-    async fn serve(&mut self, shutdown: impl Future<Output = ()>) -> Result<(), AppError> {
+    /// Serves until `shutdown` or a failure.
+    pub(super) async fn serve(
+        &mut self,
+        shutdown: impl Future<Output = ()>,
+    ) -> Result<(), AppError> {
         let mut shutdown = pin!(shutdown);
         let mut commit_tick = tokio::time::interval(self.pace.commit_interval);
         commit_tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -247,7 +243,8 @@ impl Dispatcher {
         }
     }
 
-    async fn wind_down(mut self) -> Result<(), AppError> {
+    /// Finishes what is in hand, commits it and leaves the group.
+    pub(super) async fn wind_down(mut self) -> Result<(), AppError> {
         if let Some(committing) = self.committing.take() {
             committing.abort();
         }

@@ -40,6 +40,14 @@ pub enum AppError {
         /// What the handler said.
         error: HandlerError,
     },
+    /// A job failed with a terminal error, or is set to stop the application when it fails.
+    #[error("job {job:?} failed: {error}")]
+    Job {
+        /// The job.
+        job: Arc<str>,
+        /// What the job said.
+        error: HandlerError,
+    },
     /// A record failed for good and its dead letter could not be stored. It is not
     /// committed and will be handled again.
     #[error(

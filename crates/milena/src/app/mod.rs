@@ -10,6 +10,7 @@ mod attempts;
 mod batch;
 mod batch_topic;
 mod batch_worker;
+mod check;
 mod committer;
 mod concurrency;
 mod contexts;
@@ -31,6 +32,7 @@ mod workers;
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 pub use self::batch_topic::{BatchTopicHandler, batch_handler};
 pub use self::concurrency::Concurrency;
@@ -40,7 +42,8 @@ use self::route::Route;
 pub use self::shutdown::shutdown_signal;
 use self::topic::TopicOptions;
 pub use self::topic::{TopicHandler, TopicSetup, handler};
-use crate::config::Config;
+use crate::config::{Config, ConfigError};
+use crate::schedule::{IntoJob, JobEntry, Jobs};
 
 /// Topics and their handlers, as one member of a consumer group.
 ///
@@ -82,8 +85,18 @@ use crate::config::Config;
 pub struct App<S = ()> {
     config: Config,
     state: S,
+    parts: Parts,
+}
+
+/// What is registered.
+#[derive(Default)]
+struct Parts {
     topics: Vec<TopicEntry>,
+    scheduled: Vec<JobEntry>,
+    /// The first job that cannot work.
+    problem: Option<ConfigError>,
     progress: Progress,
+    jobs: Jobs,
 }
 
 /// What was said about a topic.
@@ -101,21 +114,19 @@ impl App {
         App {
             config,
             state: (),
-            topics: Vec::new(),
-            progress: Progress::default(),
+            parts: Parts::default(),
         }
     }
 }
 
 impl<S: Clone + Send + Sync + 'static> App<S> {
-    /// Sets what handlers of the topics added from here on find in
+    /// Sets what handlers of the topics and jobs added from here on find in
     /// [`State`](crate::State).
     pub fn state<T: Clone + Send + Sync + 'static>(self, state: T) -> App<T> {
         App {
             config: self.config,
             state,
-            topics: self.topics,
-            progress: self.progress,
+            parts: self.parts,
         }
     }
 
@@ -123,7 +134,7 @@ impl<S: Clone + Send + Sync + 'static> App<S> {
     /// [`handler`], or many at once with a [`batch_handler`].
     pub fn topic(mut self, topic: impl Into<String>, handler: impl TopicSetup<S>) -> App<S> {
         let parts = handler.set_up(self.state.clone());
-        self.topics.push(TopicEntry {
+        self.parts.topics.push(TopicEntry {
             topic: topic.into(),
             handler: parts.handler,
             route: parts.route,
@@ -132,10 +143,78 @@ impl<S: Clone + Send + Sync + 'static> App<S> {
         self
     }
 
+    /// Runs a job every `period`, the first time when one has passed since the
+    /// application started. The job is an async function of [`State`](crate::State) and
+    /// [`Tick`](crate::Tick), or one in [`job`](crate::job), which says more about it.
+    ///
+    /// A job never runs beside itself unless told, and its failures are logged and counted
+    /// and stop nothing. An application with jobs and no topics needs neither group nor
+    /// broker.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use milena::{App, Config, HandlerError, State, job};
+    ///
+    /// #[derive(Clone)]
+    /// struct Database;
+    ///
+    /// async fn deliver(State(_): State<Database>) -> Result<(), HandlerError> {
+    ///     Ok(())
+    /// }
+    ///
+    /// async fn report() {}
+    ///
+    /// # fn app() -> Result<App<Database>, milena::ConfigError> {
+    /// Ok(App::new(Config::from_env()?)
+    ///     .state(Database)
+    ///     .every(Duration::from_secs(30), deliver)
+    ///     .cron("0 0 6 * * MON-FRI", job(report).time_zone("Europe/Berlin")))
+    /// # }
+    /// ```
+    pub fn every<J, Form>(self, period: Duration, job: J) -> App<S>
+    where
+        J: IntoJob<Form, S>,
+    {
+        let entry = JobEntry::every(period, job.into_job(), self.state.clone());
+        self.add_job(entry)
+    }
+
+    /// As [`App::every`], when a cron expression says so: minute, hour, day of month,
+    /// month, day of week; with a sixth field in front, the seconds. In UTC, unless
+    /// [`Job::time_zone`](crate::Job::time_zone) is set.
+    ///
+    /// An expression that cannot be read is an error when the application starts.
+    pub fn cron<J, Form>(self, expression: &str, job: J) -> App<S>
+    where
+        J: IntoJob<Form, S>,
+    {
+        let entry = JobEntry::cron(expression, job.into_job(), self.state.clone());
+        self.add_job(entry)
+    }
+
+    fn add_job(mut self, entry: Result<JobEntry, ConfigError>) -> App<S> {
+        match entry {
+            Ok(entry) => {
+                self.parts.jobs.add(&entry);
+                self.parts.scheduled.push(entry);
+            }
+            Err(problem) => {
+                self.parts.problem.get_or_insert(problem);
+            }
+        }
+        self
+    }
+
     /// The application's counts; they go on counting while it runs.
     #[must_use]
     pub fn progress(&self) -> Progress {
-        self.progress.clone()
+        self.parts.progress.clone()
+    }
+
+    /// The application's jobs, to look at, switch and trigger while it runs.
+    #[must_use]
+    pub fn jobs(&self) -> Jobs {
+        self.parts.jobs.clone()
     }
 
     /// Runs until SIGINT or SIGTERM, then finishes what handlers are at, commits it and
@@ -153,7 +232,7 @@ impl<S: Clone + Send + Sync + 'static> App<S> {
     /// As [`App::run`].
     pub async fn run_until(self, shutdown: impl Future<Output = ()>) -> Result<(), AppError> {
         // Boxed: what is below is large, and nested deeper than a caller's compiler looks.
-        let running = Box::pin(start::start(self.config, self.topics, self.progress)).await?;
+        let running = Box::pin(start::start(self.config, self.parts)).await?;
         Box::pin(running.run_until(shutdown)).await
     }
 }
@@ -161,6 +240,7 @@ impl<S: Clone + Send + Sync + 'static> App<S> {
 impl<S> fmt::Debug for App<S> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let topics: Vec<&str> = self
+            .parts
             .topics
             .iter()
             .map(|entry| entry.topic.as_str())
@@ -169,6 +249,7 @@ impl<S> fmt::Debug for App<S> {
             .debug_struct("App")
             .field("config", &self.config)
             .field("topics", &topics)
+            .field("jobs", &self.parts.jobs)
             .finish_non_exhaustive()
     }
 }

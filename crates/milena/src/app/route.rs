@@ -139,10 +139,15 @@ impl RouteContext {
 
     /// Stops the application.
     pub(super) fn fail(&self, error: AppError) {
-        tracing::error!(event = "app_failure", %error);
-        // Full or closed: the application is stopping over an earlier failure.
-        let _ = self.failures.try_send(error);
+        fail(&self.failures, error);
     }
+}
+
+/// Stops the application that listens to `failures`.
+pub(super) fn fail(failures: &mpsc::Sender<AppError>, error: AppError) {
+    tracing::error!(event = "app_failure", %error);
+    // Full or closed: the application is stopping over an earlier failure.
+    let _ = failures.try_send(error);
 }
 
 /// A worker's place at a partition.

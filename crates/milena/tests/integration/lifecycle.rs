@@ -23,7 +23,7 @@ async fn what_cannot_work_is_said_before_anything_is_consumed() {
         ),
         (
             App::new(group()),
-            "topic: an application needs at least one topic",
+            "topic: an application needs at least one topic, or a job",
         ),
         (
             App::new(group()).topic("a b", handler(on_order)),

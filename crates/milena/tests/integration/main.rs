@@ -12,4 +12,5 @@ mod pausing;
 mod reliable;
 mod reliable_spool;
 mod retry_topic;
+mod schedule;
 mod setup;
