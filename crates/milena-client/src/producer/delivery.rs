@@ -277,7 +277,7 @@ impl Future for Delivery {
 
 impl Delivery {
     /// Has `callback` called with the answer by `callbacks`.
-    pub(super) fn report(self, callbacks: &Arc<Callbacks>, callback: Callback) {
+    pub(super) fn report(&self, callbacks: &Arc<Callbacks>, callback: Callback) {
         let mut waiters = self.outcome.lock_waiters();
         // As in `wait`: whoever completes the batch from here on sees the callback. And one that
         // joins others keeps its place among them.

@@ -151,6 +151,15 @@ impl Producer {
         delivery.report(&self.shared().callbacks, Box::new(callback));
     }
 
+    /// As [`Producer::report`], for those who await the delivery as well. Several may have
+    /// callbacks called with the same answer.
+    pub fn observe<F>(&self, delivery: &Delivery, callback: F)
+    where
+        F: FnOnce(Result<RecordMetadata, ProduceError>) + Send + 'static,
+    {
+        delivery.report(&self.shared().callbacks, Box::new(callback));
+    }
+
     /// Accepts a record without ever waiting.
     ///
     /// # Errors

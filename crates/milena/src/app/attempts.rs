@@ -9,6 +9,7 @@ use std::panic::AssertUnwindSafe;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use tower::Service;
+use tracing::Instrument as _;
 
 use super::failed::{Ended, Failed, Next, Settled, sleep_unless_stopped};
 use super::gate::Sign;
@@ -18,6 +19,7 @@ use crate::dead_letter::History;
 use crate::failure::{HandlerError, IntoHandlerError};
 use crate::handler::HandlerResult;
 use crate::message::Message;
+use crate::telemetry;
 
 /// Handles a record: calls the service, and on failure does what the route says.
 pub(super) async fn handle_to_end<Svc>(
@@ -29,10 +31,29 @@ pub(super) async fn handle_to_end<Svc>(
 where
     Svc: Service<Message, Response = (), Error: IntoHandlerError, Future: Send> + Send,
 {
+    match context.handling.follow(&message) {
+        None => try_to_end(service, message, context, stop).await,
+        // On the heap: nobody else should pay for what only the followed need.
+        Some(followed) => {
+            let handling = try_to_end(service, message, context, stop);
+            Box::pin(followed.through(handling, |ended| ended.name())).await
+        }
+    }
+}
+
+async fn try_to_end<Svc>(
+    service: &mut Svc,
+    message: Message,
+    context: &RouteContext,
+    stop: &StopFlag,
+) -> Ended
+where
+    Svc: Service<Message, Response = (), Error: IntoHandlerError, Future: Send> + Send,
+{
     if !pass(context, stop).await {
         return Ended::GivenBack;
     }
-    let called = call(service, message.clone()).await;
+    let called = call(service, message.clone(), context).await;
     note(context, &called);
     match called {
         Ok(()) => Ended::Handled,
@@ -44,8 +65,23 @@ where
     }
 }
 
-/// Calls the service; a panic is a failure with the panic's text.
-async fn call<Svc>(service: &mut Svc, message: Message) -> HandlerResult
+/// Calls the service, within a span if somebody wants one.
+async fn call<Svc>(service: &mut Svc, message: Message, context: &RouteContext) -> HandlerResult
+where
+    Svc: Service<Message, Response = (), Error: IntoHandlerError, Future: Send> + Send,
+{
+    let Some(span) = telemetry::attempt(&context.handling, &message) else {
+        return call_service(service, message).await;
+    };
+    let result = Box::pin(call_service(service, message).instrument(span.clone())).await;
+    if let Err(error) = &result {
+        telemetry::failed(&span, error.code());
+    }
+    result
+}
+
+/// A panic is a failure with the panic's text.
+async fn call_service<Svc>(service: &mut Svc, message: Message) -> HandlerResult
 where
     Svc: Service<Message, Response = (), Error: IntoHandlerError, Future: Send> + Send,
 {
@@ -101,22 +137,30 @@ async fn attempt(
     if !pass(context, stop).await {
         return None;
     }
-    let called = handler.attempt(message).await;
+    let called = handler.attempt(message, context).await;
     note(context, &called);
     Some(called)
 }
 
 /// Whatever calls a handler with one record.
 pub(super) trait Attempt: Send {
-    fn attempt(&mut self, message: Message) -> BoxFuture<'_, HandlerResult>;
+    fn attempt<'a>(
+        &'a mut self,
+        message: Message,
+        context: &'a RouteContext,
+    ) -> BoxFuture<'a, HandlerResult>;
 }
 
 impl<Svc> Attempt for Svc
 where
     Svc: Service<Message, Response = (), Error: IntoHandlerError, Future: Send> + Send,
 {
-    fn attempt(&mut self, message: Message) -> BoxFuture<'_, HandlerResult> {
-        Box::pin(call(self, message))
+    fn attempt<'a>(
+        &'a mut self,
+        message: Message,
+        context: &'a RouteContext,
+    ) -> BoxFuture<'a, HandlerResult> {
+        Box::pin(call(self, message, context))
     }
 }
 

@@ -11,6 +11,7 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, join_all};
 use tokio::time::Instant;
+use tracing::Instrument as _;
 
 use super::attempts::{Attempt, pass};
 use super::batch::OpenBatch;
@@ -24,6 +25,7 @@ use crate::commit::Watermark;
 use crate::failure::HandlerError;
 use crate::handler::HandlerResult;
 use crate::message::Message;
+use crate::telemetry::{self, Followed, Started};
 
 /// When a batch is complete.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,6 +50,7 @@ pub(super) async fn in_batches(
         seat,
         watermark: Watermark::default(),
         open: None,
+        started: None,
     };
     worker.run().await;
 }
@@ -56,9 +59,13 @@ pub(super) async fn in_batches(
 pub(super) struct Alone(pub(super) Arc<dyn CallBatch>);
 
 impl Attempt for Alone {
-    fn attempt(&mut self, message: Message) -> BoxFuture<'_, HandlerResult> {
+    fn attempt<'a>(
+        &'a mut self,
+        message: Message,
+        context: &'a RouteContext,
+    ) -> BoxFuture<'a, HandlerResult> {
         Box::pin(async move {
-            let failures = call(self.0.as_ref(), &[message]).await;
+            let failures = call(self.0.as_ref(), &[message], context).await;
             failures
                 .into_iter()
                 .next()
@@ -75,6 +82,8 @@ struct BatchWorker {
     seat: Seat,
     watermark: Watermark,
     open: Option<OpenBatch>,
+    /// When the batch was first handed over, if somebody wants to know.
+    started: Option<Started>,
 }
 
 impl BatchWorker {
@@ -139,11 +148,12 @@ impl BatchWorker {
     /// Calls the handler until none of the records is left to be tried again.
     async fn handle_to_end(&mut self, mut messages: Vec<Message>) -> Ended {
         let mut earlier: Vec<Failed> = Vec::new();
+        self.started = telemetry::start();
         loop {
             if !pass(&self.context, &self.seat.stop).await {
                 return Ended::GivenBack;
             }
-            let failures = call(self.handler.as_ref(), &messages).await;
+            let failures = call(self.handler.as_ref(), &messages, &self.context).await;
             self.note(&failures, messages.len());
             let failed = self.sort_out(messages, failures, earlier);
             let (again, ended) = self.settle(failed).await;
@@ -199,7 +209,12 @@ impl BatchWorker {
         for (place, message) in messages.into_iter().enumerate() {
             let before = earlier.next();
             match failures.next_if(|(failed, _)| *failed == place) {
-                None => self.watermark.finish(message.offset),
+                None => {
+                    if let Some(followed) = self.followed(&message) {
+                        followed.tell(Ended::Handled.name());
+                    }
+                    self.watermark.finish(message.offset);
+                }
                 Some((_, error)) => failed.push(match before {
                     Some(mut before) => {
                         before.failed_again(error);
@@ -224,12 +239,15 @@ impl BatchWorker {
                 again.push((one, delay));
                 continue;
             }
-            let offset = one.message.offset;
+            let (offset, followed) = (one.message.offset, self.followed(&one.message));
             let settled = one.settle(&self.context, &self.seat.stop);
-            settling.push(settled.map(move |settled| (offset, settled)));
+            settling.push(settled.map(move |settled| (offset, followed, settled)));
         }
         let mut outcome = Ended::Handled;
-        for (offset, settled) in join_all(settling).await {
+        for (offset, followed, settled) in join_all(settling).await {
+            if let (Some(followed), Settled::Ended(ended)) = (followed, &settled) {
+                followed.tell(ended.name());
+            }
             match settled {
                 Settled::Ended(Ended::GivenBack) => outcome = Ended::GivenBack,
                 Settled::Ended(ended) => {
@@ -250,6 +268,12 @@ impl BatchWorker {
         (again, outcome)
     }
 
+    /// A record of the batch, if somebody wants to know of its end.
+    fn followed(&self, message: &Message) -> Option<Followed> {
+        let started = self.started?;
+        Some(self.context.handling.noted(message, Some(started)))
+    }
+
     fn publish_watermark(&self) {
         if let Some(next_offset) = self.watermark.committable() {
             self.seat.offsets.set_done(next_offset);
@@ -258,9 +282,18 @@ impl BatchWorker {
 }
 
 /// A panic fails all records, with its text.
-async fn call(handler: &dyn CallBatch, messages: &[Message]) -> BatchFailures {
+async fn call(
+    handler: &dyn CallBatch,
+    messages: &[Message],
+    context: &RouteContext,
+) -> BatchFailures {
+    let span = telemetry::batch(&context.handling, messages);
     let handling = AssertUnwindSafe(async { handler.call(messages).await });
-    let called = handling.catch_unwind().await;
+    let handling = handling.catch_unwind();
+    let called = match &span {
+        None => handling.await,
+        Some(span) => handling.instrument(span.clone()).await,
+    };
     let mut failures = called.unwrap_or_else(|payload| {
         let error = HandlerError::panicked(payload.as_ref());
         (0..messages.len())
@@ -268,5 +301,8 @@ async fn call(handler: &dyn CallBatch, messages: &[Message]) -> BatchFailures {
             .collect()
     });
     failures.sort_by_key(|(place, _)| *place);
+    if let (Some(span), Some((_, error))) = (&span, failures.first()) {
+        telemetry::failed(span, error.code());
+    }
     failures
 }

@@ -6,6 +6,7 @@ use milena_client::consumer::Consumer;
 use milena_client::{Error, TopicPartition};
 
 use super::workers::Uncommitted;
+use crate::telemetry::{self, Started};
 
 /// Commits and notes the outcome.
 pub(super) async fn commit(
@@ -15,8 +16,9 @@ pub(super) async fn commit(
     if offsets.is_empty() {
         return Ok(());
     }
+    let started = telemetry::start();
     let result = consumer.commit_offsets(&pairs(&offsets)).await;
-    note(&offsets, &result);
+    note(&offsets, started, &result);
     result
 }
 
@@ -29,7 +31,12 @@ pub(super) fn pairs(offsets: &[Uncommitted]) -> Vec<(TopicPartition, i64)> {
 }
 
 /// Remembers what is committed. What is not is tried again with the next commit.
-pub(super) fn note(offsets: &[Uncommitted], result: &Result<(), Error>) {
+pub(super) fn note(offsets: &[Uncommitted], started: Option<Started>, result: &Result<(), Error>) {
+    if let Some(started) = started {
+        let offsets = offsets.iter();
+        let offsets = offsets.map(|offset| (&offset.partition, offset.next_offset));
+        telemetry::consumer_commit(started, offsets, result);
+    }
     match result {
         Ok(()) => offsets.iter().for_each(Uncommitted::set_committed),
         Err(error) => tracing::warn!(event = "commit_failed", partitions = offsets.len(), %error),

@@ -22,6 +22,7 @@ use crate::config::Config;
 use crate::dead_letter::{Origin, host_name};
 use crate::publisher::{DeadLetters, Publisher};
 use crate::retry::Retry;
+use crate::telemetry::Handling;
 
 /// How often the retry topic is looked for before the application goes on without knowing.
 const LOOKS_MAX: u32 = 3;
@@ -83,6 +84,7 @@ impl Contexts {
                 gate
             }),
             progress: self.progress.clone(),
+            handling: self.handling(name),
             failures: self.failures.clone(),
         }
     }
@@ -100,6 +102,7 @@ impl Contexts {
             retry_topic: None,
             gate: None,
             progress: self.progress.clone(),
+            handling: self.handling(name),
             failures: self.failures.clone(),
         }
     }
@@ -155,6 +158,15 @@ impl Contexts {
             publisher: self.publisher.clone(),
             admin: self.config.dead_letter_create_topic.then_some(admin),
             is_ready: OnceCell::new(),
+        }
+    }
+
+    fn handling(&self, name: &str) -> Handling {
+        Handling {
+            topic: name.into(),
+            group: self.group.as_str().into(),
+            client_id: self.config.client_id.as_str().into(),
+            mode: self.config.trace_mode,
         }
     }
 

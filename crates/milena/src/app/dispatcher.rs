@@ -24,6 +24,7 @@ use super::progress::Progress;
 use super::rebalance::Command;
 use super::route::{Route, RouteContext};
 use super::workers::{Fed, Room, Worker, settle};
+use crate::telemetry;
 
 /// How long one poll waits when there is nothing; nothing else depends on it.
 const POLL_TIMEOUT: Duration = Duration::from_secs(5);
@@ -283,6 +284,7 @@ impl Dispatcher {
 
 /// Polls; a failure that may pass is logged and looks like nothing.
 async fn poll(consumer: &Consumer) -> Result<Vec<FetchedBatch>, Error> {
+    let started = telemetry::start();
     match consumer.poll(POLL_TIMEOUT).await {
         // The consumer joins again by itself, and the workers are gone by now.
         Err(error @ Error::PartitionsLost { .. }) => {
@@ -294,7 +296,15 @@ async fn poll(consumer: &Consumer) -> Result<Vec<FetchedBatch>, Error> {
             tokio::time::sleep(POLL_RETRY_DELAY).await;
             Ok(Vec::new())
         }
-        polled => Ok(polled?.batches),
+        polled => {
+            let batches = polled?.batches;
+            if let Some(started) = started {
+                batches
+                    .iter()
+                    .for_each(|batch| telemetry::consumer_receive(started, batch));
+            }
+            Ok(batches)
+        }
     }
 }
 

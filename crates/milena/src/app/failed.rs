@@ -17,6 +17,7 @@ use crate::failure::{ErrorClass, HandlerError, class_name};
 use crate::message::Message;
 use crate::publisher::{DeadLetters, PublishError};
 use crate::retry::Retry;
+use crate::telemetry;
 
 /// How a record is sent again when the topic for it does not take it: until it does.
 const PUBLISH_RETRY: Retry = Retry::exponential(Duration::from_millis(250))
@@ -34,6 +35,18 @@ pub(super) enum Ended {
     Moved,
     /// It was given up because of a stop, and is to be handled again.
     GivenBack,
+}
+
+impl Ended {
+    /// As events have it.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Ended::Handled => "handled",
+            Ended::DeadLettered => "dead_lettered",
+            Ended::Moved => "moved",
+            Ended::GivenBack => "given_back",
+        }
+    }
 }
 
 /// What is to become of a record that failed.
@@ -232,6 +245,7 @@ impl Failed {
                 partition = self.message.partition,
                 offset = self.message.offset,
                 place = place.topic(),
+                trace_id = telemetry::trace_id(&self.message).map(display),
                 error = %refusal,
             );
             let delay = PUBLISH_RETRY.delay_after(failed, fastrand::f64());
@@ -257,6 +271,7 @@ impl Failed {
             class = class_name(error.class()),
             code = error.code(),
             delay_ms = delay.map(|delay| delay.as_millis()),
+            trace_id = telemetry::trace_id(message).map(display),
             error = %error,
         );
     }

@@ -10,6 +10,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::committer;
 use super::workers::{Worker, settle};
+use crate::telemetry;
 
 /// What a rebalance asks of the dispatcher. When the dispatcher is gone, the application
 /// has stopped, and there is nothing left to give up.
@@ -48,8 +49,9 @@ impl RebalanceListener for Rebalance {
             let mut workers = self.release(partitions).await;
             settle(&mut workers, self.revocation_timeout).await;
             let offsets: Vec<_> = workers.iter().filter_map(Worker::uncommitted).collect();
+            let started = telemetry::start();
             let result = context.commit_offsets(&committer::pairs(&offsets)).await;
-            committer::note(&offsets, &result);
+            committer::note(&offsets, started, &result);
             tracing::info!(event = "partitions_revoked", partitions = %list(partitions));
         })
     }

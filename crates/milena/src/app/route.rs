@@ -24,6 +24,7 @@ use crate::failure::IntoHandlerError;
 use crate::message::Message;
 use crate::publisher::DeadLetters;
 use crate::retry::Retry;
+use crate::telemetry::Handling;
 
 /// What an application does with the records of one topic.
 pub(super) trait Route: Send + Sync {
@@ -127,6 +128,8 @@ pub(super) struct RouteContext {
     /// `None`: failures never pause the topic.
     pub(super) gate: Option<Arc<Gate>>,
     pub(super) progress: Progress,
+    /// What logs and traces say of the topic's records.
+    pub(super) handling: Handling,
     /// Takes what stops the application.
     pub(super) failures: mpsc::Sender<AppError>,
 }

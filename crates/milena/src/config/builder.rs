@@ -10,6 +10,7 @@ use super::given::{self, Given};
 use super::settings;
 use super::source::Source;
 use super::{Compression, Config, OffsetReset, Profile, servers, url};
+use crate::telemetry::TraceMode;
 
 /// Builds a [`Config`] from all its sources.
 ///
@@ -72,6 +73,7 @@ impl ConfigBuilder {
             partition_buffer_bytes: 4 << 20,
             dead_letter_record_bytes: (1 << 20) - 1024,
             dead_letter_create_topic: true,
+            trace_mode: TraceMode::default(),
         };
         ConfigBuilder {
             config,

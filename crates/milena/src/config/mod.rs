@@ -26,6 +26,7 @@ pub use self::ports::PortRegistry;
 pub use self::profile::Profile;
 pub(crate) use self::servers::topic_problem;
 pub use self::source::Source;
+use crate::telemetry::TraceMode;
 pub use milena_client::Compression;
 pub use milena_client::consumer::OffsetReset;
 pub use milena_client::security::Secret;
@@ -58,6 +59,7 @@ pub use milena_client::security::Secret;
 /// | `partition.buffer.bytes` | 4194304 | fetched bytes that may wait for one partition's handlers |
 /// | `dead.letter.record.bytes` | 1047552 | how large a dead letter may be; diagnostics give way |
 /// | `dead.letter.create.topic` | `true` | whether missing dead letter topics are created |
+/// | `trace.context` | `continue` | what becomes of trace contexts in headers: `off`, `continue` or `generate`; see [`telemetry`](crate::telemetry) |
 ///
 /// Further settings are the client's own, under Kafka's names and with its defaults: `acks`,
 /// `batch.size`, `buffer.memory`, `max.block.ms`, `max.in.flight.requests.per.connection`,
@@ -108,6 +110,7 @@ pub struct Config {
     pub(crate) partition_buffer_bytes: usize,
     pub(crate) dead_letter_record_bytes: usize,
     pub(crate) dead_letter_create_topic: bool,
+    pub(crate) trace_mode: TraceMode,
 }
 
 impl Config {

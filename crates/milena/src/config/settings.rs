@@ -8,6 +8,7 @@ use super::client_settings::{ALIASES, CLIENT_SETTINGS};
 use super::profile::PROFILES_ALLOWED;
 use super::servers::{SERVERS_ALLOWED, is_topic_byte, parse_servers};
 use super::{Compression, Config, OffsetReset, Secret};
+use crate::telemetry::TRACE_MODES_ALLOWED;
 
 /// What is shown in place of a secret.
 pub(crate) const MASK: &str = "***";
@@ -264,6 +265,16 @@ static SETTINGS: &[Setting] = &[
             Some(())
         },
         read: |config| Some(config.dead_letter_create_topic.to_string()),
+        is_secret: false,
+    },
+    Setting {
+        name: "trace.context",
+        allowed: TRACE_MODES_ALLOWED,
+        apply: |config, text| {
+            config.trace_mode = text.parse().ok()?;
+            Some(())
+        },
+        read: |config| Some(config.trace_mode.to_string()),
         is_secret: false,
     },
 ];

@@ -11,6 +11,7 @@ use super::limits::{
 use super::names;
 use crate::failure::{HandlerError, class_name};
 use crate::message::{Message, TimestampType};
+use crate::telemetry;
 
 /// What is known about where a failure happened, the same for all records of a topic.
 #[derive(Debug, Clone)]
@@ -49,6 +50,7 @@ impl DeadLetter {
             .iter()
             .filter(|(name, _)| !names::is_diagnostic(name))
             .map(|(name, value)| (name.to_owned(), value.map(Bytes::copy_from_slice)))
+            .chain(telemetry::made_header(message))
             .collect();
         let original_bytes = RECORD_OVERHEAD_BYTES
             + message.key.as_ref().map_or(0, Bytes::len)

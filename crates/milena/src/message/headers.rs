@@ -61,8 +61,17 @@ impl Headers {
     /// there is none or it is null.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&[u8]> {
-        let values = self.iter().filter(|(candidate, _)| *candidate == name);
-        values.last().and_then(|(_, value)| value)
+        match &self.source {
+            Source::Fetched(headers) => {
+                let headers = headers.view().iter();
+                let named = headers.filter(|header| header.key == name.as_bytes());
+                named.last().and_then(|header| header.value)
+            }
+            Source::Own(headers) => {
+                let named = headers.iter().rfind(|(candidate, _)| candidate == name);
+                named.and_then(|(_, value)| value.as_deref())
+            }
+        }
     }
 
     /// As [`Headers::get`], when the value is UTF-8 text.

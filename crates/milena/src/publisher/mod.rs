@@ -34,6 +34,10 @@ pub use self::spool::{Spool, SpoolError, SpoolSync};
 use crate::config::{Config, topic_problem};
 use crate::dead_letter::DeadLetter;
 use crate::message::MESSAGE_ID_HEADER;
+use crate::telemetry::{
+    self, Started, TRACEPARENT_BYTES, TRACEPARENT_HEADER, TRACESTATE_HEADER, TraceContext, TraceId,
+    TraceMode,
+};
 
 /// Publishes messages. Cheap to clone; all clones share buffers, connections and what
 /// [`Publisher::close`] closes.
@@ -52,6 +56,7 @@ struct Shared {
     ids: MessageIds,
     topic_prefix: String,
     client_id: String,
+    trace_mode: TraceMode,
     delivery_timeout: Duration,
     dead_letter_record_bytes: usize,
     dead_letter_create_topic: bool,
@@ -76,6 +81,7 @@ impl Publisher {
                 ids: MessageIds::new(),
                 topic_prefix: config.topic_prefix.clone(),
                 client_id: config.client_id.clone(),
+                trace_mode: config.trace_mode,
                 delivery_timeout: config.delivery_timeout,
                 dead_letter_record_bytes: config.dead_letter_record_bytes,
                 dead_letter_create_topic: config.dead_letter_create_topic,
@@ -96,10 +102,17 @@ impl Publisher {
     pub async fn send(&self, message: &Outgoing) -> Result<RecordMetadata, PublishError> {
         let id = self.id_of(message);
         let topic = self.topic_name(&message.topic)?;
+        let trace = self.trace_of(message);
+        let started = telemetry::start();
         let mut written = Written::new();
         let (few, many) = &mut headers_room();
-        let headers = written.headers(message, &id, few, many);
-        Ok(self.producer.send(record(&topic, message, headers)).await?)
+        let headers = written.headers(message, &id, trace.as_ref(), few, many);
+        let answer = self.producer.send(record(&topic, message, headers)).await;
+        if let Some(started) = started {
+            let trace_id = trace_id(trace.as_ref(), message);
+            telemetry::producer_send(started, &topic, &id, trace_id, &answer);
+        }
+        Ok(answer?)
     }
 
     /// Takes a message, waiting for buffer space only. The [`Delivery`] resolves when the
@@ -121,10 +134,50 @@ impl Publisher {
         message: &Outgoing,
         id: &MessageId,
     ) -> Result<Delivery, ProduceError> {
+        let trace = self.trace_of(message);
+        let started = telemetry::start();
         let mut written = Written::new();
         let (few, many) = &mut headers_room();
-        let headers = written.headers(message, id, few, many);
-        self.producer.enqueue(record(topic, message, headers)).await
+        let headers = written.headers(message, id, trace.as_ref(), few, many);
+        let taken = self.producer.enqueue(record(topic, message, headers)).await;
+        if let Some(started) = started {
+            let trace_id = trace_id(trace.as_ref(), message);
+            self.tell_of(started, topic, id, trace_id, &taken);
+        }
+        taken
+    }
+
+    /// Has an event told of what becomes of a message.
+    #[cold]
+    fn tell_of(
+        &self,
+        started: Started,
+        topic: &str,
+        id: &MessageId,
+        trace_id: Option<TraceId>,
+        taken: &Result<Delivery, ProduceError>,
+    ) {
+        let (topic, id) = (topic.to_owned(), id.clone());
+        let tell = move |answer: Result<RecordMetadata, ProduceError>| {
+            telemetry::producer_send(started, &topic, &id, trace_id, &answer);
+        };
+        match taken {
+            Ok(delivery) => self.producer.observe(delivery, tell),
+            Err(error) => tell(Err(error.clone())),
+        }
+    }
+
+    /// The trace context that is to be put into the message's headers, if it has none.
+    #[inline]
+    fn trace_of(&self, message: &Outgoing) -> Option<TraceContext> {
+        let context = match self.shared.trace_mode {
+            TraceMode::Off => None,
+            TraceMode::Continue => TraceContext::current(),
+            TraceMode::Generate => {
+                Some(TraceContext::current().unwrap_or_else(TraceContext::generate))
+            }
+        };
+        context.filter(|_| !message.is_traced())
     }
 
     /// Waits until everything taken before is settled, without lingering.
@@ -206,23 +259,26 @@ fn headers_room<'a>() -> ([Header<'a>; HEADERS_FEW], Vec<Header<'a>>) {
     ([NO_HEADER; HEADERS_FEW], Vec::new())
 }
 
-/// The text of an id while its record is encoded.
+/// The texts of an id and a trace context while their record is encoded.
 struct Written {
     id: [u8; uuid::fmt::Hyphenated::LENGTH],
+    traceparent: [u8; TRACEPARENT_BYTES],
 }
 
 impl Written {
     fn new() -> Written {
         Written {
             id: [0; uuid::fmt::Hyphenated::LENGTH],
+            traceparent: [0; TRACEPARENT_BYTES],
         }
     }
 
-    /// The message's headers, and its id unless it is one of them.
+    /// The message's headers, its id unless it is one of them, and the trace context.
     fn headers<'a>(
         &'a mut self,
         message: &'a Outgoing,
         id: &MessageId,
+        trace: Option<&'a TraceContext>,
         few: &'a mut [Header<'a>; HEADERS_FEW],
         many: &'a mut Vec<Header<'a>>,
     ) -> &'a [Header<'a>] {
@@ -234,8 +290,21 @@ impl Written {
             key,
             value: value.as_deref(),
         });
-        let count = message.headers.len() + usize::from(id.is_some());
-        let headers = own.chain(id);
+        let mut count = message.headers.len() + usize::from(id.is_some());
+        let (mut parent, mut state) = (None, None);
+        if let Some(trace) = trace {
+            self.traceparent = trace.traceparent();
+            parent = Some(Header {
+                key: TRACEPARENT_HEADER,
+                value: Some(&self.traceparent),
+            });
+            state = trace.state().map(|state| Header {
+                key: TRACESTATE_HEADER,
+                value: Some(state.as_bytes()),
+            });
+            count += 1 + usize::from(state.is_some());
+        }
+        let headers = own.chain(id).chain(parent).chain(state);
         if let Some(room) = few.get_mut(..count) {
             for (slot, header) in room.iter_mut().zip(headers) {
                 *slot = header;
@@ -245,6 +314,13 @@ impl Written {
         many.extend(headers);
         many
     }
+}
+
+/// The trace a message belongs to: by what is put into its headers, or is there already.
+fn trace_id(put: Option<&TraceContext>, message: &Outgoing) -> Option<TraceId> {
+    let own = || message.traceparent()?.parse::<TraceContext>().ok();
+    put.map(TraceContext::trace_id)
+        .or_else(|| own().map(|context| context.trace_id()))
 }
 
 fn record<'a>(topic: &'a str, message: &'a Outgoing, headers: &'a [Header<'a>]) -> Record<'a> {

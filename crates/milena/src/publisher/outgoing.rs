@@ -6,6 +6,7 @@ use serde::Serialize;
 use super::message_id::MessageId;
 use super::serialize::ToBytes;
 use crate::message::MESSAGE_ID_HEADER;
+use crate::telemetry::{TRACEPARENT_HEADER, TRACESTATE_HEADER, TraceContext};
 
 /// A message to publish.
 ///
@@ -115,6 +116,28 @@ impl Outgoing {
     #[must_use]
     pub fn topic(&self) -> &str {
         &self.topic
+    }
+
+    /// Whether the message says itself which trace it belongs to.
+    pub(super) fn is_traced(&self) -> bool {
+        let mut headers = self.headers.iter();
+        headers.any(|(name, _)| name == TRACEPARENT_HEADER)
+    }
+
+    /// The latest of its headers that says so.
+    pub(super) fn traceparent(&self) -> Option<&str> {
+        let mut headers = self.headers.iter().rev();
+        let (_, value) = headers.find(|(name, _)| name == TRACEPARENT_HEADER)?;
+        std::str::from_utf8(value.as_deref()?).ok()
+    }
+
+    /// Makes the message part of a trace, whoever sends it and when.
+    pub(super) fn traced(self, context: &TraceContext) -> Outgoing {
+        let message = self.header(TRACEPARENT_HEADER, context.to_string());
+        match context.state() {
+            Some(state) => message.header(TRACESTATE_HEADER, state.to_owned()),
+            None => message,
+        }
     }
 
     /// The id that was given; a null one counts as empty.

@@ -1,6 +1,81 @@
-//! Logs: logfmt lines on standard error, filtered by `MILENA_LOG`.
+//! Logs and traces: logfmt lines on standard error, filtered by `MILENA_LOG`; trace contexts
+//! that travel with messages; spans for a tracing system.
 //!
-//! Owns how events reach the terminal. Libraries below only emit them.
+//! Owns how events reach the terminal, what is told of single records, and the W3C headers.
+//! Libraries below only emit events, and hand headers on as they are.
+//!
+//! # Trace contexts
+//!
+//! The setting `trace.context` decides what becomes of the headers `traceparent` and
+//! `tracestate`:
+//!
+//! | Value | What |
+//! |---|---|
+//! | `continue` (default) | What a handler publishes carries the context of the message it handles; so do retries and dead letters. A message published elsewhere carries the context of the current span, where a tracing system knows one. |
+//! | `generate` | As `continue`; where there is none, one is made: a publisher puts it into the message's headers, an application handles the record under it. |
+//! | `off` | Headers are left alone. |
+//!
+//! A message that is given a `traceparent` keeps it. Without a tracing system a context is handed on
+//! as it came: whoever records spans further on finds the span it was sent from. With one (the
+//! feature `opentelemetry` and a layer of `tracing-opentelemetry`, or a [`Propagator`] of your own)
+//! each attempt at a record has a span, the child of the span that sent the record.
+//!
+//! # Events of single records
+//!
+//! Level `DEBUG`, target `milena::events`: `MILENA_LOG=info,milena::events=debug` shows them. All
+//! have `topic` (as the cluster names it), `partition`, `offset` and `duration_ms`, a number with
+//! three decimals, save for what the table says.
+//!
+//! | `event` | When | `duration_ms` | Further fields |
+//! |---|---|---|---|
+//! | `producer_send` | the topic has a message, acknowledged | since it was given to the publisher | `message_id`, `trace_id` |
+//! | `producer_send_failed` | it has not, or nobody knows; no `partition`, no `offset` | as above | `message_id`, `trace_id`, `error` |
+//! | `consumer_receive` | an application fetched a batch; `offset` is its first | of the poll | `messages_count`, at most: a batch counts whole |
+//! | `consumer_handle` | a record is done, or given back | since its first attempt began, retries and dead letter included | `outcome`: `handled`, `dead_lettered`, `moved` (to the retry topic) or `given_back`; `trace_id` |
+//! | `consumer_commit` | an offset is committed: the next to be handled | of the commit | |
+//! | `consumer_commit_failed` | it is not, yet | of the commit | `error` |
+//!
+//! `trace_id` is there where the message has a trace; a line within a span of ours has it from the
+//! span. What goes wrong with a record is told without being asked for, at `WARN`: `handler_retry`,
+//! `dead_letter`, `dead_letter_failed`, `publish_dead_letter`; these carry `trace_id` as well.
+//!
+//! # Spans
+//!
+//! Level `INFO`, target [`SPAN_TARGET`], beside those of the client
+//! ([`milena_client::spans`]), with the same names.
+//!
+//! | Span | From, to | `messaging.operation.type` | `otel.kind` |
+//! |---|---|---|---|
+//! | `process` | an attempt at a record, its result; at a batch of records, with a link to the span that sent each | `process` | consumer |
+//!
+//! Its attributes: `messaging.system`, `messaging.operation.name`, `messaging.client.id`,
+//! `messaging.consumer.group.name`, `messaging.destination.name`,
+//! `messaging.destination.partition.id`, `messaging.kafka.offset`, `messaging.message.id`,
+//! `messaging.message.body.size`, `error.type` (the code of the
+//! [`HandlerError`](crate::HandlerError)), and `trace_id` for the log; of a batch,
+//! `messaging.batch.message_count` in place of the last two of a record. A record without a trace
+//! context, and a batch, has no span unless there is a tracing system.
+
+mod events;
+mod handling;
+mod mode;
+#[cfg(feature = "opentelemetry")]
+mod opentelemetry;
+mod propagator;
+mod spans;
+mod trace_context;
+
+pub use self::events::EVENT_TARGET;
+pub(crate) use self::events::{Started, consumer_commit, consumer_receive, producer_send, start};
+pub(crate) use self::handling::{Followed, Handling, made_header, trace_id};
+pub(crate) use self::mode::{TRACE_MODES_ALLOWED, TraceMode};
+pub use self::propagator::{Propagator, set_propagator};
+pub use self::spans::SPAN_TARGET;
+pub(crate) use self::spans::{attempt, batch, failed};
+pub(crate) use self::trace_context::TRACEPARENT_BYTES;
+pub use self::trace_context::{
+    TRACEPARENT_HEADER, TRACESTATE_HEADER, TraceContext, TraceContextError, TraceId,
+};
 
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt as _;
@@ -9,7 +84,7 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 /// The variable that says what is logged: `info`, `milena=debug,warn`, …
 pub const FILTER_VARIABLE: &str = "MILENA_LOG";
 
-/// Why logging could not be set up.
+/// Why logging or tracing could not be set up.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TelemetryError {
@@ -24,6 +99,9 @@ pub enum TelemetryError {
     /// Somebody set up logging before.
     #[error("logging is set up already")]
     AlreadyInitialised,
+    /// Somebody set a propagator before.
+    #[error("a propagator is set already; a process has one")]
+    PropagatorInstalled,
 }
 
 /// Sends events to standard error as logfmt lines

@@ -14,3 +14,4 @@ mod reliable_spool;
 mod retry_topic;
 mod schedule;
 mod setup;
+mod tracing;

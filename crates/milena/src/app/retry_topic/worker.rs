@@ -195,9 +195,13 @@ impl RetryWorker {
         let stop = self.seat.stop.clone();
         if let Some(home) = self.routes.get(waiting.topic.as_str()) {
             let (message, history) = waiting.open(home.context.topic.clone());
-            return home
-                .route
-                .handle_again(home.context.clone(), message, history, stop);
+            let followed = home.context.handling.follow(&message);
+            let route = &home.route;
+            let handling = route.handle_again(home.context.clone(), message, history, stop);
+            return match followed {
+                None => handling,
+                Some(followed) => Box::pin(followed.through(handling, |ended| ended.name())),
+            };
         }
         // Its handler was taken out of the application, which is no reason to lose it.
         let context = (self.strays)(&waiting.topic);

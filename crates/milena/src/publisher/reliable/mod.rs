@@ -98,6 +98,7 @@ impl ReliablePublisher {
     /// When the message was not taken: no legal topic, closed; without a spool, no buffer space
     /// in time or the breaker is open; with one, it is full or cannot be written.
     pub async fn publish(&self, message: Outgoing) -> Result<MessageId, PublishError> {
+        let message = self.traced(message);
         let id = self.shared().publisher.id_of(&message);
         let context = DeliveryContext::new(message, id.clone());
         self.shared().accept(context).await?;
@@ -110,6 +111,7 @@ impl ReliablePublisher {
     /// # Errors
     /// When the message was not taken, or neither its topic nor a dead letter topic has it.
     pub async fn deliver(&self, message: Outgoing) -> Result<Delivered, PublishError> {
+        let message = self.traced(message);
         let id = self.shared().publisher.id_of(&message);
         let mut context = DeliveryContext::new(message, id);
         let (waiter, end) = oneshot::channel();
@@ -225,6 +227,14 @@ impl ReliablePublisher {
                 .tell(|observer| observer.on_shutdown(&counts));
         }
         counts
+    }
+
+    /// Retries and dead letters are sent elsewhere, and belong to the same trace.
+    fn traced(&self, message: Outgoing) -> Outgoing {
+        match self.shared().publisher.trace_of(&message) {
+            Some(context) => message.traced(&context),
+            None => message,
+        }
     }
 
     fn shared(&self) -> &Arc<Shared> {

@@ -17,7 +17,7 @@ use super::pacing::Pacing;
 use super::schedule::{Action, Schedule, Verdict};
 use super::spooler::Spooler;
 use crate::failure::ErrorClass;
-use crate::publisher::{PublishError, Publisher};
+use crate::publisher::{PublishError, Publisher, trace_id};
 
 /// What the clones of a reliable publisher, its callbacks and its worker share.
 pub(super) struct Shared {
@@ -265,6 +265,7 @@ impl Shared {
             dead_letter_topic = topic,
             message_id = %context.id,
             attempts = context.attempts,
+            trace_id = trace_id(None, &context.message).map(display),
             error = %last_error(context),
         );
         self.observers
@@ -282,7 +283,12 @@ impl Shared {
 
     pub(super) fn tell_failed(&self, context: &mut DeliveryContext, error: &PublishError) {
         context.status = DeliveryStatus::Failed;
-        tracing::error!(event = "publish_failed", message_id = %context.id, %error);
+        tracing::error!(
+            event = "publish_failed",
+            message_id = %context.id,
+            trace_id = trace_id(None, &context.message).map(display),
+            %error,
+        );
         self.observers
             .tell(|observer| observer.on_failure(context, error));
     }
