@@ -272,7 +272,16 @@ impl ConfigBuilder {
         }
         self.config.client_config().map(drop)?;
         self.config.producer_config().map(drop)?;
+        self.config.transactional_config().map(drop)?;
         self.config.consumer_config().map(drop)?;
+        if let Some(retries) = self.config.client_properties.get("retries") {
+            tracing::info!(
+                event = "config_setting_without_effect",
+                setting = "retries",
+                value = retries.as_str(),
+                "a producer tries until delivery.timeout.ms is over"
+            );
+        }
         Ok(self.config)
     }
 

@@ -8,6 +8,8 @@ use super::settings::Setting;
 pub(crate) enum Part {
     Client,
     Producer,
+    /// Of a producer too, but only of one that is transactional.
+    Transaction,
     Consumer,
 }
 
@@ -68,7 +70,13 @@ pub(crate) static CLIENT_SETTINGS: &[ClientSetting] = &[
         "partitioner.adaptive.partitioning.enable",
         Some("true")
     ),
+    client!(Producer, "partitioner.availability.timeout.ms", Some("0")),
     client!(Producer, "compression.level", None),
+    client!(Producer, "compression.gzip.level", None),
+    client!(Producer, "compression.lz4.level", None),
+    client!(Producer, "compression.zstd.level", None),
+    client!(Transaction, "transactional.id", None),
+    client!(Transaction, "transaction.timeout.ms", Some("60000")),
     client!(Consumer, "group.instance.id", None),
     client!(Consumer, "heartbeat.interval.ms", Some("3000")),
     client!(
@@ -86,6 +94,7 @@ pub(crate) static CLIENT_SETTINGS: &[ClientSetting] = &[
     client!(Consumer, "prefetch.max.bytes", Some("67108864")),
     client!(Consumer, "max.poll.records", Some("500")),
     client!(Consumer, "isolation.level", Some("read_uncommitted")),
+    client!(Consumer, "enable.partition.eof", Some("false")),
     client!(Consumer, "client.rack", None),
     client!(Consumer, "check.crcs", Some("true")),
 ];
@@ -104,6 +113,7 @@ pub(crate) static ALIASES: &[(&str, &str)] = &[
     ("message.timeout.ms", "delivery.timeout.ms"),
     ("max.in.flight", "max.in.flight.requests.per.connection"),
     ("compression.codec", "compression.type"),
+    ("message.send.max.retries", "retries"),
     ("auto.commit.interval.ms", "commit.interval.ms"),
     ("fetch.wait.max.ms", "fetch.max.wait.ms"),
     ("fetch.message.max.bytes", "max.partition.fetch.bytes"),
@@ -119,3 +129,7 @@ pub(crate) static ALIASES: &[(&str, &str)] = &[
         "sasl.oauthbearer.client.credentials.client.secret",
     ),
 ];
+
+/// Names whose values are in units of so many of another's.
+pub(crate) static SCALED: &[(&str, &str, u64)] =
+    &[("queue.buffering.max.kbytes", "buffer.memory", 1024)];

@@ -30,9 +30,21 @@ impl Given {
             nearest: settings::nearest(name),
             origin: source.clone(),
         })?;
+        let text =
+            match settings::unit(name) {
+                None => Secret::new(text.trim()),
+                Some(unit) => Secret::new(in_units(text.trim(), unit).ok_or_else(|| {
+                    ConfigError::Invalid {
+                        field: name.to_owned(),
+                        value: text.to_owned(),
+                        allowed: format!("a whole number of {unit} bytes each"),
+                        origin: source.clone(),
+                    }
+                })?),
+            };
         Ok(Given {
             setting,
-            text: Secret::new(text.trim()),
+            text,
             source,
         })
     }
@@ -50,6 +62,12 @@ impl Given {
             .insert(self.setting.name, self.source.clone());
         Ok(())
     }
+}
+
+/// `text` times `unit`, as text.
+fn in_units(text: &str, unit: u64) -> Option<String> {
+    let number: u64 = text.parse().ok()?;
+    Some(number.checked_mul(unit)?.to_string())
 }
 
 /// Applies what was given, and the profile named among it: the strongest sources last, and of one

@@ -10,6 +10,7 @@ mod file;
 mod given;
 mod ports;
 mod profile;
+mod serializers;
 mod servers;
 mod settings;
 mod source;
@@ -61,10 +62,13 @@ pub use milena_client::security::Secret;
 /// | `dead.letter.create.topic` | `true` | whether missing dead letter topics are created |
 /// | `trace.context` | `continue` | what becomes of trace contexts in headers: `off`, `continue` or `generate`; see [`telemetry`](crate::telemetry) |
 ///
+/// | `retries` | 2147483647 | taken because Kafka's clients have it; `delivery.timeout.ms` says how long is tried |
+/// | `key.serializer`, `value.serializer`, `key.deserializer`, `value.deserializer` | | taken where they name texts, bytes, numbers, UUIDs or JSON; types decide how keys and values are written and read |
+///
 /// Further settings are the client's own, under Kafka's names and with its defaults: `acks`,
 /// `batch.size`, `buffer.memory`, `max.block.ms`, `max.in.flight.requests.per.connection`,
-/// `fetch.min.bytes`, `heartbeat.interval.ms`, `isolation.level`, `group.instance.id` and more;
-/// [`Config::names`] has them all. librdkafka's names mean the same.
+/// `fetch.min.bytes`, `heartbeat.interval.ms`, `isolation.level`, `group.instance.id`,
+/// `transactional.id` and more; [`Config::names`] has them all. librdkafka's names mean the same.
 ///
 /// Names may be written with `_` for `.`; the environment variable of `group.id` is
 /// `MILENA_GROUP_ID`, and so on. Where a value comes from several sources, see

@@ -4,8 +4,9 @@
 
 use std::time::Duration;
 
-use super::client_settings::{ALIASES, CLIENT_SETTINGS};
+use super::client_settings::{ALIASES, CLIENT_SETTINGS, SCALED};
 use super::profile::PROFILES_ALLOWED;
+use super::serializers::{self, SERIALIZERS_ALLOWED};
 use super::servers::{SERVERS_ALLOWED, is_topic_byte, parse_servers};
 use super::{Compression, Config, OffsetReset, Secret};
 use crate::telemetry::TRACE_MODES_ALLOWED;
@@ -30,9 +31,19 @@ pub(crate) struct Setting {
 /// The setting of this name, written with dots or underscores, in our spelling or in Kafka's.
 pub(crate) fn find(name: &str) -> Option<&'static Setting> {
     let name = name.replace('_', ".");
-    let alias = ALIASES.iter().find(|(alias, _)| *alias == name);
+    let scaled = SCALED.iter().map(|(alias, name, _)| (*alias, *name));
+    let mut aliases = ALIASES.iter().copied().chain(scaled);
+    let alias = aliases.find(|(alias, _)| *alias == name);
     let name = alias.map_or(name.as_str(), |(_, name)| name);
     all().find(|setting| setting.name == name)
+}
+
+/// What a value under this name is to be multiplied with, for names that have units of their own.
+pub(crate) fn unit(name: &str) -> Option<u64> {
+    let name = name.replace('_', ".");
+    let mut scaled = SCALED.iter();
+    let (_, _, unit) = scaled.find(|(alias, _, _)| *alias == name)?;
+    Some(*unit)
 }
 
 /// Every setting: ours, then those that are the client's own.
@@ -45,7 +56,8 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Setting> {
 /// The known name most like `name`, if any is close.
 pub(crate) fn nearest(name: &str) -> Option<&'static str> {
     let name = name.replace('_', ".").to_ascii_lowercase();
-    let aliases = ALIASES.iter().map(|(alias, _)| *alias);
+    let scaled = SCALED.iter().map(|(alias, _, _)| *alias);
+    let aliases = ALIASES.iter().map(|(alias, _)| *alias).chain(scaled);
     all()
         .map(|setting| setting.name)
         .chain(aliases)
@@ -58,6 +70,8 @@ pub(crate) fn nearest(name: &str) -> Option<&'static str> {
 const TEXT: &str = "a text that is not empty";
 const POSITIVE_MS: &str = "a whole number of milliseconds from 1 to 86400000";
 const ANY_MS: &str = "a whole number of milliseconds from 0 to 86400000";
+const RETRIES_ALLOWED: &str = "a whole number from 1 to 2147483647; a producer without retries would lose messages, \
+     and delivery.timeout.ms says how long it tries";
 const BYTES: &str = "a whole number of bytes from 4096 to 1073741824";
 
 macro_rules! milliseconds {
@@ -70,6 +84,23 @@ macro_rules! milliseconds {
                 Some(())
             },
             read: |config| Some(config.$field.as_millis().to_string()),
+            is_secret: false,
+        }
+    };
+}
+
+/// Taken because Kafka's clients have it; the type of a key or a value decides instead.
+macro_rules! serializer {
+    ($name:literal) => {
+        Setting {
+            name: $name,
+            allowed: SERIALIZERS_ALLOWED,
+            apply: |config, text| {
+                let class = serializers::is_known(text).then(|| text.to_owned())?;
+                config.client_properties.insert($name, class);
+                Some(())
+            },
+            read: |config| config.client_properties.get($name).cloned(),
             is_secret: false,
         }
     };
@@ -163,6 +194,9 @@ static SETTINGS: &[Setting] = &[
     security!("ssl.key.location", false),
     security!("ssl.endpoint.identification.algorithm", false),
     security!("enable.ssl.certificate.verification", false),
+    security!("ssl.key.password", true),
+    security!("ssl.keystore.password", true),
+    security!("ssl.truststore.password", true),
     security!("ssl.keystore.type", false),
     security!("ssl.truststore.type", false),
     security!("sasl.oauthbearer.method", false),
@@ -241,6 +275,26 @@ static SETTINGS: &[Setting] = &[
         read: |config| Some(config.compression.to_string()),
         is_secret: false,
     },
+    // How long is tried is for delivery.timeout.ms to say.
+    Setting {
+        name: "retries",
+        allowed: RETRIES_ALLOWED,
+        apply: |config, text| {
+            let retries: i32 = text.parse().ok()?;
+            let retries = (retries > 0).then(|| retries.to_string())?;
+            config.client_properties.insert("retries", retries);
+            Some(())
+        },
+        read: |config| {
+            let set = config.client_properties.get("retries").cloned();
+            Some(set.unwrap_or_else(|| i32::MAX.to_string()))
+        },
+        is_secret: false,
+    },
+    serializer!("key.serializer"),
+    serializer!("value.serializer"),
+    serializer!("key.deserializer"),
+    serializer!("value.deserializer"),
     milliseconds!("linger.ms", linger, ANY_MS, 0),
     milliseconds!(
         "socket.connection.setup.timeout.ms",

@@ -23,6 +23,53 @@ fn nothing_configured_is_localhost() {
     assert_eq!(config.get("group.id"), None);
 }
 
+/// What is logged while `work` runs on this thread.
+fn logged(work: impl FnOnce()) -> String {
+    #[derive(Clone, Default)]
+    struct Log(std::sync::Arc<std::sync::Mutex<Vec<u8>>>);
+
+    impl std::io::Write for Log {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().extend(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .with_writer(move || writer.clone())
+        .with_ansi(false)
+        .finish();
+    tracing::subscriber::with_default(subscriber, work);
+    let bytes = log.0.lock().unwrap().clone();
+    String::from_utf8(bytes).unwrap()
+}
+
+#[test]
+fn what_changes_nothing_or_is_guessed_is_said() {
+    let servers = |servers: &'static str| Config::builder().bootstrap_servers(servers);
+    for (builder, expected) in [
+        (
+            Config::builder(),
+            "WARN milena::config::builder: no server is configured; set MILENA_BOOTSTRAP_SERVERS or MILENA_URL event=\"config_default_server\" server=\"localhost:9092\"",
+        ),
+        (
+            servers("h").set("retries", "3"),
+            "INFO milena::config::builder: a producer tries until delivery.timeout.ms is over event=\"config_setting_without_effect\" setting=\"retries\" value=\"3\"",
+        ),
+        (servers("h"), ""),
+    ] {
+        let lines = logged(|| drop(builder.build().unwrap()));
+        assert!(lines.trim_end().ends_with(expected), "{lines}");
+        assert_eq!(lines.is_empty(), expected.is_empty(), "{lines}");
+    }
+}
+
 #[test]
 fn servers_get_their_port() {
     let config = Config::builder()
@@ -448,4 +495,101 @@ fn a_map_of_kafka_s_and_librdkafka_s_names_works() {
     assert!(producer.contains("acks: Leader"), "{producer}");
     let consumer = format!("{:?}", config.consumer_config().unwrap());
     assert!(consumer.contains("ReadCommitted"), "{consumer}");
+}
+
+#[test]
+fn what_others_paste_is_taken_or_explained() {
+    let config = Config::builder()
+        .properties([
+            ("queue.buffering.max.kbytes", "65536"),
+            ("retries", "3"),
+            (
+                "key.serializer",
+                "org.apache.kafka.common.serialization.StringSerializer",
+            ),
+            (
+                "value.serializer",
+                "io.confluent.kafka.serializers.KafkaJsonSerializer",
+            ),
+            ("key.deserializer", "LongDeserializer"),
+            ("value.deserializer", "bytes"),
+            ("enable.partition.eof", "true"),
+            ("transactional.id", "billing-1"),
+            ("transaction.timeout.ms", "20000"),
+            ("compression.type", "zstd"),
+            ("compression.zstd.level", "9"),
+            ("compression.gzip.level", "1"),
+            ("partitioner.availability.timeout.ms", "1000"),
+        ])
+        .build()
+        .unwrap();
+    for (name, value) in [
+        ("buffer.memory", "67108864"),
+        ("message.send.max.retries", "3"),
+        ("value.deserializer", "bytes"),
+        ("transactional.id", "billing-1"),
+        ("compression.gzip.level", "1"),
+        ("enable.partition.eof", "true"),
+    ] {
+        assert_eq!(config.get(name).as_deref(), Some(value), "{name}");
+    }
+    let plain = format!("{:?}", config.producer_config().unwrap());
+    for part in [
+        "buffer_bytes_max: 67108864",
+        "compression_level: Some(9)",
+        "availability_timeout: Some(1s)",
+        "transactional_id: None",
+    ] {
+        assert!(plain.contains(part), "{part} in {plain}");
+    }
+    let transactional = format!("{:?}", config.transactional_config().unwrap());
+    assert!(
+        transactional.contains("transactional_id: Some(\"billing-1\"), transaction_timeout: 20s")
+    );
+    let password = "it must be no password: only PEM that is not encrypted can be read; decrypt a key with `openssl pkey -in KEY -out PLAIN_KEY`";
+    for (name, value, expected) in [
+        (
+            "retries",
+            "0",
+            "retries (builder): \"0\" is not allowed; it must be a whole number from 1 to 2147483647; a producer without retries would lose messages, and delivery.timeout.ms says how long it tries".to_owned(),
+        ),
+        (
+            "value.serializer",
+            "KafkaAvroSerializer",
+            "value.serializer (builder): \"KafkaAvroSerializer\" is not allowed; it must be a class of Kafka's for texts, bytes, integers, floats or UUIDs, or one for JSON; types decide here: implement ToBytes to write other formats, FromMessage to read them".to_owned(),
+        ),
+        (
+            "queue.buffering.max.kbytes",
+            "many",
+            "queue.buffering.max.kbytes (builder): \"many\" is not allowed; it must be a whole number of 1024 bytes each".to_owned(),
+        ),
+        (
+            "ssl.key.password",
+            "secret",
+            format!("ssl.key.password (builder): \"***\" is not allowed; {password}"),
+        ),
+        (
+            "ssl.keystore.password",
+            "secret",
+            format!("ssl.keystore.password (builder): \"***\" is not allowed; {password}"),
+        ),
+        (
+            "ssl.truststore.password",
+            "secret",
+            format!("ssl.truststore.password (builder): \"***\" is not allowed; {password}"),
+        ),
+        (
+            "trace.context",
+            "on",
+            "trace.context (builder): \"on\" is not allowed; it must be off, continue or generate".to_owned(),
+        ),
+    ] {
+        check_error(Config::builder().set(name, value), &expected);
+    }
+    check_error(
+        Config::builder()
+            .set("transactional.id", "a")
+            .set("acks", "1"),
+        "transactional.id (builder): \"a\" is not allowed; it must be not empty, and enable.idempotence=true",
+    );
 }

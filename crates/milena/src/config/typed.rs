@@ -53,6 +53,15 @@ impl Config {
         ProducerConfig::take_from(&mut properties).map_err(|error| self.refused(error, "acks"))
     }
 
+    /// The configuration of a producer whose records count once their transaction is committed.
+    pub(crate) fn transactional_config(&self) -> Result<ProducerConfig, ConfigError> {
+        let settings = self.settings(Part::Producer, SHARED_WITH_PRODUCER);
+        let further = self.settings(Part::Transaction, &[]);
+        let mut properties = Properties::new(settings.chain(further));
+        ProducerConfig::take_from(&mut properties)
+            .map_err(|error| self.refused(error, "transactional.id"))
+    }
+
     /// The configuration of a consumer.
     pub(crate) fn consumer_config(&self) -> Result<ConsumerConfig, ConfigError> {
         let mut properties = self.properties(Part::Consumer, SHARED_WITH_CONSUMER);
@@ -82,15 +91,30 @@ impl Config {
     }
 
     fn properties(&self, part: Part, shared: &[&'static str]) -> Properties {
+        Properties::new(self.settings(part, shared))
+    }
+
+    fn settings(
+        &self,
+        part: Part,
+        shared: &[&'static str],
+    ) -> impl Iterator<Item = (&'static str, String)> {
         let own = CLIENT_SETTINGS
             .iter()
-            .filter(|row| row.part == part)
+            .filter(move |row| row.part == part && self.is_of_use(row.setting.name))
             .filter_map(|row| self.client_properties.get_key_value(row.setting.name))
             .map(|(name, value)| (*name, value.clone()));
         let shared = shared
             .iter()
             .filter_map(|name| Some((*name, self.get(name)?)));
-        Properties::new(own.chain(shared))
+        own.chain(shared)
+    }
+
+    /// Levels of codecs that are not the one in use say nothing.
+    fn is_of_use(&self, name: &str) -> bool {
+        let codec = name.strip_prefix("compression.");
+        let codec = codec.and_then(|rest| rest.strip_suffix(".level"));
+        codec.is_none_or(|codec| self.compression.to_string() == codec)
     }
 
     /// Says what the client refused, and where it came from; `subject` for what has no field.

@@ -64,11 +64,18 @@ struct Shared {
 
 impl Publisher {
     /// A publisher with connections of its own. Connects when first used; needs a tokio
-    /// runtime.
+    /// runtime. Publishes outside of transactions, whatever `transactional.id` says.
     ///
     /// # Errors
     /// When the configuration cannot work.
     pub fn new(config: &Config) -> Result<Publisher, PublishError> {
+        if let Some(id) = config.get("transactional.id") {
+            tracing::warn!(
+                event = "publisher_not_transactional",
+                transactional_id = id,
+                "this publisher's messages are in no transaction"
+            );
+        }
         let client = Client::new(config.client_config()?)?;
         Publisher::with_client(&client, config)
     }
