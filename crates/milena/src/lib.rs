@@ -51,7 +51,7 @@ pub use config::{
     Compression, Config, ConfigBuilder, ConfigError, Entry, OffsetReset, PortRegistry, Profile,
     Secret, Source,
 };
-pub use extract::{Batch, FromBatch, FromMessage, FromRef, Json, Key, Meta, State, Valid};
+pub use extract::{Batch, FromBatch, FromMessage, FromRef, Json, Key, Meta, Outbox, State, Valid};
 pub use failure::{BoxError, ErrorClass, FailureStage, HandlerError, IntoHandlerError};
 pub use handler::{Handler, HandlerFuture, HandlerResult, HandlerService, IntoHandlerResult};
 pub use message::{Headers, MESSAGE_ID_HEADER, Message, TimestampType};

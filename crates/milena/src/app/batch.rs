@@ -64,5 +64,6 @@ fn message(record: ConsumedRecord, topic: Arc<str>) -> Message {
         key: record.key,
         value: record.value,
         attempt: 1,
+        outbox: None,
     }
 }

@@ -1,6 +1,7 @@
 //! Whether what was registered fits together, before anything is connected.
 
 use super::contexts::{dead_letter_topic, retry_topic_name};
+use super::exactly_once;
 use super::topic::Retries;
 use super::{Parts, TopicEntry};
 use crate::config::{Config, ConfigError, topic_problem};
@@ -59,6 +60,9 @@ fn check_topics(config: &Config, topics: &[TopicEntry]) -> Result<String, Config
                 "topic",
                 format!("{name:?} has two handlers; a topic takes one"),
             );
+        }
+        if let Some(problem) = exactly_once::problem(&entry.options) {
+            return conflict("exactly_once", format!("{name:?}: {problem}"));
         }
         if entry.options.retries == Retries::ThroughTopic {
             let retry_topic = retry_topic_name(config, group);

@@ -4,8 +4,11 @@
 //! no worker.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
+use milena_client::consumer::Consumer;
+use milena_client::producer::ProducerConfig;
 use milena_client::{Admin, Client};
 use tokio::sync::{OnceCell, mpsc};
 
@@ -13,11 +16,12 @@ use super::TopicEntry;
 use super::concurrency::Concurrency;
 use super::dispatcher::Registered;
 use super::error::AppError;
+use super::exactly_once::Transactions;
 use super::gate::Gate;
 use super::progress::Progress;
 use super::retry_topic::{self, RetryRoute, RetryTopic};
 use super::route::RouteContext;
-use super::topic::{OnFailure, Retries, TopicOptions};
+use super::topic::{Counting, OnFailure, Retries, TopicOptions};
 use crate::config::Config;
 use crate::dead_letter::{Origin, host_name};
 use crate::publisher::{DeadLetters, Publisher};
@@ -26,6 +30,8 @@ use crate::telemetry::Handling;
 
 /// How often the retry topic is looked for before the application goes on without knowing.
 const LOOKS_MAX: u32 = 3;
+/// How often a member tells the group that it is there, unless configured.
+const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(3);
 
 /// What contexts are made of.
 #[derive(Clone)]
@@ -36,6 +42,10 @@ pub(super) struct Contexts {
     pub(super) group: String,
     pub(super) progress: Progress,
     pub(super) failures: mpsc::Sender<AppError>,
+    /// Of producers; a transactional id is added for each partition that needs one.
+    pub(super) producer_config: ProducerConfig,
+    /// There before any partition is.
+    pub(super) consumer: Arc<OnceLock<Arc<Consumer>>>,
 }
 
 impl Contexts {
@@ -78,6 +88,7 @@ impl Contexts {
             dead_letters: dead_letter_topic(&self.config, &entry.options, &entry.topic)
                 .map(|topic| self.dead_letters(topic, name, entry.handler, &entry.options)),
             retry_topic,
+            transactions: self.transactions(&entry.options, name),
             gate: entry.options.breaker.map(|breaker| {
                 let gate = Arc::new(Gate::new(entry.topic.as_str().into(), breaker));
                 self.progress.watch(&entry.topic, &gate);
@@ -87,6 +98,20 @@ impl Contexts {
             handling: self.handling(name),
             failures: self.failures.clone(),
         }
+    }
+
+    fn transactions(&self, options: &TopicOptions, name: &str) -> Option<Arc<Transactions>> {
+        (options.counting == Counting::ExactlyOnce).then(|| {
+            Arc::new(Transactions {
+                client: self.client.clone(),
+                config: self.producer_config.clone(),
+                publisher: self.publisher.clone(),
+                group: self.group.clone(),
+                topic: name.into(),
+                heartbeat_interval: heartbeat_interval(&self.config),
+                consumer: self.consumer.clone(),
+            })
+        })
     }
 
     /// For a topic that has no handler, named as the cluster has it: what cannot be handled
@@ -101,6 +126,7 @@ impl Contexts {
             dead_letters: Some(dead_letters),
             retry_topic: None,
             gate: None,
+            transactions: None,
             progress: self.progress.clone(),
             handling: self.handling(name),
             failures: self.failures.clone(),
@@ -205,6 +231,12 @@ pub(super) fn retry_topic_name(config: &Config, group: &str) -> String {
         .map(|one| if is_legal(one) { one } else { '_' })
         .collect();
     config.topic_name(&format!("{group}.retry"))
+}
+
+fn heartbeat_interval(config: &Config) -> Duration {
+    let milliseconds = config.get("heartbeat.interval.ms");
+    let milliseconds = milliseconds.and_then(|text| text.parse().ok());
+    milliseconds.map_or(HEARTBEAT_INTERVAL, Duration::from_millis)
 }
 
 /// Ends by itself: with the answer, or when the client is closed.

@@ -19,6 +19,16 @@ pub enum AppError {
     /// The publisher for dead letters could not be made.
     #[error(transparent)]
     Publisher(Box<PublishError>),
+    /// The transactional producer of a partition cannot go on: its transactional id is used by
+    /// somebody else, or the cluster does not allow it. What is not committed will be handled
+    /// again.
+    #[error("transactional id {transactional_id:?}: {source}")]
+    Transaction {
+        /// Of the partition's producer.
+        transactional_id: String,
+        /// Why.
+        source: Box<milena_client::transaction::TransactionError>,
+    },
     /// A partition's worker ended without being told to: a bug in this library.
     #[error("the worker of {topic}/{partition} ended by itself; please report this")]
     WorkerEnded {

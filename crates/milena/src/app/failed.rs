@@ -140,6 +140,9 @@ impl Failed {
         }
         context.progress.add_retry();
         self.message.attempt += 1;
+        if let Some(outbox) = &self.message.outbox {
+            outbox.clear();
+        }
     }
 
     /// Sees it to its end, for what is not tried again in place.
@@ -200,6 +203,13 @@ impl Failed {
         };
         let message = &self.message;
         let letter = dead_letters.letter(message, &self.error, &self.history);
+        if let Some(outbox) = &message.outbox {
+            // It counts with the record's offset, and no sooner.
+            dead_letters.prepare().await;
+            outbox.bury(dead_letters.topic(), letter);
+            self.log("dead_letter", None);
+            return Ended::DeadLettered;
+        }
         let place = Place::DeadLetter(dead_letters);
         match self.publish(place, &letter, stop).await {
             Published::Acknowledged => {
@@ -223,7 +233,7 @@ impl Failed {
     }
 
     /// Stops the application over this record.
-    fn give_up(self, context: &RouteContext) -> Ended {
+    pub(super) fn give_up(self, context: &RouteContext) -> Ended {
         context.fail(AppError::Terminal {
             topic: self.message.topic.clone(),
             partition: self.message.partition,

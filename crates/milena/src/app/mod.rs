@@ -16,6 +16,7 @@ mod concurrency;
 mod contexts;
 mod dispatcher;
 mod error;
+mod exactly_once;
 mod failed;
 mod gate;
 mod limits;

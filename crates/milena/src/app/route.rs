@@ -12,6 +12,7 @@ use super::batch::QueuedBatch;
 use super::batch_worker::{self, Alone, BatchSize};
 use super::concurrency::Concurrency;
 use super::error::AppError;
+use super::exactly_once::{self, Transactions};
 use super::failed::Ended;
 use super::gate::Gate;
 use super::progress::Progress;
@@ -56,6 +57,14 @@ where
 {
     fn work(&self, context: Arc<RouteContext>, seat: Seat) -> BoxFuture<'static, ()> {
         let service = self.service.clone();
+        if let Some(transactions) = context.transactions.clone() {
+            return Box::pin(exactly_once::one_by_one(
+                service,
+                context,
+                transactions,
+                seat,
+            ));
+        }
         match context.concurrency {
             Concurrency::Partition => Box::pin(worker::one_by_one(service, context, seat)),
             Concurrency::PerKey(limit) => Box::pin(worker::side_by_side(
@@ -127,6 +136,8 @@ pub(super) struct RouteContext {
     pub(super) retry_topic: Option<RetryTopic>,
     /// `None`: failures never pause the topic.
     pub(super) gate: Option<Arc<Gate>>,
+    /// `None`: records count at least once.
+    pub(super) transactions: Option<Arc<Transactions>>,
     pub(super) progress: Progress,
     /// What logs and traces say of the topic's records.
     pub(super) handling: Handling,
@@ -155,6 +166,7 @@ pub(super) fn fail(failures: &mpsc::Sender<AppError>, error: AppError) {
 
 /// A worker's place at a partition.
 pub(super) struct Seat {
+    pub(super) partition: i32,
     pub(super) batches: mpsc::Receiver<QueuedBatch>,
     pub(super) stop: Arc<StopFlag>,
     pub(super) offsets: Arc<SeatOffsets>,
@@ -189,6 +201,12 @@ impl SeatOffsets {
     pub(super) fn uncommitted(&self) -> Option<i64> {
         let done = self.done.load(Ordering::Acquire);
         (done != NONE && done != self.committed.load(Ordering::Acquire)).then_some(done)
+    }
+
+    /// Everything below `next_offset` is done and committed.
+    pub(super) fn set_both(&self, next_offset: i64) {
+        self.set_committed(next_offset);
+        self.set_done(next_offset);
     }
 
     pub(super) fn set_committed(&self, next_offset: i64) {

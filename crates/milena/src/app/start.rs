@@ -11,6 +11,7 @@ use super::check::check;
 use super::contexts::Contexts;
 use super::dispatcher::{Dispatcher, Pace};
 use super::error::AppError;
+use super::exactly_once;
 use super::limits::{QUEUED_COMMANDS_MAX, QUEUED_FAILURES_MAX};
 use super::progress::Progress;
 use super::rebalance::Rebalance;
@@ -119,15 +120,22 @@ impl Consuming {
             group: group.clone(),
             progress: progress.clone(),
             failures: failures_in,
+            producer_config: config.producer_config()?,
+            consumer: Arc::default(),
         };
+        let isolation = exactly_once::isolation(&topics);
         let routes = contexts.routes(topics).await;
         let names: Vec<String> = routes.keys().map(ToString::to_string).collect();
         let listener = Rebalance {
             commands: commands_in,
             revocation_timeout: config.revocation_timeout,
         };
-        let settings = consumer_config(config, &group, listener)?;
+        let mut settings = consumer_config(config, &group, listener)?;
+        if let Some(isolation) = isolation {
+            settings = settings.isolation_level(isolation);
+        }
         let consumer = Arc::new(Consumer::new(&client, settings)?);
+        let _ = contexts.consumer.set(consumer.clone());
         consumer.subscribe(names.iter().cloned()).await?;
         let pace = Pace {
             partition_buffer_bytes: u32::try_from(config.partition_buffer_bytes)

@@ -147,6 +147,15 @@ pub(super) struct TopicOptions {
     pub(super) redact: Option<fn(&str) -> String>,
     pub(super) retries: Retries,
     pub(super) breaker: Option<Breaker>,
+    pub(super) counting: Counting,
+}
+
+/// How often what handlers publish counts for a record.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum Counting {
+    #[default]
+    AtLeastOnce,
+    ExactlyOnce,
 }
 
 /// Where a record waits until it is tried again.
@@ -201,6 +210,26 @@ impl<H, Arguments, L> TopicHandler<H, Arguments, L> {
     /// How many records of a partition are handled at once; one by default.
     pub fn concurrency(mut self, concurrency: Concurrency) -> Self {
         self.options.concurrency = concurrency;
+        self
+    }
+
+    /// Makes what the handler puts into its [`Outbox`](crate::Outbox), the record's dead letter
+    /// if it comes to that, and the record's offset count together, in one transaction:
+    /// consumers with `isolation.level=read_committed` see the output of each record once,
+    /// whatever crashes. The handler itself may be called again after a crash, so that other
+    /// things it does are done at least once.
+    ///
+    /// A transaction holds what came of up to 1,000 records and is made after 100 ms at the
+    /// latest, plus the time of the handler that is at work then. Each partition has a
+    /// transactional id of its own, `<group>-<topic>-<partition>`, whichever member of the
+    /// group has it, so that there is nothing to configure for each instance; that costs a
+    /// producer for each partition. The application reads only what is committed itself.
+    ///
+    /// Records are handled one by one: not with another [`Concurrency`], not through a retry
+    /// topic. The group needs the rights to write to the transactional ids that begin with its
+    /// name.
+    pub fn exactly_once(mut self) -> Self {
+        self.options.counting = Counting::ExactlyOnce;
         self
     }
 

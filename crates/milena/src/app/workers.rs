@@ -62,6 +62,7 @@ impl Worker {
         let stop = Arc::new(StopFlag::default());
         let offsets = Arc::new(SeatOffsets::default());
         let seat = Seat {
+            partition: partition.partition,
             batches: receiver,
             stop: stop.clone(),
             offsets: offsets.clone(),

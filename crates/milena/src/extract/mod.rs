@@ -10,6 +10,7 @@ mod headers;
 mod json;
 mod key;
 mod meta;
+mod outbox;
 mod state;
 mod valid;
 mod value;
@@ -23,6 +24,8 @@ pub use self::batch::{Batch, FromBatch};
 pub use self::json::Json;
 pub use self::key::{FromKey, Key};
 pub use self::meta::Meta;
+pub(crate) use self::outbox::Content;
+pub use self::outbox::Outbox;
 pub use self::state::{FromRef, State};
 pub use self::valid::Valid;
 

@@ -10,6 +10,7 @@ use bytes::Bytes;
 pub use milena_client::consumer::TimestampType;
 
 pub use self::headers::Headers;
+use crate::extract::Outbox;
 
 /// The header that carries a message's id.
 pub const MESSAGE_ID_HEADER: &str = "milena-message-id";
@@ -26,6 +27,8 @@ pub struct Message {
     pub(crate) value: Option<Bytes>,
     pub(crate) headers: Headers,
     pub(crate) attempt: u32,
+    /// Where records count exactly once.
+    pub(crate) outbox: Option<Outbox>,
 }
 
 impl Message {
@@ -43,6 +46,7 @@ impl Message {
             value: None,
             headers: Headers::default(),
             attempt: 1,
+            outbox: None,
         }
     }
 
@@ -71,6 +75,13 @@ impl Message {
     #[must_use]
     pub fn with_attempt(mut self, attempt: u32) -> Message {
         self.attempt = attempt;
+        self
+    }
+
+    /// Sets what the handler's [`Outbox`] argument is.
+    #[must_use]
+    pub fn with_outbox(mut self, outbox: Outbox) -> Message {
+        self.outbox = Some(outbox);
         self
     }
 

@@ -46,10 +46,15 @@ impl DeadLetters {
         }
     }
 
+    /// Sees that the topic exists. Whatever goes wrong here, sending the letter tells whether
+    /// it matters.
+    pub(crate) async fn prepare(&self) {
+        let _ = self.is_ready.get_or_try_init(|| self.ensure_topic()).await;
+    }
+
     /// Returns once the broker has the letter.
     pub(crate) async fn publish(&self, letter: &DeadLetter) -> Result<(), PublishError> {
-        // Whatever goes wrong here, sending the letter tells whether it matters.
-        let _ = self.is_ready.get_or_try_init(|| self.ensure_topic()).await;
+        self.prepare().await;
         self.publisher.send_dead_letter(&self.topic, letter).await
     }
 

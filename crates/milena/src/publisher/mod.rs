@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use milena_client::Client;
 use milena_client::producer::{Delivery, Header, ProduceError, Producer, Record, RecordMetadata};
+use milena_client::transaction::Transaction;
 
 pub(crate) use self::dead_letters::DeadLetters;
 pub use self::error::PublishError;
@@ -203,27 +204,46 @@ impl Publisher {
         Ok(self.producer.close().await?)
     }
 
+    /// As [`Publisher::enqueue`], as part of a transaction.
+    pub(crate) async fn enqueue_in(
+        &self,
+        transaction: &Transaction<'_>,
+        message: &Outgoing,
+    ) -> Result<Delivery, PublishError> {
+        let id = self.id_of(message);
+        let topic = self.topic_name(&message.topic)?;
+        let mut written = Written::new();
+        let (few, many) = &mut headers_room();
+        let headers = written.headers(message, &id, few, many);
+        Ok(transaction
+            .enqueue(record(&topic, message, headers))
+            .await?)
+    }
+
     /// Sends a dead letter to `topic`, which has its prefix already.
     pub(crate) async fn send_dead_letter(
         &self,
         topic: &str,
         letter: &DeadLetter,
     ) -> Result<(), PublishError> {
-        let headers: Vec<Header<'_>> = letter
-            .headers
-            .iter()
-            .map(|(key, value)| Header {
-                key,
-                value: value.as_deref(),
-            })
-            .collect();
-        let mut record = Record::to(topic)
-            .headers(&headers)
-            .timestamp(letter.timestamp);
-        record.key = letter.key.as_deref();
-        record.value = letter.value.as_deref();
-        self.producer.send(record).await?;
+        let headers = letter_headers(letter);
+        self.producer
+            .send(letter_record(topic, letter, &headers))
+            .await?;
         Ok(())
+    }
+
+    /// Accepts a dead letter for `topic`, which has its prefix already, as part of a
+    /// transaction.
+    pub(crate) async fn enqueue_letter_in(
+        &self,
+        transaction: &Transaction<'_>,
+        topic: &str,
+        letter: &DeadLetter,
+    ) -> Result<Delivery, PublishError> {
+        let headers = letter_headers(letter);
+        let record = letter_record(topic, letter, &headers);
+        Ok(transaction.enqueue(record).await?)
     }
 
     /// Looks `topic` (with its prefix) up, so that the first message need not.
@@ -336,5 +356,28 @@ fn record<'a>(topic: &'a str, message: &'a Outgoing, headers: &'a [Header<'a>]) 
     record.value = message.value.as_deref();
     record.partition = message.partition;
     record.timestamp = message.timestamp;
+    record
+}
+
+fn letter_headers(letter: &DeadLetter) -> Vec<Header<'_>> {
+    let headers = letter.headers.iter();
+    headers
+        .map(|(key, value)| Header {
+            key,
+            value: value.as_deref(),
+        })
+        .collect()
+}
+
+fn letter_record<'a>(
+    topic: &'a str,
+    letter: &'a DeadLetter,
+    headers: &'a [Header<'a>],
+) -> Record<'a> {
+    let mut record = Record::to(topic)
+        .headers(headers)
+        .timestamp(letter.timestamp);
+    record.key = letter.key.as_deref();
+    record.value = letter.value.as_deref();
     record
 }

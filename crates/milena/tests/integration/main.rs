@@ -4,6 +4,7 @@
 mod batches;
 mod commit;
 mod dead_letters;
+mod exactly_once;
 mod failures;
 mod handling;
 mod lifecycle;

@@ -152,6 +152,7 @@ impl Waiting {
             value: self.record.value,
             headers: Headers::own(own),
             attempt: self.attempts.saturating_add(1),
+            outbox: None,
         };
         (message, history)
     }

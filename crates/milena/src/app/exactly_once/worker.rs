@@ -1,0 +1,195 @@
+//! The worker of a partition whose records count exactly once.
+//!
+//! Owns when a transaction is made; making it is `ledger`'s.
+
+use std::pin::pin;
+use std::sync::Arc;
+
+use tokio::time::Instant;
+use tower::Service;
+
+use super::ledger::{Ledger, Onward};
+use super::limits::{AGAIN_DELAY, INTERVAL};
+use super::transactor::{Transactions, Transactor};
+use crate::app::attempts::handle_to_end;
+use crate::app::batch::OpenBatch;
+use crate::app::error::AppError;
+use crate::app::failed::{Ended, sleep_unless_stopped};
+use crate::app::route::{RouteContext, Seat};
+use crate::app::worker::own_topic;
+use crate::extract::Outbox;
+use crate::failure::IntoHandlerError;
+use crate::message::Message;
+
+/// Handles a partition's records one after the other.
+pub(in crate::app) async fn one_by_one<Svc>(
+    service: Svc,
+    context: Arc<RouteContext>,
+    transactions: Arc<Transactions>,
+    seat: Seat,
+) where
+    Svc: Service<Message, Response = (), Error: IntoHandlerError, Future: Send> + Send,
+{
+    let partition = seat.partition;
+    let Some((transactor, skip_to)) = take_over(&transactions, partition, &context, &seat).await
+    else {
+        return;
+    };
+    let ledger = Ledger::new(
+        transactions.id(partition),
+        transactions.heartbeat_interval,
+        transactor,
+        &context,
+        &seat,
+    );
+    let worker = Worker {
+        service,
+        topic: own_topic(&context),
+        skip_to,
+        next_offset: 0,
+        deadline: Instant::now(),
+        ledger,
+        context,
+        seat,
+    };
+    worker.run().await;
+}
+
+/// Shuts the former owner out, then finds out how far it came.
+async fn take_over(
+    transactions: &Arc<Transactions>,
+    partition: i32,
+    context: &RouteContext,
+    seat: &Seat,
+) -> Option<(Transactor, i64)> {
+    let id = transactions.id(partition);
+    loop {
+        let error = match transactions.connect(partition).await {
+            Ok(transactor) => match transactor.committed().await {
+                Ok(committed) => return Some((transactor, committed.unwrap_or(0))),
+                Err(error) if error.is_retriable() => error.to_string(),
+                Err(error) => {
+                    context.fail(AppError::Client(error));
+                    return None;
+                }
+            },
+            Err(error) if error.is_fatal() => {
+                context.fail(AppError::Transaction {
+                    transactional_id: id,
+                    source: Box::new(error),
+                });
+                return None;
+            }
+            Err(error) => error.to_string(),
+        };
+        tracing::warn!(event = "transactions_not_ready", transactional_id = %id, %error);
+        if !sleep_unless_stopped(AGAIN_DELAY, &seat.stop).await {
+            return None;
+        }
+    }
+}
+
+struct Worker<Svc> {
+    service: Svc,
+    topic: Arc<str>,
+    context: Arc<RouteContext>,
+    seat: Seat,
+    /// What is before was committed by the former owner.
+    skip_to: i64,
+    next_offset: i64,
+    deadline: Instant,
+    ledger: Ledger,
+}
+
+impl<Svc> Worker<Svc>
+where
+    Svc: Service<Message, Response = (), Error: IntoHandlerError, Future: Send> + Send,
+{
+    async fn run(mut self) {
+        loop {
+            tokio::select! {
+                biased;
+                () = self.seat.stop.raised() => break,
+                batch = self.seat.batches.recv() => {
+                    let Some(batch) = batch else { break };
+                    let batch = OpenBatch::new(batch, self.topic.clone());
+                    if self.handle(batch).await == Onward::No {
+                        break;
+                    }
+                }
+                () = tokio::time::sleep_until(self.deadline), if !self.ledger.is_empty() => {
+                    if self.ledger.commit(self.next_offset).await == Onward::No {
+                        break;
+                    }
+                }
+            }
+        }
+        // What is handled counts, whoever goes on from here.
+        if !self.ledger.is_empty() {
+            self.ledger.commit(self.next_offset).await;
+        }
+        self.ledger.close().await;
+    }
+
+    /// Handles the records of a batch, and commits whenever that is due.
+    async fn handle(&mut self, mut batch: OpenBatch) -> Onward {
+        for message in batch.messages.by_ref() {
+            let message = match message {
+                Ok(message) => message,
+                Err(error) => {
+                    self.context.fail(AppError::Client(error));
+                    return Onward::No;
+                }
+            };
+            if self.seat.stop.is_raised() {
+                return Onward::No;
+            }
+            if message.offset >= self.skip_to && self.handle_one(message).await == Onward::No {
+                return Onward::No;
+            }
+        }
+        self.next_offset = self.next_offset.max(batch.next_offset);
+        if self.ledger.is_empty() {
+            // What is left has no records, and nothing to count with.
+            let next_offset = self.next_offset.max(self.skip_to);
+            self.seat.offsets.set_done(next_offset);
+        }
+        Onward::Yes
+    }
+
+    async fn handle_one(&mut self, mut message: Message) -> Onward {
+        let outbox = Outbox::new();
+        message.outbox = Some(outbox.clone());
+        let handling = handle_to_end(
+            &mut self.service,
+            message.clone(),
+            &self.context,
+            &self.seat.stop,
+        );
+        let mut handling = pin!(handling);
+        // A record that takes long, or is tried again, holds up none that are done.
+        let ended = loop {
+            tokio::select! {
+                biased;
+                ended = &mut handling => break ended,
+                () = tokio::time::sleep_until(self.deadline), if !self.ledger.is_empty() => {
+                    if self.ledger.commit(self.next_offset).await == Onward::No {
+                        return Onward::No;
+                    }
+                }
+            }
+        };
+        if ended == Ended::GivenBack {
+            return Onward::No;
+        }
+        if self.ledger.is_empty() {
+            self.deadline = Instant::now() + INTERVAL;
+        }
+        self.next_offset = message.offset + 1;
+        self.ledger.add(message, outbox.take(), ended);
+        if self.ledger.is_full() {
+            return self.ledger.commit(self.next_offset).await;
+        }
+        Onward::Yes
+    }
+}

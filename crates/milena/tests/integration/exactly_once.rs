@@ -1,0 +1,242 @@
+//! What handlers publish counts once for each record, with its offset.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use milena::{
+    App, AppError, Concurrency, HandlerError, Json, Key, Meta, OffsetReset, Outbox, Outgoing,
+    Retry, State, dead_letter, handler,
+};
+use milena_client::TopicPartition;
+use milena_client::consumer::{ConsumedRecord, Consumer, ConsumerConfig, IsolationLevel};
+use milena_client::producer::ProducerConfig;
+use milena_client::transaction::TransactionalProducer;
+use tokio::sync::mpsc::Sender;
+
+use crate::setup::{Bench, DEADLINE, Running, numbers, reports, within};
+
+const QUICK: Retry = Retry::fixed(Duration::from_millis(2)).attempts(3);
+/// How long nothing may come before a test takes it for certain that nothing will.
+const QUIET: Duration = Duration::from_millis(200);
+
+/// A reader of what is committed.
+async fn reader(bench: &Bench, topic: &str, partitions: i32) -> Consumer {
+    let config = ConsumerConfig::new()
+        .auto_offset_reset(OffsetReset::Earliest)
+        .isolation_level(IsolationLevel::ReadCommitted);
+    let consumer = Consumer::new(&bench.client, config).expect("a consumer");
+    let name = bench.name(topic);
+    let partitions = (0..partitions).map(|index| TopicPartition::new(name.as_str(), index));
+    consumer
+        .assign(partitions.collect())
+        .await
+        .expect("assigned");
+    consumer
+}
+
+/// The next records; no more come.
+async fn all(consumer: &Consumer, count: usize) -> Vec<ConsumedRecord> {
+    let mut records = Vec::new();
+    while records.len() < count {
+        let next = consumer.consume_next(DEADLINE).await.expect("a record");
+        records.push(next.expect("a record in time"));
+    }
+    let more = consumer.consume_next(QUIET).await.expect("an answer");
+    assert!(more.is_none(), "{more:?} came, too");
+    records
+}
+
+fn number(record: &ConsumedRecord) -> usize {
+    let text = std::str::from_utf8(record.value.as_deref().unwrap_or_default());
+    text.unwrap_or_default().parse().expect("a number")
+}
+
+/// Outputs, a dead letter, and what is left of attempts that failed: nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn output_and_offset_count_together() {
+    let bench = Bench::new().await;
+    for topic in ["orders", "invoices", "orders.dlq"] {
+        bench.create(topic, 1).await;
+    }
+    let on_order = async |Json(number): Json<usize>, meta: Meta, outbox: Outbox| {
+        let invoice = Outgoing::to("invoices").json(&number)?;
+        outbox.publish(invoice.header("attempt", meta.attempt.to_string()));
+        match number {
+            3 if meta.attempt < 3 => Err(HandlerError::retriable("not yet")),
+            5 => Err(HandlerError::non_retriable("no")),
+            7 => {
+                outbox.publish(Outgoing::to("invoices").json(&700)?);
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    };
+    let app =
+        App::new(bench.config()).topic("orders", handler(on_order).retry(QUICK).exactly_once());
+    let running = Running::start(app);
+    bench.publish("orders", 0, numbers(10)).await;
+    let invoices = all(&reader(&bench, "invoices", 1).await, 10).await;
+    let seen: Vec<usize> = invoices.iter().map(number).collect();
+    assert_eq!(seen, [0, 1, 2, 3, 4, 6, 7, 700, 8, 9]);
+    let attempt = invoices[3].headers().get_last("attempt").expect("a header");
+    assert_eq!(attempt.value, Some(&b"3"[..]));
+    let letters = all(&reader(&bench, "orders.dlq", 1).await, 1).await;
+    assert_eq!(number(&letters[0]), 5);
+    bench.until_committed("orders", 1, 10).await;
+    let progress = running.progress.clone();
+    assert_eq!((progress.handled(), progress.dead_lettered()), (9, 1));
+    running.stop().await.unwrap();
+}
+
+/// The application is dropped again and again wherever it is; each record's output is there once.
+#[tokio::test(flavor = "multi_thread")]
+async fn crashes_neither_lose_nor_double_output() {
+    const PARTITIONS: i32 = 3;
+    const RECORDS: usize = 400;
+    let bench = Bench::new().await;
+    bench.create("orders", PARTITIONS).await;
+    bench.create("invoices", 2).await;
+    let (sender, mut handled) = reports();
+    let on_order = async |Json(number): Json<usize>,
+                          meta: Meta,
+                          outbox: Outbox,
+                          State(sender): State<Sender<()>>| {
+        let key = format!("{}/{number}", meta.partition);
+        outbox.publish(Outgoing::to("invoices").key(key).json(&number)?);
+        tokio::task::yield_now().await;
+        sender.send(()).await?;
+        Ok::<(), HandlerError>(())
+    };
+    let app = || {
+        App::new(bench.config())
+            .state(sender.clone())
+            .topic("orders", handler(on_order).exactly_once())
+    };
+    for partition in 0..PARTITIONS {
+        bench.publish("orders", partition, numbers(RECORDS)).await;
+    }
+    for crash in 1..=4 {
+        let crashing = Running::start(app());
+        handled.take(37 * crash).await;
+        crashing.task.abort();
+        let _ = crashing.task.await;
+        handled.rest();
+    }
+    let two = [Running::start(app()), Running::start(app())];
+    within("everything is handled", async {
+        for partition in 0..PARTITIONS {
+            while bench.committed("orders", partition).await != Some(RECORDS as i64) {
+                handled.rest();
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        }
+    })
+    .await;
+    let count = RECORDS * PARTITIONS as usize;
+    let mut seen: BTreeMap<String, usize> = BTreeMap::new();
+    for record in all(&reader(&bench, "invoices", 2).await, count).await {
+        let key = String::from_utf8_lossy(record.key.as_deref().unwrap_or_default()).into_owned();
+        *seen.entry(key).or_default() += 1;
+    }
+    assert_eq!(seen.len(), count, "each once");
+    for running in two {
+        running.stop().await.unwrap();
+    }
+}
+
+/// Output that can never be written fails its record, and only that.
+#[tokio::test(flavor = "multi_thread")]
+async fn output_that_is_refused_is_the_records_failure() {
+    let bench = Bench::new().await;
+    for topic in ["orders", "invoices", "orders.dlq"] {
+        bench.create(topic, 1).await;
+    }
+    let on_order = async |Json(number): Json<i32>, outbox: Outbox| {
+        let partition = if number == 2 { 99 } else { 0 };
+        outbox.publish(
+            Outgoing::to("invoices")
+                .partition(partition)
+                .json(&number)?,
+        );
+        Ok::<(), HandlerError>(())
+    };
+    let app = App::new(bench.config()).topic("orders", handler(on_order).exactly_once());
+    let running = Running::start(app);
+    bench.publish("orders", 0, numbers(5)).await;
+    let invoices = all(&reader(&bench, "invoices", 1).await, 4).await;
+    assert_eq!(
+        invoices.iter().map(number).collect::<Vec<_>>(),
+        [0, 1, 3, 4]
+    );
+    let letter = all(&reader(&bench, "orders.dlq", 1).await, 1)
+        .await
+        .remove(0);
+    let stage = letter.headers().get_last(dead_letter::FAILURE_STAGE);
+    assert_eq!(stage.and_then(|stage| stage.value), Some(&b"publish"[..]));
+    assert_eq!(number(&letter), 2);
+    bench.until_committed("orders", 1, 5).await;
+    running.stop().await.unwrap();
+}
+
+/// Somebody else takes a partition's transactional id, and no rebalance explains it: the
+/// application stops and says so.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stolen_transactional_id_stops_the_application() {
+    let bench = Bench::new().await;
+    bench.create("orders", 1).await;
+    bench.create("invoices", 1).await;
+    let (sender, mut handled) = reports();
+    let on_order =
+        async |Key(key): Key<String>, outbox: Outbox, State(sender): State<Sender<()>>| {
+            outbox.publish(Outgoing::to("invoices").value(key));
+            sender.send(()).await
+        };
+    let config = bench.builder().set("heartbeat.interval.ms", "300");
+    let app = App::new(config.build().unwrap())
+        .state(sender)
+        .topic("orders", handler(on_order).exactly_once());
+    let running = Running::start(app);
+    let order = Outgoing::to("orders").key("0").value("x");
+    bench.publisher.send(&order).await.unwrap();
+    handled.next().await;
+    bench.until_committed("orders", 1, 1).await;
+    let id = format!("{}-{}-0", bench.group, bench.name("orders"));
+    let config = ProducerConfig::default().transactional_id(&id);
+    let thief = TransactionalProducer::connect(&bench.client, config).await;
+    let thief = thief.expect("a producer");
+    bench.publisher.send(&order).await.unwrap();
+    let error = running.ended().await.unwrap_err();
+    match error {
+        AppError::Transaction {
+            transactional_id,
+            source,
+        } => {
+            assert_eq!(transactional_id, id);
+            assert!(source.is_fatal(), "{source}");
+        }
+        error => panic!("{error}"),
+    }
+    assert_eq!(bench.committed("orders", 0).await, Some(1));
+    thief.close().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_does_not_go_together_is_said_at_once() {
+    let bench = Bench::new().await;
+    let on_order = async || {};
+    let exact = || handler(on_order).exactly_once();
+    for (handler, expected) in [
+        (
+            exact().concurrency(Concurrency::PerKey(4)),
+            "records that count exactly once are handled one after the other",
+        ),
+        (
+            exact().retry_through_topic(),
+            "records that count exactly once are tried again in place",
+        ),
+    ] {
+        let app = App::new(bench.config()).topic("orders", handler);
+        let error = app.run_until(std::future::pending()).await.unwrap_err();
+        assert!(error.to_string().ends_with(expected), "{error}");
+    }
+}
