@@ -7,6 +7,7 @@ use crate::dead_letter::DeadLetter;
 use crate::failure::HandlerError;
 use crate::message::Message;
 use crate::publisher::Outgoing;
+use crate::telemetry::TraceContext;
 
 /// Takes messages that count together with the handled record, or not at all: in a topic
 /// with [`exactly_once`](crate::TopicHandler::exactly_once) they are published, and the
@@ -30,7 +31,8 @@ pub struct Outbox {
 /// One record to write.
 #[derive(Debug)]
 pub(crate) enum Content {
-    Message(Outgoing),
+    /// With the trace context that it was made under.
+    Message(Outgoing, Option<Box<TraceContext>>),
     /// For this topic, as the cluster names it.
     DeadLetter(String, Box<DeadLetter>),
 }
@@ -44,7 +46,8 @@ impl Outbox {
 
     /// Publishes the message if the record is handled.
     pub fn publish(&self, message: Outgoing) {
-        self.content().push(Content::Message(message));
+        let trace = TraceContext::current().map(Box::new);
+        self.content().push(Content::Message(message, trace));
     }
 
     /// The messages put in so far, for unit tests of handlers.
@@ -52,7 +55,7 @@ impl Outbox {
     pub fn messages(&self) -> Vec<Outgoing> {
         let content = self.content();
         let messages = content.iter().filter_map(|one| match one {
-            Content::Message(message) => Some(message.clone()),
+            Content::Message(message, _) => Some(message.clone()),
             Content::DeadLetter(..) => None,
         });
         messages.collect()

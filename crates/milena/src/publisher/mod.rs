@@ -204,17 +204,20 @@ impl Publisher {
         Ok(self.producer.close().await?)
     }
 
-    /// As [`Publisher::enqueue`], as part of a transaction.
+    /// As [`Publisher::enqueue`], as part of a transaction, under the trace context that was
+    /// current where the message was made.
     pub(crate) async fn enqueue_in(
         &self,
         transaction: &Transaction<'_>,
         message: &Outgoing,
+        trace: Option<&TraceContext>,
     ) -> Result<Delivery, PublishError> {
         let id = self.id_of(message);
         let topic = self.topic_name(&message.topic)?;
+        let trace = trace.filter(|_| !message.is_traced());
         let mut written = Written::new();
         let (few, many) = &mut headers_room();
-        let headers = written.headers(message, &id, few, many);
+        let headers = written.headers(message, &id, trace, few, many);
         Ok(transaction
             .enqueue(record(&topic, message, headers))
             .await?)

@@ -138,7 +138,10 @@ async fn write(
     content: &Content,
 ) -> Result<Delivery, PublishError> {
     match content {
-        Content::Message(message) => publisher.enqueue_in(transaction, message).await,
+        Content::Message(message, trace) => {
+            let trace = trace.as_deref();
+            publisher.enqueue_in(transaction, message, trace).await
+        }
         Content::DeadLetter(topic, letter) => {
             publisher
                 .enqueue_letter_in(transaction, topic, letter)
