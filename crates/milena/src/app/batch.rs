@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use milena_client::Error;
-use milena_client::consumer::{ConsumedRecord, FetchedBatch};
+use milena_client::consumer::FetchedBatch;
 use tokio::sync::OwnedSemaphorePermit;
 
-use crate::message::{Headers, Message};
+use crate::message::Message;
 
 /// A batch that waits for its worker, and the room it takes.
 #[derive(Debug)]
@@ -33,7 +33,7 @@ impl QueuedBatch {
         let QueuedBatch { batch, room } = self;
         batch.into_records().map(move |record| {
             let _held_until_the_end = &room;
-            record.map(|record| message(record, topic.clone()))
+            record.map(|record| Message::fetched(record, topic.clone()))
         })
     }
 }
@@ -50,20 +50,5 @@ impl OpenBatch {
             next_offset: batch.next_offset(),
             messages: Box::new(batch.into_messages(topic)),
         }
-    }
-}
-
-fn message(record: ConsumedRecord, topic: Arc<str>) -> Message {
-    Message {
-        topic,
-        partition: record.partition,
-        offset: record.offset,
-        timestamp: record.timestamp,
-        timestamp_type: record.timestamp_type,
-        headers: Headers::fetched(&record),
-        key: record.key,
-        value: record.value,
-        attempt: 1,
-        outbox: None,
     }
 }

@@ -23,7 +23,7 @@ use super::retry_topic::{self, RetryRoute, RetryTopic};
 use super::route::RouteContext;
 use super::topic::{Counting, OnFailure, Retries, TopicOptions};
 use crate::config::Config;
-use crate::dead_letter::{Origin, host_name};
+use crate::dead_letter::{FailurePlace, host_name};
 use crate::publisher::{DeadLetters, Publisher};
 use crate::retry::Retry;
 use crate::telemetry::Handling;
@@ -196,8 +196,8 @@ impl Contexts {
         }
     }
 
-    fn origin(&self, source: &str, handler: &str, options: &TopicOptions) -> Origin {
-        Origin {
+    fn origin(&self, source: &str, handler: &str, options: &TopicOptions) -> FailurePlace {
+        FailurePlace {
             topic: source.to_owned(),
             group: self.group.clone(),
             handler: handler.to_owned(),

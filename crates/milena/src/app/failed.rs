@@ -12,7 +12,7 @@ use super::gate::Sign;
 use super::retry_topic::RetryTopic;
 use super::route::RouteContext;
 use super::stop::StopFlag;
-use crate::dead_letter::{DeadLetter, History};
+use crate::dead_letter::{History, NewDeadLetter};
 use crate::failure::{ErrorClass, HandlerError, class_name};
 use crate::message::Message;
 use crate::publisher::{DeadLetters, PublishError};
@@ -244,7 +244,12 @@ impl Failed {
     }
 
     /// Publishes until the broker has the record, or never will.
-    async fn publish(&self, place: Place<'_>, record: &DeadLetter, stop: &StopFlag) -> Published {
+    async fn publish(
+        &self,
+        place: Place<'_>,
+        record: &NewDeadLetter,
+        stop: &StopFlag,
+    ) -> Published {
         for failed in 1.. {
             let Err(refusal) = place.publish(record).await else {
                 return Published::Acknowledged;
@@ -309,7 +314,7 @@ impl Place<'_> {
         }
     }
 
-    async fn publish(&self, record: &DeadLetter) -> Result<(), PublishError> {
+    async fn publish(&self, record: &NewDeadLetter) -> Result<(), PublishError> {
         match self {
             Place::DeadLetter(dead_letters) => dead_letters.publish(record).await,
             Place::Retry(retry_topic) => retry_topic.publish(record).await,

@@ -1,7 +1,7 @@
 //! Trims diagnostics until they fit: trace, history, message, then whatever is least
 //! missed. The payload is not its business.
 
-use super::history::Entry;
+use super::history::Attempt;
 use super::limits::{HEADER_OVERHEAD_BYTES, cut};
 use super::names;
 
@@ -23,7 +23,7 @@ const EXPENDABLE: [&str; 8] = [
 
 /// Makes `diagnostics` at most `bytes_max` large. `history` is what the header
 /// [`names::HISTORY`] holds.
-pub(super) fn trim(diagnostics: &mut Vec<Diagnostic>, mut history: Vec<Entry>, bytes_max: usize) {
+pub(super) fn trim(diagnostics: &mut Vec<Diagnostic>, mut history: Vec<Attempt>, bytes_max: usize) {
     cut_text(diagnostics, names::FAILURE_TRACE, bytes_max);
     while excess(diagnostics, bytes_max) > 0 && !history.is_empty() {
         history.remove(0);
@@ -41,7 +41,7 @@ pub(super) fn trim(diagnostics: &mut Vec<Diagnostic>, mut history: Vec<Entry>, b
 }
 
 /// Puts the history, as JSON, in place of the one that is there; an empty one is left out.
-pub(super) fn set_history(diagnostics: &mut Vec<Diagnostic>, history: &[Entry]) {
+pub(super) fn set_history(diagnostics: &mut Vec<Diagnostic>, history: &[Attempt]) {
     diagnostics.retain(|(name, _)| *name != names::HISTORY);
     if !history.is_empty()
         && let Ok(json) = serde_json::to_string(history)

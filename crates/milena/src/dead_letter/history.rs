@@ -10,21 +10,28 @@ use crate::failure::{HandlerError, class_name};
 #[derive(Debug, Clone, Default)]
 pub(crate) struct History {
     /// What the record brought along, told already.
-    before: Vec<Entry>,
-    entries: Vec<Entry>,
+    before: Vec<Attempt>,
+    entries: Vec<Attempt>,
     attempts: u32,
     first: Option<Timestamp>,
     last: Option<Timestamp>,
 }
 
-/// One attempt, as `milena-history` shows it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(super) struct Entry {
-    pub(super) attempt: u32,
-    pub(super) at: String,
-    pub(super) class: String,
-    pub(super) code: String,
-    pub(super) message: String,
+/// One failed attempt at a record, as the header `milena-history` has it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+#[non_exhaustive]
+pub struct Attempt {
+    /// Its number, from 1; begins anew after a redrive.
+    pub attempt: u32,
+    /// When it failed, RFC 3339.
+    pub at: String,
+    /// `retriable`, `non-retriable` or `terminal`.
+    pub class: String,
+    /// The failure's name for machines.
+    pub code: String,
+    /// What went wrong, for people; bounded.
+    pub message: String,
 }
 
 impl History {
@@ -44,7 +51,7 @@ impl History {
         self.attempts += 1;
         self.first.get_or_insert(at);
         self.last = Some(at);
-        self.entries.push(Entry {
+        self.entries.push(Attempt {
             attempt: self.attempts,
             at: rfc3339(at),
             class: class_name(error.class()).to_owned(),
@@ -78,10 +85,10 @@ impl History {
         &self,
         earlier: Option<&str>,
         redact: impl Fn(&str) -> String,
-    ) -> Vec<Entry> {
+    ) -> Vec<Attempt> {
         let mut entries = parsed(earlier);
         entries.extend(self.before.iter().cloned());
-        entries.extend(self.entries.iter().cloned().map(|entry| Entry {
+        entries.extend(self.entries.iter().cloned().map(|entry| Attempt {
             message: cut(&redact(&entry.message), HISTORY_MESSAGE_BYTES_MAX).to_owned(),
             ..entry
         }));
@@ -91,7 +98,7 @@ impl History {
 }
 
 /// What cannot be read is no history.
-fn parsed(text: Option<&str>) -> Vec<Entry> {
+fn parsed(text: Option<&str>) -> Vec<Attempt> {
     text.and_then(|text| serde_json::from_str(text).ok())
         .unwrap_or_default()
 }
@@ -101,7 +108,7 @@ fn rfc3339(at: Timestamp) -> String {
     format!("{at:.3}")
 }
 
-fn bound(entries: &mut Vec<Entry>) {
+fn bound(entries: &mut Vec<Attempt>) {
     let excess = entries.len().saturating_sub(HISTORY_ENTRIES_MAX);
     if excess > 0 {
         entries.drain(1..=excess);

@@ -15,7 +15,7 @@ use crate::telemetry;
 
 /// What is known about where a failure happened, the same for all records of a topic.
 #[derive(Debug, Clone)]
-pub(crate) struct Origin {
+pub(crate) struct FailurePlace {
     /// The source topic, as the cluster names it.
     pub(crate) topic: String,
     pub(crate) group: String,
@@ -30,21 +30,21 @@ pub(crate) struct Origin {
 
 /// A record for the dead letter topic.
 #[derive(Debug, Clone)]
-pub(crate) struct DeadLetter {
+pub(crate) struct NewDeadLetter {
     pub(crate) key: Option<Bytes>,
     pub(crate) value: Option<Bytes>,
     pub(crate) timestamp: i64,
     pub(crate) headers: Vec<(String, Option<Bytes>)>,
 }
 
-impl DeadLetter {
+impl NewDeadLetter {
     /// The dead letter of `message`, whose last attempt failed with `error`.
     pub(crate) fn new(
         message: &Message,
         error: &HandlerError,
         history: &History,
-        origin: &Origin,
-    ) -> DeadLetter {
+        origin: &FailurePlace,
+    ) -> NewDeadLetter {
         let mut headers: Vec<(String, Option<Bytes>)> = message
             .headers
             .iter()
@@ -66,7 +66,7 @@ impl DeadLetter {
                 .into_iter()
                 .map(|(name, text)| (name.to_owned(), Some(text.into()))),
         );
-        DeadLetter {
+        NewDeadLetter {
             key: message.key.clone(),
             value: message.value.clone(),
             timestamp: message.timestamp,
@@ -79,7 +79,7 @@ fn diagnostics(
     message: &Message,
     error: &HandlerError,
     history: &History,
-    origin: &Origin,
+    origin: &FailurePlace,
     room: usize,
 ) -> Vec<Diagnostic> {
     let redact = |text: &str| {
@@ -142,7 +142,7 @@ fn diagnostics(
 }
 
 /// Where the record was consumed; one that was never written has no more than a topic.
-fn place(message: &Message, origin: &Origin) -> Vec<Diagnostic> {
+fn place(message: &Message, origin: &FailurePlace) -> Vec<Diagnostic> {
     let mut place = vec![(names::ORIGIN_TOPIC, origin.topic.clone())];
     if message.offset >= 0 {
         place.extend([

@@ -7,6 +7,7 @@ mod headers;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use milena_client::consumer::ConsumedRecord;
 pub use milena_client::consumer::TimestampType;
 
 pub use self::headers::Headers;
@@ -45,6 +46,23 @@ impl Message {
             key: None,
             value: None,
             headers: Headers::default(),
+            attempt: 1,
+            outbox: None,
+        }
+    }
+
+    /// What was consumed, as a message of `topic`. Copies no bytes.
+    #[inline]
+    pub(crate) fn fetched(record: ConsumedRecord, topic: Arc<str>) -> Message {
+        Message {
+            topic,
+            partition: record.partition,
+            offset: record.offset,
+            timestamp: record.timestamp,
+            timestamp_type: record.timestamp_type,
+            headers: Headers::fetched(&record),
+            key: record.key,
+            value: record.value,
             attempt: 1,
             outbox: None,
         }

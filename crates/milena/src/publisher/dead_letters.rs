@@ -5,7 +5,7 @@ use milena_client::{Admin, Error, ErrorCode};
 use tokio::sync::OnceCell;
 
 use super::{PublishError, Publisher};
-use crate::dead_letter::{DeadLetter, History, Origin};
+use crate::dead_letter::{FailurePlace, History, NewDeadLetter};
 use crate::failure::HandlerError;
 use crate::message::Message;
 
@@ -13,7 +13,7 @@ use crate::message::Message;
 pub(crate) struct DeadLetters {
     /// The dead letter topic, as the cluster names it.
     pub(crate) topic: String,
-    pub(crate) origin: Origin,
+    pub(crate) origin: FailurePlace,
     pub(crate) publisher: Publisher,
     /// Creates the topic when there is none; `None` when that is not allowed.
     pub(crate) admin: Option<Admin>,
@@ -30,8 +30,8 @@ impl DeadLetters {
         message: &Message,
         error: &HandlerError,
         history: &History,
-    ) -> DeadLetter {
-        DeadLetter::new(message, error, history, &self.origin)
+    ) -> NewDeadLetter {
+        NewDeadLetter::new(message, error, history, &self.origin)
     }
 
     /// Finds out about the topic before the first dead letter needs it, if it exists: a
@@ -53,7 +53,7 @@ impl DeadLetters {
     }
 
     /// Returns once the broker has the letter.
-    pub(crate) async fn publish(&self, letter: &DeadLetter) -> Result<(), PublishError> {
+    pub(crate) async fn publish(&self, letter: &NewDeadLetter) -> Result<(), PublishError> {
         self.prepare().await;
         self.publisher.send_dead_letter(&self.topic, letter).await
     }

@@ -33,7 +33,7 @@ pub use self::reliable::{
 pub use self::serialize::ToBytes;
 pub use self::spool::{Spool, SpoolError, SpoolSync};
 use crate::config::{Config, topic_problem};
-use crate::dead_letter::DeadLetter;
+use crate::dead_letter::NewDeadLetter;
 use crate::message::MESSAGE_ID_HEADER;
 use crate::telemetry::{
     self, Started, TRACEPARENT_BYTES, TRACEPARENT_HEADER, TRACESTATE_HEADER, TraceContext, TraceId,
@@ -227,7 +227,7 @@ impl Publisher {
     pub(crate) async fn send_dead_letter(
         &self,
         topic: &str,
-        letter: &DeadLetter,
+        letter: &NewDeadLetter,
     ) -> Result<(), PublishError> {
         let headers = letter_headers(letter);
         self.producer

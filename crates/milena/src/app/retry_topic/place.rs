@@ -8,7 +8,7 @@ use milena_client::admin::NewTopic;
 use milena_client::{Admin, Error, ErrorCode};
 
 use super::record::for_retry;
-use crate::dead_letter::{DeadLetter, History, Origin};
+use crate::dead_letter::{FailurePlace, History, NewDeadLetter};
 use crate::failure::HandlerError;
 use crate::message::Message;
 use crate::publisher::{PublishError, Publisher};
@@ -17,7 +17,7 @@ use crate::publisher::{PublishError, Publisher};
 pub(in crate::app) struct RetryTopic {
     /// As the cluster names it.
     pub(in crate::app) topic: Arc<str>,
-    pub(in crate::app) origin: Origin,
+    pub(in crate::app) origin: FailurePlace,
     pub(in crate::app) publisher: Publisher,
 }
 
@@ -29,7 +29,7 @@ impl RetryTopic {
         error: &HandlerError,
         history: &History,
         delay: Duration,
-    ) -> Option<DeadLetter> {
+    ) -> Option<NewDeadLetter> {
         let delay = jiff::SignedDuration::try_from(delay).unwrap_or(jiff::SignedDuration::MAX);
         let due = Timestamp::now()
             .checked_add(delay)
@@ -38,7 +38,7 @@ impl RetryTopic {
     }
 
     /// Returns once the broker has the record.
-    pub(in crate::app) async fn publish(&self, record: &DeadLetter) -> Result<(), PublishError> {
+    pub(in crate::app) async fn publish(&self, record: &NewDeadLetter) -> Result<(), PublishError> {
         self.publisher.send_dead_letter(&self.topic, record).await
     }
 }

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 
 use super::limits::RECORD_OVERHEAD_BYTES;
-use crate::dead_letter::{self as names, DeadLetter, History, Origin, is_diagnostic};
+use crate::dead_letter::{self as names, FailurePlace, History, NewDeadLetter, is_diagnostic};
 use crate::failure::HandlerError;
 use crate::message::{Headers, Message, TimestampType};
 
@@ -31,12 +31,12 @@ pub(super) fn for_retry(
     message: &Message,
     error: &HandlerError,
     history: &History,
-    origin: &Origin,
+    origin: &FailurePlace,
     due: Timestamp,
-) -> Option<DeadLetter> {
+) -> Option<NewDeadLetter> {
     let mut origin = origin.clone();
     origin.record_bytes_max = origin.record_bytes_max.saturating_sub(DUE_BYTES);
-    let mut record = DeadLetter::new(message, error, history, &origin);
+    let mut record = NewDeadLetter::new(message, error, history, &origin);
     let tells = |name: &str| record.headers.iter().any(|(told, _)| told == name);
     if !NEEDED.iter().all(|name| tells(name)) {
         return None;
@@ -57,7 +57,7 @@ pub(super) fn for_retry(
 /// whole fetched buffer.
 #[derive(Debug)]
 pub(super) struct Waiting {
-    record: DeadLetter,
+    record: NewDeadLetter,
     pub(super) due_ms: i64,
     /// The topic it was consumed from first, as the cluster names it.
     pub(super) topic: String,
@@ -100,7 +100,7 @@ impl Waiting {
                 timestamp_type,
             },
             attempts: number(headers, names::ATTEMPTS)?,
-            record: DeadLetter {
+            record: NewDeadLetter {
                 key: message.key.as_ref().map(copy),
                 value: message.value.as_ref().map(copy),
                 timestamp: message.timestamp,
@@ -121,8 +121,8 @@ impl Waiting {
     }
 
     /// The record to write again, with the same due time.
-    pub(super) fn again(&self) -> DeadLetter {
-        DeadLetter {
+    pub(super) fn again(&self) -> NewDeadLetter {
+        NewDeadLetter {
             timestamp: Timestamp::now().as_millisecond(),
             ..self.record.clone()
         }

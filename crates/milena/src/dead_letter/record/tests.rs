@@ -6,8 +6,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::message::{Headers, TimestampType};
 
-fn origin() -> Origin {
-    Origin {
+fn origin() -> FailurePlace {
+    FailurePlace {
         topic: "dev.orders".to_owned(),
         group: "billing".to_owned(),
         handler: "app::on_order".to_owned(),
@@ -37,7 +37,7 @@ fn message() -> Message {
     message
 }
 
-fn texts(letter: &DeadLetter) -> BTreeMap<&str, &str> {
+fn texts(letter: &NewDeadLetter) -> BTreeMap<&str, &str> {
     letter
         .headers
         .iter()
@@ -55,7 +55,7 @@ fn a_dead_letter_says_everything_and_changes_nothing() {
         .into_iter()
         .collect();
     let error = HandlerError::decode("json", "at cents");
-    let letter = DeadLetter::new(&message, &error, &history(&[&error, &error]), &origin());
+    let letter = NewDeadLetter::new(&message, &error, &history(&[&error, &error]), &origin());
     assert_eq!(letter.key.as_deref(), Some(&b"k"[..]));
     assert_eq!(letter.value.as_deref(), Some(&[0xff, 0x00][..]));
     assert_eq!(letter.timestamp, 1_600_000_000_123);
@@ -97,7 +97,7 @@ fn a_dead_letter_says_everything_and_changes_nothing() {
 #[test]
 fn an_earlier_failure_gives_way_but_what_belongs_to_the_record_stays() {
     let error = HandlerError::retriable("first");
-    let first = DeadLetter::new(&message(), &error, &history(&[&error]), &origin());
+    let first = NewDeadLetter::new(&message(), &error, &history(&[&error]), &origin());
     let mut again = message();
     again.headers = first
         .headers
@@ -106,7 +106,7 @@ fn an_earlier_failure_gives_way_but_what_belongs_to_the_record_stays() {
         .chain([("milena-redrive-count".to_owned(), Bytes::from("1"))])
         .collect::<Headers>();
     let error = HandlerError::retriable("second");
-    let second = DeadLetter::new(&again, &error, &history(&[&error]), &origin());
+    let second = NewDeadLetter::new(&again, &error, &history(&[&error]), &origin());
     let count = |name: &str| {
         second
             .headers
@@ -133,11 +133,11 @@ fn the_budget_trims_trace_then_history_then_message() {
     let error = HandlerError::from(Long("é".repeat(3_000), io)).with_code("long");
     let history = history(&vec![&error; 50]);
     let sizes = |record_bytes_max| {
-        let origin = Origin {
+        let origin = FailurePlace {
             record_bytes_max,
             ..origin()
         };
-        let letter = DeadLetter::new(&message(), &error, &history, &origin);
+        let letter = NewDeadLetter::new(&message(), &error, &history, &origin);
         assert_eq!(letter.value.as_ref().map(Bytes::len), Some(2));
         let texts = texts(&letter);
         let length = |name| texts.get(name).map_or(0, |text: &&str| text.len());
@@ -162,11 +162,11 @@ fn the_budget_trims_trace_then_history_then_message() {
 #[test]
 fn secrets_are_taken_out() {
     let error = HandlerError::retriable("token=abc");
-    let origin = Origin {
+    let origin = FailurePlace {
         redact: Some(|text| text.replace("abc", "***")),
         ..origin()
     };
-    let letter = DeadLetter::new(&message(), &error, &history(&[&error]), &origin);
+    let letter = NewDeadLetter::new(&message(), &error, &history(&[&error]), &origin);
     assert!(texts(&letter).values().all(|text| !text.contains("abc")));
 }
 
@@ -179,8 +179,8 @@ proptest! {
         attempts in 1_usize..30,
     ) {
         let error = HandlerError::retriable(&text);
-        let origin = Origin { record_bytes_max, ..origin() };
-        let letter = DeadLetter::new(&message(), &error, &history(&vec![&error; attempts]), &origin);
+        let origin = FailurePlace { record_bytes_max, ..origin() };
+        let letter = NewDeadLetter::new(&message(), &error, &history(&vec![&error; attempts]), &origin);
         let size: usize = letter
             .headers
             .iter()

@@ -8,7 +8,7 @@ use milena_client::producer::{ProduceError, ProduceErrorKind};
 use tokio::sync::OnceCell;
 
 use super::context::DeliveryContext;
-use crate::dead_letter::{DeadLetter, History, Origin, host_name};
+use crate::dead_letter::{FailurePlace, History, NewDeadLetter, host_name};
 use crate::failure::{FailureStage, HandlerError};
 use crate::message::{Headers, MESSAGE_ID_HEADER, Message};
 use crate::publisher::{DeadLetters, Publisher};
@@ -64,7 +64,7 @@ impl Places {
 
     fn place(&self, topic: &str, name: &str) -> DeadLetters {
         let shared = &self.publisher.shared;
-        let origin = Origin {
+        let origin = FailurePlace {
             topic: format!("{}{topic}", shared.topic_prefix),
             group: String::new(),
             handler: "publisher".to_owned(),
@@ -86,7 +86,7 @@ impl Places {
 }
 
 /// The dead letter of a message whose attempts all failed.
-pub(super) fn letter(place: &DeadLetters, context: &DeliveryContext) -> DeadLetter {
+pub(super) fn letter(place: &DeadLetters, context: &DeliveryContext) -> NewDeadLetter {
     let mut history = History::default();
     let mut error = HandlerError::non_retriable("never tried").at_stage(FailureStage::Publish);
     for failure in &context.failures {

@@ -1,7 +1,7 @@
 use super::*;
 
-fn origin(record_bytes_max: usize) -> Origin {
-    Origin {
+fn origin(record_bytes_max: usize) -> FailurePlace {
+    FailurePlace {
         topic: "dev.orders".to_owned(),
         group: "billing".to_owned(),
         handler: "app::on_order".to_owned(),
@@ -31,7 +31,7 @@ fn at(second: i64) -> Timestamp {
 }
 
 /// As it is consumed from the retry topic.
-fn stored(record: DeadLetter) -> Message {
+fn stored(record: NewDeadLetter) -> Message {
     let mut message = Message::new("billing.retry").with_headers(Headers::own(record.headers));
     (message.key, message.value) = (record.key, record.value);
     (message.partition, message.offset, message.timestamp) = (0, 7, record.timestamp);
@@ -69,7 +69,7 @@ fn a_record_comes_back_as_it_was() {
     assert!(back.headers.iter().eq(original.headers.iter()));
     // The dead letter it may become in the end tells all attempts.
     history.push(at(1_700_000_200), &HandlerError::retriable("still down"));
-    let letter = DeadLetter::new(&back, &error, &history, &origin(1 << 20));
+    let letter = NewDeadLetter::new(&back, &error, &history, &origin(1 << 20));
     let headers = Headers::own(letter.headers);
     assert_eq!(headers.text(names::ATTEMPTS), Some("3"));
     assert_eq!(
