@@ -1,6 +1,8 @@
 //! How much may be said about a failure. The payload has no limit here: whatever the
 //! source topic took is kept.
 
+use std::time::Duration;
+
 /// Bytes of `milena-failure-message`.
 pub(super) const MESSAGE_BYTES_MAX: usize = 2 * 1024;
 /// Bytes of `milena-failure-trace`.
@@ -15,6 +17,18 @@ pub(super) const DIAGNOSTICS_BYTES_MAX: usize = 16 * 1024;
 pub(super) const HEADER_OVERHEAD_BYTES: usize = 8;
 /// What a record costs beyond its key, value and headers, its batch's header included.
 pub(super) const RECORD_OVERHEAD_BYTES: usize = 96;
+
+/// Groups of letters that a summary tells apart; further ones are only counted.
+pub(super) const GROUPS_MAX: usize = 10_000;
+/// Letters that are redriven in one transaction, and marked with one record.
+pub(super) const TRANSACTION_LETTERS_MAX: usize = 500;
+/// Letters of which a redrive's report says why they were refused; further ones are counted, and in
+/// the audit topic.
+pub(super) const REFUSALS_MAX: usize = 100;
+/// How long nothing may come from a topic that has more.
+pub(super) const STALLED_AFTER: Duration = Duration::from_secs(30);
+/// How often a letter may be redriven, unless told otherwise.
+pub(super) const REDRIVES_MAX: u32 = 3;
 
 const _: () = assert!(MESSAGE_BYTES_MAX + TRACE_BYTES_MAX < DIAGNOSTICS_BYTES_MAX);
 const _: () = assert!(HISTORY_ENTRIES_MAX >= 2);

@@ -3,6 +3,7 @@
 
 mod batches;
 mod commit;
+mod dead_letter_operations;
 mod dead_letters;
 mod exactly_once;
 mod failures;
