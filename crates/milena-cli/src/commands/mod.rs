@@ -8,6 +8,7 @@ mod broker;
 mod config;
 mod consume;
 mod demo;
+mod dlq;
 mod group;
 mod log_dir;
 mod produce;
@@ -41,6 +42,9 @@ pub(crate) enum Command {
     /// List, describe, reset and delete consumer groups.
     #[command(subcommand)]
     Group(group::Command),
+    /// Look at dead letters, send them back, delete them.
+    #[command(subcommand)]
+    Dlq(dlq::Command),
     /// Delete the records at the front of partitions.
     #[command(subcommand)]
     Records(records::Command),
@@ -83,6 +87,7 @@ impl Command {
             Command::Produce(arguments) => produce::run(arguments).await,
             Command::Consume(arguments) => consume::run(arguments).await,
             Command::Group(command) => group::run(command).await,
+            Command::Dlq(command) => dlq::run(command).await,
             Command::Records(command) => records::run(command).await,
             Command::LogDir(command) => log_dir::run(command).await,
             Command::Reassign(command) => reassign::run(command).await,

@@ -2,7 +2,7 @@
 //!
 //! Pure: bytes in, bytes out. Knows no terminal and no broker.
 
-mod base64;
+pub(crate) mod base64;
 pub(crate) mod format;
 pub(crate) mod json_line;
 pub(crate) mod start;

@@ -3,6 +3,7 @@
 mod admin;
 mod config;
 mod demo;
+mod dlq;
 mod records;
 mod setup;
 mod topics;

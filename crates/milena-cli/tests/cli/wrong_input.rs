@@ -52,6 +52,18 @@ fn wrong_input_is_one_line_and_exit_code_2() {
             "invalid value 'rar' for '--compression <CODEC>'",
         ),
         (
+            &["dlq", "show", "orders.dlq"][..],
+            "invalid value 'orders.dlq' for '<TOPIC:PARTITION:OFFSET>': write it as TOPIC:PARTITION:OFFSET",
+        ),
+        (
+            &["dlq", "list", "t", "--since", "yesterday"][..],
+            "invalid value 'yesterday' for '--since <TIME>': it must be a time such as",
+        ),
+        (
+            &["dlq", "purge", "t"][..],
+            "the following required arguments were not provided:",
+        ),
+        (
             &["demo", "--input", "/no/such/file"][..],
             "--input /no/such/file: No such file or directory",
         ),
