@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::FromMessage;
-use crate::dead_letter::DeadLetter;
+use crate::dead_letter::NewDeadLetter;
 use crate::failure::HandlerError;
 use crate::message::Message;
 use crate::publisher::Outgoing;
@@ -34,7 +34,7 @@ pub(crate) enum Content {
     /// With the trace context that it was made under.
     Message(Outgoing, Option<Box<TraceContext>>),
     /// For this topic, as the cluster names it.
-    DeadLetter(String, Box<DeadLetter>),
+    DeadLetter(String, Box<NewDeadLetter>),
 }
 
 impl Outbox {
@@ -66,7 +66,7 @@ impl Outbox {
     }
 
     /// Puts a dead letter in the place of all messages.
-    pub(crate) fn bury(&self, topic: &str, letter: DeadLetter) {
+    pub(crate) fn bury(&self, topic: &str, letter: NewDeadLetter) {
         let mut content = self.content();
         content.clear();
         content.push(Content::DeadLetter(topic.to_owned(), Box::new(letter)));

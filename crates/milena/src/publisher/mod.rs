@@ -242,7 +242,7 @@ impl Publisher {
         &self,
         transaction: &Transaction<'_>,
         topic: &str,
-        letter: &DeadLetter,
+        letter: &NewDeadLetter,
     ) -> Result<Delivery, PublishError> {
         let headers = letter_headers(letter);
         let record = letter_record(topic, letter, &headers);
@@ -362,7 +362,7 @@ fn record<'a>(topic: &'a str, message: &'a Outgoing, headers: &'a [Header<'a>]) 
     record
 }
 
-fn letter_headers(letter: &DeadLetter) -> Vec<Header<'_>> {
+fn letter_headers(letter: &NewDeadLetter) -> Vec<Header<'_>> {
     let headers = letter.headers.iter();
     headers
         .map(|(key, value)| Header {
@@ -374,7 +374,7 @@ fn letter_headers(letter: &DeadLetter) -> Vec<Header<'_>> {
 
 fn letter_record<'a>(
     topic: &'a str,
-    letter: &'a DeadLetter,
+    letter: &'a NewDeadLetter,
     headers: &'a [Header<'a>],
 ) -> Record<'a> {
     let mut record = Record::to(topic)
