@@ -4,6 +4,7 @@
 
 mod bench;
 mod budgets;
+mod examples;
 mod kafka;
 mod lint;
 mod steps;

@@ -3,6 +3,7 @@
 //! Owns which test runs where and what it needs. Test binaries are built once and run from here, so
 //! that the same conformance binary meets each broker.
 
+use crate::examples;
 use crate::kafka::{self, Cluster, ClusterOptions};
 use crate::lint::cargo;
 use crate::steps::{Outcome, Steps, run_command, run_tests};
@@ -94,6 +95,10 @@ pub(crate) fn run(steps: &mut Steps) {
                 .filter(|b| b.is_integration && b.package != SIM),
         )
     });
+    steps.run("examples, embedded broker", || {
+        let count = examples::run(&program_dir(&binaries)?, None)?;
+        Ok(Outcome::Passed(format!("{count} examples")))
+    });
     steps.run("documentation tests", || {
         let count = run_tests(&mut cargo(&["test", "--workspace", "--doc"]))?;
         Ok(passed(count))
@@ -127,7 +132,7 @@ pub(crate) fn run(steps: &mut Steps) {
         troubled_cluster(suite("cluster")?)
     });
     let name = format!(
-        "applications, Apache Kafka {version}, 1 node",
+        "applications and examples, Apache Kafka {version}, 1 node",
         version = kafka::VERSION_DEFAULT
     );
     steps.run(&name, || applications_on_kafka(&binaries));
@@ -326,8 +331,18 @@ fn applications_on_kafka(binaries: &[TestBinary]) -> Result<Outcome> {
     on_kafka(kafka::VERSION_DEFAULT, 1, &[], |cluster| {
         let mut command = suite.command();
         command.env(BROKERS_VARIABLE, cluster.bootstrap());
-        Ok(passed(run_tests(&mut command)?))
+        let count = run_tests(&mut command)?;
+        let examples = examples::run(&program_dir(binaries)?, Some(&cluster.bootstrap()))?;
+        Ok(Outcome::Passed(format!(
+            "{count} tests, {examples} examples"
+        )))
     })
+}
+
+/// Where the programs are that were built with the tests.
+fn program_dir(binaries: &[TestBinary]) -> Result<PathBuf> {
+    let any = binaries.first().context("no test binary was built")?;
+    Ok(any.program(""))
 }
 
 fn conformance_on_kafka(suite: &TestBinary, version: &str, nodes: u16) -> Result<Outcome> {

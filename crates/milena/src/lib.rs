@@ -31,6 +31,8 @@ mod config;
 pub mod dead_letter;
 pub mod extract;
 mod failure;
+#[cfg(doctest)]
+mod guide;
 mod handler;
 mod message;
 mod publisher;
@@ -55,6 +57,8 @@ pub use extract::{Batch, FromBatch, FromMessage, FromRef, Json, Key, Meta, Outbo
 pub use failure::{BoxError, ErrorClass, FailureStage, HandlerError, IntoHandlerError};
 pub use handler::{Handler, HandlerFuture, HandlerResult, HandlerService, IntoHandlerResult};
 pub use message::{Headers, MESSAGE_ID_HEADER, Message, TimestampType};
+/// The bare client, for what the framework has no words for: administration, transactions, groups.
+pub use milena_client as client;
 pub use milena_client::producer::{Delivery, RecordMetadata};
 pub use publisher::{
     Breaker, BreakerState, Delivered, DeliveryContext, DeliveryCounts, DeliveryObserver,

@@ -1,6 +1,7 @@
 //! Who is told what becomes of messages, and the metrics callback, one such.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::time::Duration;
 
 use milena_client::producer::RecordMetadata;
@@ -59,6 +60,33 @@ pub trait DeliveryObserver: Send + Sync + 'static {
     /// The publisher is closed; nothing follows.
     fn on_shutdown(&self, counts: &DeliveryCounts) {
         let _ = counts;
+    }
+}
+
+/// For those who keep it as well.
+impl<O: DeliveryObserver + ?Sized> DeliveryObserver for Arc<O> {
+    fn on_success(&self, context: &DeliveryContext, written: &RecordMetadata) {
+        (**self).on_success(context, written);
+    }
+
+    fn on_failure(&self, context: &DeliveryContext, error: &PublishError) {
+        (**self).on_failure(context, error);
+    }
+
+    fn on_retry_scheduled(&self, context: &DeliveryContext, delay: Duration, attempt: u32) {
+        (**self).on_retry_scheduled(context, delay, attempt);
+    }
+
+    fn on_dead_letter(&self, context: &DeliveryContext, dead_letter_topic: &str) {
+        (**self).on_dead_letter(context, dead_letter_topic);
+    }
+
+    fn on_spooled(&self, context: &DeliveryContext) {
+        (**self).on_spooled(context);
+    }
+
+    fn on_shutdown(&self, counts: &DeliveryCounts) {
+        (**self).on_shutdown(counts);
     }
 }
 

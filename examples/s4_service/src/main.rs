@@ -1,0 +1,147 @@
+//! A service: notifications come from a topic in batches, wait in a store, and a job delivers those
+//! that were not sent yet. A second topic has a handler of its own; a third has messages nobody
+//! understands, which become dead letters.
+//!
+//! `cargo run -p s4_service`: on an embedded broker, or on the cluster that
+//! `MILENA_BOOTSTRAP_SERVERS` names. Stops by itself, and fails when something does not happen as it
+//! says. `examples/notifications` is such a service with a database.
+
+mod store;
+
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use example_support::Cluster;
+use milena::{
+    App, Batch, BatchOutcome, HandlerError, Json, Outgoing, Problems, Publisher, State, Valid,
+    Validate, batch_handler, handler, job,
+};
+use tokio::sync::oneshot;
+
+use store::Store;
+
+/// What `notifications` carries; all fields are needed.
+#[derive(Debug, Clone, serde::Deserialize)]
+struct Notification {
+    user_id: u64,
+    event: String,
+    content: String,
+}
+
+impl Validate for Notification {
+    fn validate(&self, problems: &mut Problems) {
+        problems.check(self.user_id > 0, "user_id", "must be positive");
+        problems.check(!self.event.is_empty(), "event", "must not be empty");
+        problems.check(!self.content.is_empty(), "content", "must not be empty");
+    }
+}
+
+/// Takes up to 25 messages at once, or what came within 5 s.
+async fn on_notifications(
+    Batch(notifications): Batch<Valid<Json<Notification>>>,
+    State(store): State<Store>,
+) -> BatchOutcome {
+    println!("a batch of {}", notifications.len());
+    for Valid(Json(notification)) in notifications {
+        store.add(notification);
+    }
+    BatchOutcome::default()
+}
+
+async fn on_generic(Json(value): Json<serde_json::Value>, State(store): State<Store>) {
+    println!("a generic message: {value}");
+    store.count_generic();
+}
+
+/// Delivers what was not sent, oldest first, 100 at a time; one failure stops nothing.
+async fn process_notifications(State(store): State<Store>) -> Result<(), HandlerError> {
+    for (id, notification) in store.unsent(100) {
+        match deliver(&notification) {
+            Ok(()) => store.mark_sent(id),
+            Err(error) => tracing::error!(event = "delivery_failed", id, error),
+        }
+    }
+    Ok(())
+}
+
+fn deliver(notification: &Notification) -> Result<(), &'static str> {
+    if notification.content == "undeliverable" {
+        return Err("nobody takes it");
+    }
+    println!(
+        "to {}: {}: {}",
+        notification.user_id, notification.event, notification.content
+    );
+    Ok(())
+}
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    milena::telemetry::init("error")?;
+    let cluster = Cluster::find().await?;
+    let config = cluster.config().build()?;
+    let store = Store::default();
+    let app = App::new(config.clone())
+        .state(store.clone())
+        .topic(
+            "notifications",
+            batch_handler(on_notifications).wait_max(Duration::from_millis(500)),
+        )
+        .topic("generic_topic", handler(on_generic))
+        .every(Duration::from_millis(200), process_notifications)
+        .every(Duration::from_secs(300), job(|| async {}).name("task1"))
+        .every(Duration::from_secs(900), job(|| async {}).name("task2"));
+    let (progress, jobs) = (app.progress(), app.jobs());
+    let (stop, stopped) = oneshot::channel::<()>();
+    let service = tokio::spawn(app.run_until(async {
+        let _ = stopped.await;
+    }));
+
+    publish(&Publisher::new(&config)?).await?;
+    let done = async {
+        while store.sent() < 30 || progress.dead_lettered() < 2 || store.generic() < 1 {
+            ensure!(!service.is_finished(), "the service ended by itself");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        Ok(())
+    };
+    tokio::time::timeout(Duration::from_secs(60), done).await??;
+    // A failure that is still in the store is tried again at each run, and holds up nobody.
+    jobs.trigger("process_notifications").await?;
+    ensure!(store.unsent(100).len() == 1, "one cannot be delivered");
+    for job in jobs.list() {
+        println!("{} ({}): {} runs", job.name, job.timetable, job.runs);
+    }
+    drop(stop);
+    service.await??;
+    println!(
+        "done: {} handled, {} dead letters",
+        progress.handled(),
+        progress.dead_lettered()
+    );
+    Ok(())
+}
+
+async fn publish(publisher: &Publisher) -> Result<()> {
+    let notification = |content: &str| {
+        serde_json::json!({"user_id": 7, "event": "order.shipped", "content": content}).to_string()
+    };
+    for number in 0..30 {
+        let value = notification(&format!("parcel {number}"));
+        drop(
+            publisher
+                .enqueue(&Outgoing::to("notifications").value(value))
+                .await?,
+        );
+    }
+    for (topic, value) in [
+        ("notifications", notification("undeliverable")),
+        ("notifications", notification("")),
+        ("notifications", "not JSON".to_owned()),
+        ("generic_topic", r#"{"data": 1}"#.to_owned()),
+    ] {
+        drop(publisher.enqueue(&Outgoing::to(topic).value(value)).await?);
+    }
+    publisher.close().await?;
+    Ok(())
+}
