@@ -28,12 +28,14 @@ mod app;
 mod batch_handler;
 mod commit;
 mod config;
+mod connect;
 pub mod dead_letter;
 pub mod extract;
 mod failure;
 #[cfg(doctest)]
 mod guide;
 mod handler;
+mod health;
 mod message;
 mod publisher;
 mod retry;
@@ -44,8 +46,8 @@ pub mod testing;
 mod validate;
 
 pub use app::{
-    App, AppError, BatchTopicHandler, Concurrency, Progress, TopicHandler, TopicSetup,
-    batch_handler, handler, shutdown_signal,
+    App, AppError, AppHandle, AppState, BatchTopicHandler, Concurrency, Members, Progress,
+    RunningApp, TopicHandler, TopicSetup, batch_handler, handler, shutdown_signal,
 };
 pub use batch_handler::{BatchFailures, BatchHandler, BatchOutcome, BatchResult, IntoBatchResult};
 pub use bytes::Bytes;
@@ -53,9 +55,11 @@ pub use config::{
     Compression, Config, ConfigBuilder, ConfigError, Entry, OffsetReset, PortRegistry, Profile,
     Secret, Source,
 };
+pub use connect::ConnectionFailed;
 pub use extract::{Batch, FromBatch, FromMessage, FromRef, Json, Key, Meta, Outbox, State, Valid};
 pub use failure::{BoxError, ErrorClass, FailureStage, HandlerError, IntoHandlerError};
 pub use handler::{Handler, HandlerFuture, HandlerResult, HandlerService, IntoHandlerResult};
+pub use health::{HealthProblem, HealthReport};
 pub use message::{Headers, MESSAGE_ID_HEADER, Message, TimestampType};
 /// The bare client, for what the framework has no words for: administration, transactions, groups.
 pub use milena_client as client;

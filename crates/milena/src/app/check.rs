@@ -11,6 +11,14 @@ pub(super) fn check(config: &Config, parts: &Parts) -> Result<Option<String>, Co
     if let Some(problem) = &parts.problem {
         return Err(problem.clone());
     }
+    if config.health_address.is_some() && !cfg!(feature = "http") {
+        return Err(ConfigError::Conflict {
+            field: "health.address".to_owned(),
+            problem: "this program was built without HTTP; enable milena's feature `http`, or \
+                      leave it out"
+                .to_owned(),
+        });
+    }
     for (index, job) in parts.scheduled.iter().enumerate() {
         let mut earlier = parts.scheduled.iter().take(index);
         if earlier.any(|earlier| earlier.name() == job.name()) {

@@ -14,9 +14,9 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use milena_client::consumer::{Consumer, FetchedBatch};
 use milena_client::{Error, TopicPartition};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
-use tokio::time::MissedTickBehavior;
+use tokio::time::{Instant, MissedTickBehavior};
 
 use super::committer;
 use super::error::AppError;
@@ -24,6 +24,7 @@ use super::progress::Progress;
 use super::rebalance::Command;
 use super::route::{Route, RouteContext};
 use super::workers::{Fed, Room, Worker, settle};
+use crate::health::{HealthBoard, WorkSeen};
 use crate::telemetry;
 
 /// How long one poll waits when there is nothing; nothing else depends on it.
@@ -38,12 +39,22 @@ pub(super) struct Registered {
     pub(super) context: Arc<RouteContext>,
 }
 
+/// Where a dispatcher hears from others, and tells how it does.
+pub(super) struct Outside {
+    pub(super) commands: mpsc::Receiver<Command>,
+    pub(super) failures: mpsc::Receiver<AppError>,
+    /// Whether somebody asked for nothing new to be handled.
+    pub(super) paused: watch::Receiver<bool>,
+    pub(super) health: HealthBoard,
+}
+
 /// How patient a dispatcher is.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Pace {
     pub(super) partition_buffer_bytes: u32,
     pub(super) commit_interval: Duration,
     pub(super) shutdown_timeout: Duration,
+    pub(super) health_interval: Duration,
 }
 
 pub(super) struct Dispatcher {
@@ -54,6 +65,9 @@ pub(super) struct Dispatcher {
     failures: mpsc::Receiver<AppError>,
     pace: Pace,
     progress: Progress,
+    /// Whether somebody asked for nothing new to be handled.
+    paused: watch::Receiver<bool>,
+    health: HealthBoard,
     workers: HashMap<TopicPartition, Worker>,
     waiting_for_room: FuturesUnordered<BoxFuture<'static, Option<Room>>>,
     committing: Option<JoinHandle<Result<(), Error>>>,
@@ -63,11 +77,16 @@ impl Dispatcher {
     pub(super) fn new(
         consumer: Arc<Consumer>,
         routes: HashMap<Arc<str>, Registered>,
-        commands: mpsc::Receiver<Command>,
-        failures: mpsc::Receiver<AppError>,
+        outside: Outside,
         pace: Pace,
         progress: Progress,
     ) -> Dispatcher {
+        let Outside {
+            commands,
+            failures,
+            paused,
+            health,
+        } = outside;
         Dispatcher {
             consumer,
             routes,
@@ -75,6 +94,8 @@ impl Dispatcher {
             failures,
             pace,
             progress,
+            paused,
+            health,
             workers: HashMap::new(),
             waiting_for_room: FuturesUnordered::new(),
             committing: None,
@@ -89,6 +110,8 @@ impl Dispatcher {
         let mut shutdown = pin!(shutdown);
         let mut commit_tick = tokio::time::interval(self.pace.commit_interval);
         commit_tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut health_tick = tokio::time::interval(self.pace.health_interval);
+        health_tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let consumer = self.consumer.clone();
         loop {
             // One poll outlives any number of the other events: a poll that is dropped
@@ -105,6 +128,8 @@ impl Dispatcher {
                             self.use_room(room)?;
                         }
                     }
+                    Ok(()) = self.paused.changed() => self.look_at_gates(),
+                    _ = health_tick.tick() => self.tell_health(),
                     _ = commit_tick.tick() => {
                         self.commit_in_background();
                         self.look_at_gates();
@@ -146,14 +171,15 @@ impl Dispatcher {
         self.after_feeding(&partition, fed)
     }
 
-    /// Fetches nothing for topics that are paused: beyond what waits already, it would only
-    /// fill memory.
+    /// Fetches nothing for topics that are paused, or for any when all are: beyond what
+    /// waits already, it would only fill memory.
     fn look_at_gates(&mut self) {
+        let are_all_held = *self.paused.borrow();
         for worker in self.workers.values_mut() {
             let Some(registered) = self.routes.get(&worker.partition.topic) else {
                 continue;
             };
-            let is_held = registered.context.is_paused();
+            let is_held = are_all_held || registered.context.is_paused();
             if is_held == std::mem::replace(&mut worker.is_held, is_held) {
                 continue;
             }
@@ -190,6 +216,7 @@ impl Dispatcher {
                 for partition in partitions {
                     self.assign(partition);
                 }
+                self.look_at_gates();
                 self.progress.set_partitions(self.workers.len());
                 let _ = done.send(());
             }
@@ -236,12 +263,43 @@ impl Dispatcher {
             .values()
             .filter_map(Worker::uncommitted)
             .collect();
-        if !offsets.is_empty() {
-            self.committing = Some(tokio::spawn(committer::commit(
-                self.consumer.clone(),
-                offsets,
-            )));
+        if offsets.is_empty() {
+            return;
         }
+        let (consumer, progress) = (self.consumer.clone(), self.progress.clone());
+        self.committing = Some(tokio::spawn(async move {
+            let began = Instant::now();
+            let result = committer::commit(consumer, offsets).await;
+            progress.add_commit(began.elapsed(), result.is_ok());
+            result
+        }));
+    }
+
+    /// Says how far the partitions are.
+    fn tell_health(&self) {
+        let see = |worker: &Worker| WorkSeen {
+            partition: TopicPartition::new(
+                self.own_name(&worker.partition),
+                worker.partition.partition,
+            ),
+            done: worker.done(),
+            given: worker.given(),
+            lag: self.consumer.lag(&worker.partition).unwrap_or(0),
+            is_paused: worker.is_held,
+        };
+        let seen: Vec<WorkSeen> = self.workers.values().map(see).collect();
+        self.progress
+            .set_lag(seen.iter().map(WorkSeen::to_do).sum());
+        self.health.see_work(seen);
+    }
+
+    /// The topic as handlers know it.
+    fn own_name(&self, partition: &TopicPartition) -> Arc<str> {
+        let registered = self.routes.get(&partition.topic);
+        registered.map_or_else(
+            || partition.topic.clone(),
+            |registered| registered.context.topic.clone(),
+        )
     }
 
     /// Finishes what is in hand, commits it and leaves the group.

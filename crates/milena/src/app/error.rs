@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::config::ConfigError;
+use crate::connect::ConnectionFailed;
 use crate::failure::HandlerError;
 use crate::publisher::PublishError;
 
@@ -16,6 +17,22 @@ pub enum AppError {
     /// The client gave up: the cluster refuses, or the membership is lost for good.
     #[error(transparent)]
     Client(#[from] milena_client::Error),
+    /// The cluster could not be reached when the application started.
+    #[error(transparent)]
+    Connection(#[from] ConnectionFailed),
+    /// The health endpoints cannot listen where `health.address` says.
+    #[error(
+        "cannot listen on {address} for the health endpoints: {source}; set health.address to a free one"
+    )]
+    HealthAddress {
+        /// The address.
+        address: std::net::SocketAddr,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The runtime ended the application's task, or it panicked.
+    #[error("the application was interrupted: its task panicked, or the runtime shut down")]
+    Interrupted,
     /// The publisher for dead letters could not be made.
     #[error(transparent)]
     Publisher(Box<PublishError>),

@@ -15,15 +15,19 @@ mod committer;
 mod concurrency;
 mod contexts;
 mod dispatcher;
+#[cfg(feature = "http")]
+mod endpoint;
 mod error;
 mod exactly_once;
 mod failed;
 mod gate;
 mod limits;
+mod members;
 mod progress;
 mod rebalance;
 mod retry_topic;
 mod route;
+mod running;
 mod shutdown;
 mod start;
 mod stop;
@@ -38,8 +42,10 @@ use std::time::Duration;
 pub use self::batch_topic::{BatchTopicHandler, batch_handler};
 pub use self::concurrency::Concurrency;
 pub use self::error::AppError;
+pub use self::members::Members;
 pub use self::progress::Progress;
 use self::route::Route;
+pub use self::running::{AppHandle, AppState, RunningApp};
 pub use self::shutdown::shutdown_signal;
 use self::topic::TopicOptions;
 pub use self::topic::{TopicHandler, TopicSetup, handler};
@@ -218,6 +224,33 @@ impl<S: Clone + Send + Sync + 'static> App<S> {
         self.parts.jobs.clone()
     }
 
+    /// Starts the application in the background. Returns when the cluster has answered and
+    /// the topics are subscribed to; partitions come when the group has rebalanced. With
+    /// jobs only, it needs no cluster and asks none.
+    ///
+    /// Connecting is tried as often as `start.attempts` says, with waits that double from
+    /// `start.backoff.ms` to `start.backoff.max.ms`.
+    ///
+    /// ```no_run
+    /// # use milena::{App, AppState, Config, handler};
+    /// # async fn on_order() {}
+    /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+    /// let app = App::new(Config::from_env()?).topic("orders", handler(on_order));
+    /// let running = app.start().await?;
+    /// println!("{:?}, alive: {}", running.state(), running.is_alive());
+    /// running.shutdown().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`AppError::Config`] when something does not fit together,
+    /// [`AppError::Connection`] when no broker answered, or none let us in.
+    pub async fn start(self) -> Result<RunningApp, AppError> {
+        // Boxed: what is below is large, and nested deeper than a caller's compiler looks.
+        Box::pin(start::start(self.config, self.parts)).await
+    }
+
     /// Runs until SIGINT or SIGTERM, then finishes what handlers are at, commits it and
     /// leaves the group.
     ///
@@ -232,9 +265,19 @@ impl<S: Clone + Send + Sync + 'static> App<S> {
     /// # Errors
     /// As [`App::run`].
     pub async fn run_until(self, shutdown: impl Future<Output = ()>) -> Result<(), AppError> {
-        // Boxed: what is below is large, and nested deeper than a caller's compiler looks.
-        let running = Box::pin(start::start(self.config, self.parts)).await?;
-        Box::pin(running.run_until(shutdown)).await
+        let mut shutdown = std::pin::pin!(shutdown);
+        let running = tokio::select! {
+            biased;
+            () = &mut shutdown => return Ok(()),
+            started = self.start() => started?,
+        };
+        let handle = running.handle();
+        let mut ended = std::pin::pin!(running.join());
+        tokio::select! {
+            result = &mut ended => return result,
+            () = shutdown => handle.stop(),
+        }
+        ended.await
     }
 }
 

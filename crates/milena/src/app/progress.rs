@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use super::gate::Gate;
 use crate::publisher::BreakerState;
@@ -19,6 +20,10 @@ struct Counters {
     handled: AtomicU64,
     retries: AtomicU64,
     dead_lettered: AtomicU64,
+    commits: AtomicU64,
+    commits_failed: AtomicU64,
+    commit_micros: AtomicU64,
+    lag: AtomicU64,
     partitions: AtomicU64,
     without_handler: AtomicU64,
     /// Of which topics that was said already.
@@ -68,6 +73,31 @@ impl Progress {
             .collect()
     }
 
+    /// Commits that the cluster acknowledged.
+    #[must_use]
+    pub fn commits(&self) -> u64 {
+        self.counters.commits.load(Ordering::Relaxed)
+    }
+
+    /// Commits that failed; what they were to commit is committed with a later one.
+    #[must_use]
+    pub fn commits_failed(&self) -> u64 {
+        self.counters.commits_failed.load(Ordering::Relaxed)
+    }
+
+    /// How long the last commit took.
+    #[must_use]
+    pub fn commit_latency(&self) -> Duration {
+        Duration::from_micros(self.counters.commit_micros.load(Ordering::Relaxed))
+    }
+
+    /// Records of this member's partitions that are not done, as of the last look
+    /// (`health.interval.ms`).
+    #[must_use]
+    pub fn lag(&self) -> u64 {
+        self.counters.lag.load(Ordering::Relaxed)
+    }
+
     /// Partitions that are assigned to this member of the group now.
     #[must_use]
     pub fn partitions(&self) -> u64 {
@@ -78,6 +108,22 @@ impl Progress {
         self.counters
             .partitions
             .store(count as u64, Ordering::Relaxed);
+    }
+
+    pub(super) fn set_lag(&self, records: u64) {
+        self.counters.lag.store(records, Ordering::Relaxed);
+    }
+
+    pub(super) fn add_commit(&self, took: Duration, is_committed: bool) {
+        let counters = &self.counters;
+        let counter = if is_committed {
+            &counters.commits
+        } else {
+            &counters.commits_failed
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
+        let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+        counters.commit_micros.store(micros, Ordering::Relaxed);
     }
 
     pub(super) fn add_handled(&self, count: u64) {

@@ -197,6 +197,12 @@ impl SeatOffsets {
         self.done.store(next_offset, Ordering::Release);
     }
 
+    /// What was set done last.
+    pub(super) fn done(&self) -> Option<i64> {
+        let done = self.done.load(Ordering::Acquire);
+        (done != NONE).then_some(done)
+    }
+
     /// What is to be committed, when it is not yet.
     pub(super) fn uncommitted(&self) -> Option<i64> {
         let done = self.done.load(Ordering::Acquire);

@@ -1,28 +1,35 @@
 //! From what was registered to an application that runs.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use milena_client::Client;
 use milena_client::consumer::{Consumer, ConsumerConfig};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use super::check::check;
 use super::contexts::Contexts;
-use super::dispatcher::{Dispatcher, Pace};
+use super::dispatcher::{Dispatcher, Outside, Pace};
+#[cfg(feature = "http")]
+use super::endpoint::Endpoint;
 use super::error::AppError;
 use super::exactly_once;
 use super::limits::{QUEUED_COMMANDS_MAX, QUEUED_FAILURES_MAX};
 use super::progress::Progress;
-use super::rebalance::Rebalance;
+use super::rebalance::{Command, Rebalance};
 use super::route::fail;
+use super::running::{Controlled, RunningApp, Shown, control};
 use super::{Parts, TopicEntry};
 use crate::config::{Config, ConfigError};
+use crate::connect::connect;
+#[cfg(feature = "http")]
+use crate::health::HealthServer;
+use crate::health::{HealthBoard, Patience};
 use crate::publisher::Publisher;
 use crate::schedule::{Clock, JobFailed, OnFatal, Scheduler};
 
-/// An application at work, or about to be.
-pub(super) struct Running {
+/// An application at work.
+struct Running {
     work: Work,
     scheduler: Scheduler,
     shutdown_timeout: Duration,
@@ -35,6 +42,23 @@ enum Work {
     JobsOnly(mpsc::Receiver<AppError>),
 }
 
+/// What consuming needs from the rest of the application.
+struct Ends {
+    failures_in: mpsc::Sender<AppError>,
+    failures: mpsc::Receiver<AppError>,
+    paused: watch::Receiver<bool>,
+    health: HealthBoard,
+}
+
+/// Connected, and not subscribed yet.
+struct Member {
+    client: Client,
+    publisher: Publisher,
+    consumer: Arc<Consumer>,
+    commands: mpsc::Receiver<Command>,
+    group: String,
+}
+
 /// A member of its group, or about to become one.
 struct Consuming {
     client: Client,
@@ -44,33 +68,73 @@ struct Consuming {
     group: String,
 }
 
-/// Checks everything, connects and subscribes, and has the jobs begin.
-pub(super) async fn start(config: Config, parts: Parts) -> Result<Running, AppError> {
+/// Checks everything, connects and subscribes, and has consuming and jobs begin.
+pub(super) async fn start(config: Config, parts: Parts) -> Result<RunningApp, AppError> {
     let group = check(&config, &parts)?;
+    #[cfg(feature = "http")]
+    let endpoint = listen(&config).await?;
     let (failures_in, failures) = mpsc::channel(QUEUED_FAILURES_MAX);
-    let work = match group {
+    let member = match group {
+        None => None,
+        Some(group) => Some(Member::make(&config, group, &parts.topics).await?),
+    };
+    let health = HealthBoard::new(patience(&config));
+    let (handle, controlled) = control(Shown {
+        consumer: member.as_ref().map(|member| member.consumer.clone()),
+        session_timeout: config.session_timeout,
+        progress: parts.progress.clone(),
+        jobs: parts.jobs,
+        health: health.clone(),
+    });
+    let work = match member {
         None => Work::JobsOnly(failures),
-        Some(group) => {
-            let channel = (failures_in.clone(), failures);
-            let consuming = Consuming::start(&config, group, parts.topics, parts.progress, channel);
-            Work::Consuming(Box::new(Box::pin(consuming).await?))
+        Some(member) => {
+            let ends = Ends {
+                failures_in: failures_in.clone(),
+                failures,
+                paused: controlled.paused.clone(),
+                health,
+            };
+            let consuming = member.subscribe(&config, parts.topics, parts.progress, ends);
+            Work::Consuming(Box::new(consuming.await?))
         }
     };
     let on_fatal: OnFatal = Arc::new(move |JobFailed { job, error }| {
         fail(&failures_in, AppError::Job { job, error });
     });
-    Ok(Running {
+    let running = Running {
         work,
         scheduler: Scheduler::start(parts.scheduled, Clock::system(), &on_fatal),
         shutdown_timeout: config.shutdown_timeout,
-    })
+    };
+    #[cfg(feature = "http")]
+    if let Some((endpoint, server)) = endpoint {
+        endpoint.set_app(handle.downgrade());
+        handle.keep(server);
+    }
+    let task = tokio::spawn(async move {
+        let result = running.run(&controlled).await;
+        controlled.set_ended(&result);
+        result
+    });
+    Ok(RunningApp::new(handle, task))
+}
+
+/// The health endpoints, where they are asked for; they answer before anything is connected.
+#[cfg(feature = "http")]
+async fn listen(config: &Config) -> Result<Option<(Arc<Endpoint>, HealthServer)>, AppError> {
+    let Some(address) = config.health_address else {
+        return Ok(None);
+    };
+    let endpoint = Arc::new(Endpoint::default());
+    match HealthServer::start(address, endpoint.clone()).await {
+        Ok(server) => Ok(Some((endpoint, server))),
+        Err(source) => Err(AppError::HealthAddress { address, source }),
+    }
 }
 
 impl Running {
-    pub(super) async fn run_until(
-        self,
-        shutdown: impl Future<Output = ()>,
-    ) -> Result<(), AppError> {
+    async fn run(self, controlled: &Controlled) -> Result<(), AppError> {
         let Running {
             work,
             scheduler,
@@ -78,17 +142,16 @@ impl Running {
         } = self;
         let served = match work {
             Work::Consuming(consuming) => {
-                consuming
-                    .run_until(shutdown, scheduler, shutdown_timeout)
-                    .await
+                consuming.run(controlled, scheduler, shutdown_timeout).await
             }
             Work::JobsOnly(mut failures) => {
                 tracing::info!(event = "app_started", jobs = scheduler.jobs());
                 let served = tokio::select! {
                     biased;
-                    () = shutdown => Ok(()),
+                    () = controlled.stopped() => Ok(()),
                     Some(failure) = failures.recv() => Err(failure),
                 };
+                controlled.set_stopping();
                 scheduler.wind_down(shutdown_timeout).await;
                 served
             }
@@ -101,60 +164,90 @@ impl Running {
     }
 }
 
-impl Consuming {
-    async fn start(
+impl Member {
+    async fn make(
         config: &Config,
         group: String,
-        topics: Vec<TopicEntry>,
-        progress: Progress,
-        (failures_in, failures): (mpsc::Sender<AppError>, mpsc::Receiver<AppError>),
-    ) -> Result<Consuming, AppError> {
+        topics: &[TopicEntry],
+    ) -> Result<Member, AppError> {
         let client = Client::new(config.client_config()?)?;
         let publisher = Publisher::with_client(&client, config)
             .map_err(|error| AppError::Publisher(Box::new(error)))?;
         let (commands_in, commands) = mpsc::channel(QUEUED_COMMANDS_MAX);
+        let listener = Rebalance {
+            commands: commands_in,
+            revocation_timeout: config.revocation_timeout,
+        };
+        let mut settings = consumer_config(config, &group, listener)?;
+        if let Some(isolation) = exactly_once::isolation(topics) {
+            settings = settings.isolation_level(isolation);
+        }
+        let consumer = Arc::new(Consumer::new(&client, settings)?);
+        connect(&client, config).await?;
+        Ok(Member {
+            client,
+            publisher,
+            consumer,
+            commands,
+            group,
+        })
+    }
+
+    async fn subscribe(
+        self,
+        config: &Config,
+        topics: Vec<TopicEntry>,
+        progress: Progress,
+        ends: Ends,
+    ) -> Result<Consuming, AppError> {
+        let Member {
+            client,
+            publisher,
+            consumer,
+            commands,
+            group,
+        } = self;
         let contexts = Contexts {
             config: config.clone(),
             client: client.clone(),
             publisher: publisher.clone(),
             group: group.clone(),
             progress: progress.clone(),
-            failures: failures_in,
+            failures: ends.failures_in,
             producer_config: config.producer_config()?,
-            consumer: Arc::default(),
+            consumer: Arc::new(OnceLock::from(consumer.clone())),
         };
-        let isolation = exactly_once::isolation(&topics);
         let routes = contexts.routes(topics).await;
         let names: Vec<String> = routes.keys().map(ToString::to_string).collect();
-        let listener = Rebalance {
-            commands: commands_in,
-            revocation_timeout: config.revocation_timeout,
-        };
-        let mut settings = consumer_config(config, &group, listener)?;
-        if let Some(isolation) = isolation {
-            settings = settings.isolation_level(isolation);
-        }
-        let consumer = Arc::new(Consumer::new(&client, settings)?);
-        let _ = contexts.consumer.set(consumer.clone());
         consumer.subscribe(names.iter().cloned()).await?;
         let pace = Pace {
             partition_buffer_bytes: u32::try_from(config.partition_buffer_bytes)
                 .unwrap_or(u32::MAX),
             commit_interval: config.commit_interval,
             shutdown_timeout: config.shutdown_timeout,
+            health_interval: config.health_interval,
         };
+        let outside = Outside {
+            commands,
+            failures: ends.failures,
+            paused: ends.paused,
+            health: ends.health,
+        };
+        let dispatcher = Dispatcher::new(consumer, routes, outside, pace, progress);
         Ok(Consuming {
             client,
             publisher,
-            dispatcher: Dispatcher::new(consumer, routes, commands, failures, pace, progress),
+            dispatcher,
             topics: names.join(","),
             group,
         })
     }
+}
 
-    async fn run_until(
+impl Consuming {
+    async fn run(
         mut self,
-        shutdown: impl Future<Output = ()>,
+        controlled: &Controlled,
         scheduler: Scheduler,
         shutdown_timeout: Duration,
     ) -> Result<(), AppError> {
@@ -164,7 +257,8 @@ impl Consuming {
             topics = %self.topics,
             jobs = scheduler.jobs(),
         );
-        let served = self.dispatcher.serve(shutdown).await;
+        let served = self.dispatcher.serve(controlled.stopped()).await;
+        controlled.set_stopping();
         // No run begins any more, while handlers finish.
         scheduler.stop();
         let (wound_down, ()) = tokio::join!(
@@ -177,6 +271,15 @@ impl Consuming {
         }
         self.client.close().await;
         served.and(wound_down)
+    }
+}
+
+fn patience(config: &Config) -> Patience {
+    Patience {
+        stuck: config.health_stuck_timeout,
+        grace: config.health_grace,
+        session_timeout: config.session_timeout,
+        interval: config.health_interval,
     }
 }
 

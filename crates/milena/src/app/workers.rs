@@ -30,6 +30,10 @@ pub(super) struct Worker {
     parked: VecDeque<FetchedBatch>,
     /// Its topic is paused because handlers fail.
     pub(super) is_held: bool,
+    /// Where the first batch begins that it was handed.
+    first_offset: Option<i64>,
+    /// Everything before it was handed over.
+    given: Option<i64>,
 }
 
 /// What feeding a worker came to.
@@ -79,6 +83,8 @@ impl Worker {
             room_bytes,
             parked: VecDeque::new(),
             is_held: false,
+            first_offset: None,
+            given: None,
         }
     }
 
@@ -138,7 +144,9 @@ impl Worker {
         Some(Fed::All)
     }
 
-    fn send(&self, batch: FetchedBatch, permit: OwnedSemaphorePermit) -> Fed {
+    fn send(&mut self, batch: FetchedBatch, permit: OwnedSemaphorePermit) -> Fed {
+        self.first_offset.get_or_insert(batch.first_offset());
+        self.given = Some(batch.next_offset());
         match self.batches.try_send(QueuedBatch::new(batch, permit)) {
             Ok(()) => Fed::All,
             Err(_) => Fed::Ended,
@@ -153,6 +161,16 @@ impl Worker {
             self.room_bytes.div_ceil(QUEUED_BATCHES_MAX),
             self.room_bytes,
         )
+    }
+
+    /// Everything before it is done, as far as this worker knows.
+    pub(super) fn done(&self) -> Option<i64> {
+        self.offsets.done().or(self.first_offset)
+    }
+
+    /// Everything before it was handed over.
+    pub(super) fn given(&self) -> Option<i64> {
+        self.given
     }
 
     /// Tells the worker to finish what it is at and end.

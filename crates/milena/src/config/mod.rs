@@ -19,6 +19,7 @@ mod url;
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 pub use self::builder::ConfigBuilder;
@@ -57,6 +58,13 @@ pub use milena_client::security::Secret;
 /// | `commit.interval.ms` | 1000 | how often finished offsets are committed |
 /// | `revocation.timeout.ms` | 30000 | how long handlers may finish when partitions go |
 /// | `shutdown.timeout.ms` | 30000 | how long handlers may finish when the application stops |
+/// | `start.attempts` | 5 | how often connecting is tried before a start fails |
+/// | `start.backoff.ms`, `start.backoff.max.ms` | 1000, 30000 | the wait after the first failed attempt, doubled after each, up to the second |
+/// | `poll.timeout.ms` | 1000 | how long a [`Consumer`](crate::Consumer) waits for the next message |
+/// | `health.interval.ms` | 5000 | how often an application looks at its own health |
+/// | `health.stuck.timeout.ms` | 300000 | how long work may wait without any being done |
+/// | `health.grace.ms` | 60000 | how long a member may be without its group |
+/// | `health.address` | | where `/live`, `/ready` and `/started` are answered, as `127.0.0.1:8080`; needs the feature `http` |
 /// | `partition.buffer.bytes` | 4194304 | fetched bytes that may wait for one partition's handlers |
 /// | `dead.letter.record.bytes` | 1047552 | how large a dead letter may be; diagnostics give way |
 /// | `dead.letter.create.topic` | `true` | whether missing dead letter topics are created |
@@ -111,6 +119,14 @@ pub struct Config {
     pub(crate) commit_interval: Duration,
     pub(crate) revocation_timeout: Duration,
     pub(crate) shutdown_timeout: Duration,
+    pub(crate) start_attempts: u32,
+    pub(crate) start_backoff: Duration,
+    pub(crate) start_backoff_max: Duration,
+    pub(crate) poll_timeout: Duration,
+    pub(crate) health_interval: Duration,
+    pub(crate) health_stuck_timeout: Duration,
+    pub(crate) health_grace: Duration,
+    pub(crate) health_address: Option<SocketAddr>,
     pub(crate) partition_buffer_bytes: usize,
     pub(crate) dead_letter_record_bytes: usize,
     pub(crate) dead_letter_create_topic: bool,

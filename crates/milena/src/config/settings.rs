@@ -309,6 +309,38 @@ static SETTINGS: &[Setting] = &[
     milliseconds!("commit.interval.ms", commit_interval, POSITIVE_MS, 1),
     milliseconds!("revocation.timeout.ms", revocation_timeout, POSITIVE_MS, 1),
     milliseconds!("shutdown.timeout.ms", shutdown_timeout, POSITIVE_MS, 1),
+    Setting {
+        name: "start.attempts",
+        allowed: "a whole number from 1 to 1000000",
+        apply: |config, text| {
+            let attempts = text.parse().ok()?;
+            config.start_attempts = (1..=1_000_000).contains(&attempts).then_some(attempts)?;
+            Some(())
+        },
+        read: |config| Some(config.start_attempts.to_string()),
+        is_secret: false,
+    },
+    milliseconds!("start.backoff.ms", start_backoff, POSITIVE_MS, 1),
+    milliseconds!("start.backoff.max.ms", start_backoff_max, POSITIVE_MS, 1),
+    milliseconds!("poll.timeout.ms", poll_timeout, ANY_MS, 0),
+    milliseconds!("health.interval.ms", health_interval, POSITIVE_MS, 1),
+    milliseconds!(
+        "health.stuck.timeout.ms",
+        health_stuck_timeout,
+        POSITIVE_MS,
+        1
+    ),
+    milliseconds!("health.grace.ms", health_grace, ANY_MS, 0),
+    Setting {
+        name: "health.address",
+        allowed: "an IP address and a port, as in 127.0.0.1:8080",
+        apply: |config, text| {
+            config.health_address = Some(text.parse().ok()?);
+            Some(())
+        },
+        read: |config| config.health_address.map(|address| address.to_string()),
+        is_secret: false,
+    },
     byte_count!("partition.buffer.bytes", partition_buffer_bytes),
     byte_count!("dead.letter.record.bytes", dead_letter_record_bytes),
     Setting {

@@ -157,6 +157,10 @@ impl Desk {
         self.wake.notified().await;
     }
 
+    pub(super) fn is_over(&self) -> bool {
+        self.state().is_over
+    }
+
     pub(super) fn running(&self) -> usize {
         self.state().planner.running()
     }

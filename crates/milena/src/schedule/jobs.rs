@@ -152,6 +152,13 @@ impl Jobs {
         Ok(())
     }
 
+    /// The jobs that no task runs any more.
+    pub(crate) fn dead(&self) -> Vec<String> {
+        let desks = self.desks();
+        let dead = desks.iter().filter(|desk| desk.is_over());
+        dead.map(|desk| desk.name.to_string()).collect()
+    }
+
     pub(crate) fn add(&self, entry: &super::JobEntry) {
         self.desks().push(entry.desk.clone());
     }

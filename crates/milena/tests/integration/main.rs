@@ -1,6 +1,7 @@
 //! The application on an embedded broker, or on the cluster that `MILENA_TEST_BROKERS` names:
 //! what is handled, what is retried, what ends in the dead letter topic, and what is committed.
 
+mod background;
 mod batches;
 mod commit;
 mod dead_letter_operations;
@@ -8,6 +9,7 @@ mod dead_letters;
 mod exactly_once;
 mod failures;
 mod handling;
+mod health;
 mod lifecycle;
 mod order;
 mod pausing;
