@@ -39,6 +39,8 @@ fn logged(work: impl FnOnce()) -> String {
         }
     }
 
+    // With one subscriber alone, `tracing` may keep for all threads what another one answered.
+    let several = [(); 2].map(|()| tracing::Dispatch::new(tracing_subscriber::registry()));
     let log = Log::default();
     let writer = log.clone();
     let subscriber = tracing_subscriber::fmt()
@@ -46,6 +48,7 @@ fn logged(work: impl FnOnce()) -> String {
         .with_ansi(false)
         .finish();
     tracing::subscriber::with_default(subscriber, work);
+    drop(several);
     let bytes = log.0.lock().unwrap().clone();
     String::from_utf8(bytes).unwrap()
 }

@@ -4,23 +4,28 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
 use milena::telemetry::{EVENT_TARGET, TRACEPARENT_HEADER, TraceContext};
-use milena::{App, Config, Delivered, HandlerError, Outgoing, Publisher, Retry, State, handler};
+use milena::{
+    App, Batch, BatchOutcome, Bytes, Config, Delivered, HandlerError, Outgoing, Publisher, Retry,
+    State, batch_handler, handler,
+};
 use milena_client::consumer::ConsumedRecord;
 use opentelemetry::trace::{SpanKind, TracerProvider as _};
 use opentelemetry_sdk::trace::{InMemorySpanExporter, SdkTracerProvider};
 use tokio::sync::mpsc::Sender;
+use tracing::Dispatch;
 use tracing::level_filters::LevelFilter;
 use tracing::subscriber::DefaultGuard;
+use tracing_subscriber::Registry;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-use crate::setup::{Bench, DEADLINE, Running, reports};
+use crate::setup::{Bench, DEADLINE, Running, reports, within};
 
 const PARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
@@ -54,18 +59,31 @@ impl<'a> MakeWriter<'a> for Log {
     }
 }
 
+/// With one subscriber alone, `tracing` asks the thread that meets an event first, and may keep
+/// its answer for all threads: tests that begin together would miss each other's events.
+static SEVERAL: LazyLock<[Dispatch; 2]> =
+    LazyLock::new(|| [(); 2].map(|()| Dispatch::new(Registry::default().with(LevelFilter::OFF))));
+
 impl Log {
     fn capture(filter: Targets) -> (Log, DefaultGuard) {
+        LazyLock::force(&SEVERAL);
         let log = Log::default();
-        let lines = tracing_logfmt::builder()
-            .with_span_path(false)
-            .layer()
-            .with_writer(log.clone());
         let guard = tracing_subscriber::registry()
             .with(filter)
-            .with(lines)
+            .with(log.layer())
             .set_default();
         (log, guard)
+    }
+
+    /// Writes its lines here.
+    fn layer<S>(&self) -> impl tracing_subscriber::Layer<S>
+    where
+        S: tracing::Subscriber + for<'a> tracing_subscriber::registry::LookupSpan<'a>,
+    {
+        tracing_logfmt::builder()
+            .with_span_path(false)
+            .layer()
+            .with_writer(self.clone())
     }
 
     /// The fields of each line, by name. No value here has spaces but errors, which are quoted.
@@ -337,24 +355,29 @@ async fn nothing_is_told_of_records_unless_asked_for() {
     );
 }
 
-/// The layer of OpenTelemetry, and what it exported.
-fn opentelemetry() -> (InMemorySpanExporter, DefaultGuard) {
+/// The layer of OpenTelemetry, what it exported, and what was logged of records meanwhile.
+fn opentelemetry() -> (InMemorySpanExporter, Log, DefaultGuard) {
+    LazyLock::force(&SEVERAL);
     let exporter = InMemorySpanExporter::default();
     let provider = SdkTracerProvider::builder()
         .with_simple_exporter(exporter.clone())
         .build();
     let layer = tracing_opentelemetry::layer().with_tracer(provider.tracer("test"));
-    let filter = Targets::new().with_default(LevelFilter::INFO);
+    let filter = Targets::new()
+        .with_default(LevelFilter::INFO)
+        .with_target(EVENT_TARGET, LevelFilter::DEBUG);
+    let log = Log::default();
     let guard = tracing_subscriber::registry()
         .with(filter)
         .with(layer)
+        .with(log.layer())
         .set_default();
-    (exporter, guard)
+    (exporter, log, guard)
 }
 
 #[tokio::test]
 async fn opentelemetry_sees_one_trace() {
-    let (exporter, _guard) = opentelemetry();
+    let (exporter, _log, _guard) = opentelemetry();
     let bench = Bench::new().await;
     for topic in ["orders", "next"] {
         bench.create(topic, 1).await;
@@ -430,4 +453,101 @@ async fn opentelemetry_sees_one_trace() {
     for name in shared.filter(|name| name.starts_with("messaging.")) {
         assert!(attribute(0, name).is_some(), "{name}");
     }
+}
+
+#[tokio::test]
+async fn the_retry_topic_keeps_the_trace() {
+    let (log, _guard) = Log::capture(Targets::new().with_target("milena", LevelFilter::DEBUG));
+    let bench = Bench::new().await;
+    for topic in ["orders", "next"] {
+        bench.create(topic, 1).await;
+    }
+    let handler = handler(pass_on).retry(Retry::fixed(Duration::from_millis(10)));
+    let app = App::new(config(&bench, "generate"))
+        .state(bench.publisher.clone())
+        .topic("orders", handler.retry_through_topic());
+    let running = Running::start(app);
+    let message = Outgoing::to("orders").value("retry");
+    let sent = bench.publisher.send(&message);
+    let context = parent().with_state("a=1");
+    context.scope(sent).await.expect("sent");
+    assert_carried(&bench.read("next", 1).await[0]);
+    // One that is made when the record is handled first is the one it is handled under again.
+    bench.publisher.send(&message).await.expect("sent");
+    let passed_on = bench.read("next", 2).await;
+    let made = header(&passed_on[1], TRACEPARENT_HEADER).expect("a trace");
+    let made: TraceContext = made.parse().expect("a traceparent");
+    within("both events", async {
+        while log.of("consumer_handle").len() < 4 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    let outcomes = log.of("consumer_handle").into_iter().map(|line| {
+        let trace = line["trace_id"].clone();
+        (line["outcome"].clone(), trace)
+    });
+    let made = made.trace_id().to_string();
+    let expected = ["moved", "handled"].map(|outcome| (outcome.to_owned(), TRACE.to_owned()));
+    let again = ["moved", "handled"].map(|outcome| (outcome.to_owned(), made.clone()));
+    assert_eq!(outcomes.collect::<Vec<_>>(), [expected, again].concat());
+    running.stop().await.expect("stopped");
+}
+
+/// Fails the second of its records.
+async fn on_batch(Batch(values): Batch<Bytes>) -> BatchOutcome {
+    let mut outcome = BatchOutcome::default();
+    if values.len() > 1 {
+        outcome.fail(1, HandlerError::non_retriable("enough").with_code("second"));
+    }
+    outcome
+}
+
+#[tokio::test]
+async fn a_batch_is_linked_to_what_sent_its_records() {
+    let (exporter, log, _guard) = opentelemetry();
+    let bench = Bench::new().await;
+    for topic in ["orders", "orders.dlq"] {
+        bench.create(topic, 1).await;
+    }
+    let second = TraceContext::generate();
+    for context in [parent(), second.clone()] {
+        let message = Outgoing::to("orders").value("x");
+        context
+            .scope(bench.publisher.send(&message))
+            .await
+            .expect("sent");
+    }
+    let handler = batch_handler(on_batch).records_max(2).wait_max(DEADLINE);
+    let running = Running::start(App::new(bench.config()).topic("orders", handler));
+    bench.until_committed("orders", 1, 2).await;
+    running.stop().await.expect("stopped");
+
+    let spans = exporter.get_finished_spans().expect("spans");
+    let name = format!("process {}", bench.name("orders"));
+    let batch = spans.iter().find(|span| span.name == name);
+    let batch = batch.expect("a span of the batch");
+    let linked = batch.links.iter().map(|link| link.span_context.trace_id());
+    let linked: Vec<_> = linked.map(|id| id.to_string()).collect();
+    assert_eq!(linked, [TRACE.to_owned(), second.trace_id().to_string()]);
+    let attribute = |name: &str| {
+        let mut attributes = batch.attributes.iter();
+        let attribute = attributes.find(|attribute| attribute.key.as_str() == name);
+        attribute.map(|attribute| attribute.value.to_string())
+    };
+    assert_eq!(
+        attribute("messaging.batch.message_count").as_deref(),
+        Some("2")
+    );
+    assert_eq!(attribute("error.type").as_deref(), Some("second"));
+    let ends: Vec<_> = log
+        .of("consumer_handle")
+        .into_iter()
+        .map(|line| (line["outcome"].clone(), line["trace_id"].clone()))
+        .collect();
+    let expected = [
+        ("handled".to_owned(), TRACE.to_owned()),
+        ("dead_lettered".to_owned(), second.trace_id().to_string()),
+    ];
+    assert_eq!(ends, expected);
 }
