@@ -37,6 +37,7 @@ mod guide;
 mod handler;
 mod health;
 mod message;
+pub mod metrics;
 mod publisher;
 mod retry;
 mod schedule;

@@ -11,6 +11,7 @@ mod failures;
 mod handling;
 mod health;
 mod lifecycle;
+mod metrics;
 mod order;
 mod pausing;
 mod reliable;

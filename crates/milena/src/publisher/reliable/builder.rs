@@ -16,7 +16,9 @@ use super::rate::RateLimit;
 use super::schedule::Schedule;
 use super::shared::Shared;
 use super::spooler::Spooler;
+use super::told::Told;
 use super::{ReliablePublisher, replay, spooler, worker};
+use crate::metrics;
 use crate::publisher::spool::Spool;
 use crate::publisher::{PublishError, Publisher};
 use crate::retry::Retry;
@@ -88,7 +90,8 @@ impl ReliableBuilder {
         self
     }
 
-    /// Has `callback` called with a name and data, on each of
+    /// Has `callback` called with a name and data, on each of those below. Sums for Prometheus
+    /// are in [`metrics`](crate::metrics) without it.
     ///
     /// | name | when |
     /// |---|---|
@@ -96,6 +99,7 @@ impl ReliableBuilder {
     /// | `publisher.attempt_failed` | an attempt failed, and was not the end |
     /// | `publisher.retry_scheduled` | a further attempt follows after `delay` |
     /// | `publisher.dead_lettered` | the dead letter topic has a message |
+    /// | `publisher.spooled` | the spool has a message |
     /// | `publisher.failed` | neither has a message |
     /// | `publisher.closed` | the publisher is closed |
     pub fn metrics<F>(self, callback: F) -> ReliableBuilder
@@ -134,11 +138,13 @@ impl ReliableBuilder {
     ///
     /// While the spool holds anything, new messages go behind it. It is replayed once nothing
     /// else is on its way: first what had been taken when the cluster went away, in the order
-    /// in which it was taken, then what was taken since. So the order of a key holds, and
-    /// **messages arrive at least once**: what was written and not acknowledged, or not noted
-    /// as such before a crash, is written again, under the same id. A message stays until its
-    /// topic has it; if it is refused for good it becomes a dead letter, with the failures
-    /// since the spool took it. A partition that stays unavailable alone holds up the replay.
+    /// in which it was taken, then what was taken since. So the order of a key holds, but for
+    /// what is on its way when the cluster comes back: a message that fails then arrives after
+    /// those behind it that get through, as with any retry. **Messages arrive at least once**:
+    /// what was written and not acknowledged, or not noted as such before a crash, is written
+    /// again, under the same id. A message stays until its topic has it; if it is refused for
+    /// good it becomes a dead letter, with the failures since the spool took it. A partition
+    /// that stays unavailable alone holds up the replay.
     ///
     /// An entry that was torn or damaged on disk is skipped, logged as `event=spool_damaged`,
     /// and kept in a file `.damaged`.
@@ -184,10 +190,12 @@ impl ReliableBuilder {
             waiting_max: self.waiting_max,
             room: Notify::new(),
             work: Notify::new(),
+            told: Told::new(),
             is_closed: AtomicBool::new(false),
             is_stopped: AtomicBool::new(false),
             is_abandoned: AtomicBool::new(false),
         });
+        metrics::register(&shared);
         tokio::spawn(worker::run(shared.clone()));
         if let Some(spooler) = spooler {
             tokio::spawn(spooler::write(shared.clone(), spooler.clone()));

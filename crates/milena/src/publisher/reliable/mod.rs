@@ -19,6 +19,7 @@ mod schedule;
 mod shared;
 mod spooler;
 mod spooling;
+mod told;
 mod worker;
 
 use std::fmt;
@@ -38,6 +39,7 @@ pub use self::observer::{DeliveryObserver, MetricData};
 pub use self::rate::RateLimit;
 use self::shared::Shared;
 use super::{MessageId, Outgoing, PublishError};
+use crate::metrics::Source as _;
 
 /// Publishes messages and follows each to its end. Cheap to clone; clones share everything.
 ///
@@ -221,6 +223,7 @@ impl ReliablePublisher {
             tracing::error!(event = "publisher_lost", messages = lost);
         }
         let counts = shared.counters.read();
+        shared.collect();
         if is_first {
             shared
                 .observers

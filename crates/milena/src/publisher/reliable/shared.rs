@@ -16,6 +16,7 @@ use super::observer::Observers;
 use super::pacing::Pacing;
 use super::schedule::{Action, Schedule, Verdict};
 use super::spooler::Spooler;
+use super::told::Told;
 use crate::failure::ErrorClass;
 use crate::publisher::{PublishError, Publisher, trace_id};
 
@@ -38,6 +39,7 @@ pub(super) struct Shared {
     /// The worker has something to do.
     pub(super) work: Notify,
     pub(super) is_closed: AtomicBool,
+    pub(super) told: Told,
     /// The worker has nothing more to do.
     pub(super) is_stopped: AtomicBool,
     /// No handle is left: what is open is brought to its end, then the worker stops.
