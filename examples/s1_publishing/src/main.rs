@@ -1,9 +1,11 @@
 //! Publishing that loses nothing: message ids, retries, dead letters, delivery reports, metrics, and
-//! a close that accounts for every message.
+//! a close that accounts for every message; and several consumers of one group that share what was
+//! published.
 //!
 //! `cargo run -p s1_publishing`: on an embedded broker, or on the cluster that
 //! `MILENA_BOOTSTRAP_SERVERS` names. Fails when something does not happen as it says.
 
+mod consume;
 mod observe;
 
 use std::sync::Arc;
@@ -22,6 +24,7 @@ async fn main() -> Result<()> {
     let cluster = Cluster::find().await?;
     first_messages(&cluster).await?;
     orders(&cluster).await?;
+    consume::run(&cluster).await?;
     profiles(&cluster)?;
     println!("done");
     Ok(())

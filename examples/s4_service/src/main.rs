@@ -16,7 +16,6 @@ use milena::{
     App, Batch, BatchOutcome, HandlerError, Json, Outgoing, Problems, Publisher, State, Valid,
     Validate, batch_handler, handler, job,
 };
-use tokio::sync::oneshot;
 
 use store::Store;
 
@@ -91,16 +90,19 @@ async fn main() -> Result<()> {
         .every(Duration::from_millis(200), process_notifications)
         .every(Duration::from_secs(300), job(|| async {}).name("task1"))
         .every(Duration::from_secs(900), job(|| async {}).name("task2"));
-    let (progress, jobs) = (app.progress(), app.jobs());
-    let (stop, stopped) = oneshot::channel::<()>();
-    let service = tokio::spawn(app.run_until(async {
-        let _ = stopped.await;
-    }));
+    // Connecting is tried several times, then the service runs in the background.
+    let service = app.start().await?;
+    let handle = service.handle();
+    let (progress, jobs) = (handle.progress(), handle.jobs());
 
     publish(&Publisher::new(&config)?).await?;
     let done = async {
         while store.sent() < 30 || progress.dead_lettered() < 2 || store.generic() < 1 {
-            ensure!(!service.is_finished(), "the service ended by itself");
+            ensure!(
+                handle.is_alive(),
+                "the service died: {:?}",
+                handle.failure()
+            );
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
         Ok(())
@@ -109,11 +111,14 @@ async fn main() -> Result<()> {
     // A failure that is still in the store is tried again at each run, and holds up nobody.
     jobs.trigger("process_notifications").await?;
     ensure!(store.unsent(100).len() == 1, "one cannot be delivered");
+    // The consumer can be switched off and on; its place in the group stays.
+    handle.pause();
+    handle.resume();
+    ensure!(handle.health().is_live, "{:?}", handle.health());
     for job in jobs.list() {
         println!("{} ({}): {} runs", job.name, job.timetable, job.runs);
     }
-    drop(stop);
-    service.await??;
+    service.shutdown().await?;
     println!(
         "done: {} handled, {} dead letters",
         progress.handled(),
