@@ -106,7 +106,10 @@ pub(crate) fn run(steps: &mut Steps) {
     steps.run("conformance, embedded broker", || {
         run_all([suite("conformance")?])
     });
-    steps.run("crash: kill -9 under load", || run_all([suite("crash")?]));
+    steps.run(
+        "crash: kill -9 under load, applications at each point",
+        || run_all([suite("crash")?, suite("points")?]),
+    );
     steps.run("chaos: seeded trouble on connections", || {
         run_all([suite("chaos")?])
     });
@@ -135,7 +138,7 @@ pub(crate) fn run(steps: &mut Steps) {
         "applications and examples, Apache Kafka {version}, 1 node",
         version = kafka::VERSION_DEFAULT
     );
-    steps.run(&name, || applications_on_kafka(&binaries));
+    steps.run(&name, || applications_on_kafka(&binaries, suite("points")?));
     for (version, nodes) in CLUSTERS {
         let name = format!("conformance, Apache Kafka {version}, {nodes} node(s)");
         steps.run(&name, || {
@@ -323,15 +326,19 @@ fn differential(suite: &TestBinary, cluster: Option<(&str, &Cluster)>) -> Result
 }
 
 /// The framework's own integration tests; those that need faults on order leave themselves out.
-fn applications_on_kafka(binaries: &[TestBinary]) -> Result<Outcome> {
+/// Then applications that end at each point.
+fn applications_on_kafka(binaries: &[TestBinary], points: &TestBinary) -> Result<Outcome> {
     let suite = binaries
         .iter()
         .find(|binary| binary.package == FRAMEWORK && binary.is_integration)
         .with_context(|| format!("{FRAMEWORK} has no integration tests"))?;
     on_kafka(kafka::VERSION_DEFAULT, 1, &[], |cluster| {
-        let mut command = suite.command();
-        command.env(BROKERS_VARIABLE, cluster.bootstrap());
-        let count = run_tests(&mut command)?;
+        let mut count = 0;
+        for suite in [suite, points] {
+            let mut command = suite.command();
+            command.env(BROKERS_VARIABLE, cluster.bootstrap());
+            count += run_tests(&mut command)?;
+        }
         let examples = examples::run(&program_dir(binaries)?, Some(&cluster.bootstrap()))?;
         Ok(Outcome::Passed(format!(
             "{count} tests, {examples} examples"

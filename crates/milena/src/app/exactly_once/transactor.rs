@@ -103,6 +103,12 @@ impl Transactor {
             .send_offsets(&group, &offsets)
             .await
             .map_err(trouble)?;
+        tracing::debug!(
+            event = "transaction_written",
+            partition = %self.partition,
+            records = work.len(),
+            next_offset,
+        );
         match transaction.commit().await {
             Ok(()) => Ok(()),
             Err(error) if error.is_aborted() => {
