@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Every crate with the crates of ours it may use, directly or through others.
-const LAYERS: [(&str, &[&str]); 8] = [
+const LAYERS: [(&str, &[&str]); 9] = [
     ("milena-wire", &[]),
     ("milena-client", &["milena-wire"]),
     ("milena-broker", &["milena-wire"]),
@@ -28,6 +28,10 @@ const LAYERS: [(&str, &[&str]); 8] = [
         &["milena", "milena-client", "milena-wire"],
     ),
     (
+        "milena-notifications",
+        &["milena", "milena-client", "milena-wire"],
+    ),
+    (
         "milena-cli",
         &[
             "milena",
@@ -40,7 +44,10 @@ const LAYERS: [(&str, &[&str]); 8] = [
     ),
 ];
 /// Allowed only behind a feature.
-const OPTIONAL: [(&str, &str); 1] = [("milena", "milena-broker")];
+const OPTIONAL: [(&str, &str); 2] = [
+    ("milena", "milena-broker"),
+    ("milena-cli", "milena-notifications"),
+];
 /// These may use everything, and nothing may use them.
 const ON_TOP: [&str; 7] = [
     "bench",

@@ -5,7 +5,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use milena::{Config, ConfigError, Source};
+use milena::{Config, ConfigBuilder, ConfigError, Source};
 use serde::Serialize;
 
 use crate::failure::Failure;
@@ -101,6 +101,10 @@ pub(crate) async fn run(command: Command) -> Result<(), Failure> {
 
 impl SourceArguments {
     fn read(&self) -> Result<Config, Failure> {
+        Ok(self.builder()?.build()?)
+    }
+
+    pub(crate) fn builder(&self) -> Result<ConfigBuilder, Failure> {
         let mut builder = Config::builder().environment();
         for file in &self.files {
             builder = builder.file(file);
@@ -120,7 +124,7 @@ impl SourceArguments {
         if let Some(url) = &self.url {
             builder = builder.url(url);
         }
-        Ok(builder.build()?)
+        Ok(builder)
     }
 }
 

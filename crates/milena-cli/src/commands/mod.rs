@@ -15,6 +15,8 @@ mod produce;
 mod quota;
 mod reassign;
 mod records;
+#[cfg(feature = "service")]
+mod service;
 mod settings;
 mod topic;
 mod user;
@@ -63,6 +65,9 @@ pub(crate) enum Command {
     /// Show and change passwords for SASL SCRAM.
     #[command(subcommand)]
     User(user::Command),
+    /// Keep the notifications of a topic in a database, and deliver them.
+    #[cfg(feature = "service")]
+    Service(service::Arguments),
     /// Run a single-node broker for development and tests; settings of a cluster's brokers.
     Broker(broker::Arguments),
 }
@@ -75,6 +80,8 @@ impl Command {
         match self {
             Command::Broker(arguments) if arguments.serves() => "warn",
             Command::Config(_) => "warn",
+            #[cfg(feature = "service")]
+            Command::Service(_) => "info",
             _ => "off",
         }
     }
@@ -94,6 +101,8 @@ impl Command {
             Command::Acl(command) => acl::run(command).await,
             Command::Quota(command) => quota::run(command).await,
             Command::User(command) => user::run(command).await,
+            #[cfg(feature = "service")]
+            Command::Service(arguments) => Box::pin(service::run(arguments)).await,
             Command::Broker(arguments) => broker::run(arguments).await,
         }
     }

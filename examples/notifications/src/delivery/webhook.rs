@@ -1,0 +1,123 @@
+//! Delivers by HTTP POST.
+
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper::header::{CONTENT_TYPE, HeaderName, USER_AGENT};
+use hyper::{Method, Request, Uri};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use serde::Serialize;
+use tokio_rustls::rustls::crypto::ring;
+
+use super::{Delivering, Delivery, DeliveryError};
+use crate::store::Unsent;
+
+/// What is read of an answer, so that its connection can be used again.
+const ANSWER_BYTES_MAX: usize = 64 * 1024;
+/// The header that names a notification, as
+/// [the IETF's draft](https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/)
+/// has it.
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+
+/// Posts each notification as JSON: `{"user_id":…,"event":…,"content":…}`, with its identity in the
+/// header `Idempotency-Key`. Any status of 2xx is a delivery.
+#[derive(Debug, Clone)]
+pub struct WebhookDelivery {
+    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    url: Uri,
+}
+
+/// Why a webhook cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum WebhookError {
+    /// Not a URL of HTTP.
+    #[error("the webhook's URL must be http://… or https://…")]
+    Url,
+    /// The certificates to trust could not be read.
+    #[error("no certificates to trust: {0}")]
+    Certificates(std::io::Error),
+}
+
+#[derive(Serialize)]
+struct Body<'a> {
+    user_id: &'a str,
+    event: &'a str,
+    content: &'a str,
+}
+
+impl WebhookDelivery {
+    /// Posts to `url`, with the system's certificates for https. Connections are kept.
+    ///
+    /// # Errors
+    /// When the URL is not one of HTTP, or the system has no certificates.
+    pub fn new(url: &str) -> Result<WebhookDelivery, WebhookError> {
+        let url: Uri = url.parse().map_err(|_| WebhookError::Url)?;
+        let is_http = matches!(url.scheme_str(), Some("http" | "https"));
+        if !is_http || url.authority().is_none() {
+            return Err(WebhookError::Url);
+        }
+        let connector = HttpsConnectorBuilder::new()
+            .with_provider_and_native_roots(ring::default_provider())
+            .map_err(WebhookError::Certificates)?
+            .https_or_http()
+            .enable_http1()
+            .build();
+        let client = Client::builder(TokioExecutor::new()).build(connector);
+        Ok(WebhookDelivery { client, url })
+    }
+
+    async fn post(&self, notification: &Unsent) -> Result<(), DeliveryError> {
+        let body = Body {
+            user_id: &notification.user_id,
+            event: &notification.event,
+            content: &notification.content,
+        };
+        let body = serde_json::to_vec(&body).map_err(DeliveryError::new)?;
+        let request = Request::builder()
+            .method(Method::POST)
+            .uri(&self.url)
+            .header(CONTENT_TYPE, "application/json")
+            .header(
+                USER_AGENT,
+                concat!("milena-notifications/", env!("CARGO_PKG_VERSION")),
+            )
+            .header(IDEMPOTENCY_KEY, notification.identity.as_bytes())
+            .body(Full::new(Bytes::from(body)))
+            .map_err(DeliveryError::new)?;
+        let answer = self.client.request(request).await;
+        let answer = answer.map_err(|error| DeliveryError::new(with_causes(&error)))?;
+        let status = answer.status();
+        // What it says does not matter; a connection that is not read to the end is closed.
+        let _ = Limited::new(answer.into_body(), ANSWER_BYTES_MAX)
+            .collect()
+            .await;
+        if status.is_success() {
+            Ok(())
+        } else {
+            Err(DeliveryError::new(format_args!(
+                "the webhook answered {status}"
+            )))
+        }
+    }
+}
+
+impl Delivery for WebhookDelivery {
+    fn deliver<'a>(&'a self, notification: &'a Unsent) -> Delivering<'a> {
+        Box::pin(self.post(notification))
+    }
+}
+
+/// The URL may hold a secret; the client's errors do not name it.
+fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}

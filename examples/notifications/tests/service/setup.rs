@@ -1,0 +1,104 @@
+//! What the tests share: a broker, messages on it, and waiting.
+
+use std::future::Future;
+use std::time::Duration;
+
+use milena::testing::TestBroker;
+use milena::{Config, ConfigBuilder, Outgoing, Publisher};
+use milena_notifications::{Counts, Settings, Store};
+
+/// Nothing here takes longer unless it is broken.
+pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
+/// How often a database is looked at: it tells nobody when something changes.
+const LOOK_INTERVAL: Duration = Duration::from_millis(10);
+
+pub(crate) async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
+    match tokio::time::timeout(DEADLINE, future).await {
+        Ok(output) => output,
+        Err(_) => panic!("{what}: nothing for {DEADLINE:?}"),
+    }
+}
+
+/// A broker, or a part of the cluster under test that nobody else uses.
+pub(crate) struct Stage {
+    _embedded: Option<TestBroker>,
+    pub(crate) bootstrap: String,
+    pub(crate) prefix: String,
+    pub(crate) publisher: Publisher,
+}
+
+impl Stage {
+    pub(crate) async fn new() -> Stage {
+        let (embedded, bootstrap) = match std::env::var("MILENA_TEST_BROKERS") {
+            Ok(brokers) => (None, brokers),
+            Err(_) => {
+                let broker = TestBroker::start().await.expect("a broker");
+                let bootstrap = broker.broker().bootstrap();
+                (Some(broker), bootstrap)
+            }
+        };
+        let folder = tempfile::tempdir().expect("a folder");
+        let unique = folder.path().file_name().expect("a name");
+        let prefix = format!("t{}.", unique.to_string_lossy().trim_start_matches('.'));
+        let config = builder(&bootstrap, &prefix).build().expect("a config");
+        let publisher = Publisher::new(&config).expect("a publisher");
+        Stage {
+            _embedded: embedded,
+            bootstrap,
+            prefix,
+            publisher,
+        }
+    }
+
+    pub(crate) fn config(&self) -> Config {
+        builder(&self.bootstrap, &self.prefix)
+            .build()
+            .expect("a config")
+    }
+
+    /// Publishes `count` notifications, every second one with an id.
+    pub(crate) async fn publish(&self, count: usize) {
+        for number in 0..count {
+            let json = format!(r#"{{"user_id":"u{number}","event":"e","content":"c"}}"#);
+            let mut message = Outgoing::to("notifications")
+                .key(format!("u{number}"))
+                .value(json);
+            if number % 2 == 0 {
+                message = message.id(format!("id-{number}"));
+            }
+            drop(self.publisher.enqueue(&message).await.expect("taken"));
+        }
+        self.publisher.flush(DEADLINE).await.expect("flushed");
+    }
+}
+
+fn builder(bootstrap: &str, prefix: &str) -> ConfigBuilder {
+    Config::builder()
+        .bootstrap_servers(bootstrap)
+        .topic_prefix(prefix)
+        .group_id(format!("{prefix}group"))
+        .commit_interval(Duration::from_millis(50))
+}
+
+pub(crate) fn settings(database: &str) -> Settings {
+    Settings {
+        database: database.to_owned(),
+        topic: "notifications".to_owned(),
+        webhook: None,
+        every: Duration::from_millis(50),
+    }
+}
+
+/// Looks at the database until it is as wanted.
+pub(crate) async fn until(what: &str, store: &Store, is_there: impl Fn(Counts) -> bool) -> Counts {
+    within(what, async {
+        loop {
+            let counts = store.counts().await.expect("counts");
+            if is_there(counts) {
+                return counts;
+            }
+            tokio::time::sleep(LOOK_INTERVAL).await;
+        }
+    })
+    .await
+}
