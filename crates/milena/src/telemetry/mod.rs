@@ -36,7 +36,8 @@
 //! | `consumer_commit_failed` | it is not, yet | of the commit | `error` |
 //!
 //! `trace_id` is there where the message has a trace; a line within a span of ours has it from the
-//! span. What goes wrong with a record is told without being asked for, at `WARN`: `handler_retry`,
+//! span. Lines of the log show the fields of the spans around them, save for those whose names
+//! begin with `messaging.` or `otel.`. What goes wrong with a record is told without being asked for, at `WARN`: `handler_retry`,
 //! `dead_letter`, `dead_letter_failed`, `publish_dead_letter`; these carry `trace_id` as well.
 //!
 //! # Spans
@@ -58,6 +59,7 @@
 
 mod events;
 mod handling;
+mod log_fields;
 mod mode;
 #[cfg(feature = "opentelemetry")]
 mod opentelemetry;
@@ -77,8 +79,11 @@ pub use self::trace_context::{
     TRACEPARENT_HEADER, TRACESTATE_HEADER, TraceContext, TraceContextError, TraceId,
 };
 
+use log_fields::LogFields;
+use tracing::Subscriber;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 /// The variable that says what is logged: `info`, `milena=debug,warn`, …
@@ -116,14 +121,22 @@ pub fn init(default: &str) -> Result<(), TelemetryError> {
         .filter(|given| !given.is_empty())
         .unwrap_or_else(|| default.to_owned());
     let filter = parse_filter(&directives).ok_or(TelemetryError::Filter { value: directives })?;
-    let lines = tracing_logfmt::builder()
-        .layer()
-        .with_writer(std::io::stderr);
     tracing_subscriber::registry()
         .with(filter)
-        .with(lines)
+        .with(lines().with_writer(std::io::stderr))
         .try_init()
         .map_err(|_| TelemetryError::AlreadyInitialised)
+}
+
+/// Events as logfmt lines.
+fn lines<S>() -> tracing_subscriber::fmt::Layer<S, LogFields, tracing_logfmt::EventsFormatter>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+{
+    tracing_logfmt::builder()
+        .with_span_path(false)
+        .layer()
+        .fmt_fields(LogFields)
 }
 
 /// Levels and target=level pairs. Stricter than [`Targets`] itself, which takes a misspelt level
