@@ -158,6 +158,13 @@ impl HandlerError {
         self
     }
 
+    /// Says what led to the failure, one cause a line, outermost first.
+    #[must_use]
+    pub fn with_trace(mut self, trace: impl Into<String>) -> HandlerError {
+        self.inner.trace = trace.into();
+        self
+    }
+
     /// Says how far the record came.
     #[must_use]
     pub fn at_stage(mut self, stage: FailureStage) -> HandlerError {
@@ -214,6 +221,9 @@ impl<E: StdError + Send + Sync + 'static> From<E> for HandlerError {
             return HandlerError::new(ours.class(), chain(ours).0)
                 .at_stage(FailureStage::Publish)
                 .with_code("publish");
+        }
+        if let Some(ours) = (&error as &dyn Any).downcast_ref::<crate::ParseError>() {
+            return ours.as_handler_error();
         }
         let (message, trace) = chain(&error);
         let mut handler_error =

@@ -30,6 +30,7 @@ mod commit;
 mod config;
 mod connect;
 pub mod dead_letter;
+mod direct;
 pub mod extract;
 mod failure;
 #[cfg(doctest)]
@@ -47,8 +48,8 @@ pub mod testing;
 mod validate;
 
 pub use app::{
-    App, AppError, AppHandle, AppState, BatchTopicHandler, Concurrency, Members, Progress,
-    RunningApp, TopicHandler, TopicSetup, batch_handler, handler, shutdown_signal,
+    App, AppError, AppHandle, AppState, BatchTopicHandler, Concurrency, Members, Processes,
+    Progress, RunningApp, TopicHandler, TopicSetup, batch_handler, handler, shutdown_signal,
 };
 pub use batch_handler::{BatchFailures, BatchHandler, BatchOutcome, BatchResult, IntoBatchResult};
 pub use bytes::Bytes;
@@ -57,6 +58,11 @@ pub use config::{
     Secret, Source,
 };
 pub use connect::ConnectionFailed;
+pub use direct::{
+    Consumer, DeadLetterHandler, DirectError, FailureDetails, MessageIdFrom, MessageParser,
+    ParseError, ParseErrorKind, ParsedMessage, PartitionEnd, Producer, with_consumer,
+    with_producer,
+};
 pub use extract::{Batch, FromBatch, FromMessage, FromRef, Json, Key, Meta, Outbox, State, Valid};
 pub use failure::{BoxError, ErrorClass, FailureStage, HandlerError, IntoHandlerError};
 pub use handler::{Handler, HandlerFuture, HandlerResult, HandlerService, IntoHandlerResult};

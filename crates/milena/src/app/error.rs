@@ -30,6 +30,15 @@ pub enum AppError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// A process of [`Processes`](crate::Processes) could not be started, failed, or did not
+    /// stop in time.
+    #[error("{} {problem}", member(number))]
+    Process {
+        /// Which one; `None` when it is not known.
+        number: Option<usize>,
+        /// What happened.
+        problem: String,
+    },
     /// The runtime ended the application's task, or it panicked.
     #[error("the application was interrupted: its task panicked, or the runtime shut down")]
     Interrupted,
@@ -92,4 +101,11 @@ pub enum AppError {
         /// Why it did not.
         source: Box<PublishError>,
     },
+}
+
+fn member(number: &Option<usize>) -> String {
+    match number {
+        Some(number) => format!("member process {number}"),
+        None => "a member process".to_owned(),
+    }
 }

@@ -89,6 +89,13 @@ impl Message {
         self
     }
 
+    /// Sets the offset.
+    #[must_use]
+    pub fn with_offset(mut self, offset: i64) -> Message {
+        self.offset = offset;
+        self
+    }
+
     /// Sets which attempt this is, from 1.
     #[must_use]
     pub fn with_attempt(mut self, attempt: u32) -> Message {

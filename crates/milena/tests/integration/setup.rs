@@ -30,7 +30,7 @@ pub(crate) async fn within<T>(what: &str, future: impl Future<Output = T>) -> T 
 /// A broker, and a client to look at it from the side.
 pub(crate) struct Bench {
     embedded: Option<TestBroker>,
-    bootstrap: String,
+    pub(crate) bootstrap: String,
     /// Before every topic of this test.
     prefix: String,
     pub(crate) group: String,
