@@ -3,6 +3,7 @@
 //! Knows no client.
 
 use clap::{Args, ValueEnum};
+use serde::Deserialize;
 
 /// Bytes of a value; there is no key.
 pub(crate) const VALUE_BYTES: usize = 100;
@@ -29,7 +30,33 @@ pub(crate) struct Load {
     pub(crate) messages: u64,
     #[arg(long, default_value = "none")]
     pub(crate) codec: Codec,
+    /// What the values are.
+    #[arg(long, default_value = "letters")]
+    pub(crate) payload: Payload,
 }
+
+/// What a value holds; it has the same size either way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Payload {
+    /// Its number and letters.
+    Letters,
+    /// An [`Event`] as JSON.
+    Json,
+}
+
+/// What handlers are given.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub(crate) struct Event {
+    pub(crate) id: u64,
+    pub(crate) user: String,
+    pub(crate) event: String,
+    pub(crate) content: String,
+}
+
+/// An [`Event`] of [`VALUE_BYTES`] bytes.
+const EVENT: &[u8; VALUE_BYTES] = br#"{"id":1000000000,"user":"user-one","event":"signed_up","content":"welcome-to-the-place-of-messages"}"#;
+/// Where its number is.
+const EVENT_ID: std::ops::Range<usize> = 6..16;
 
 /// How producers compress.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -58,21 +85,36 @@ impl Load {
     }
 }
 
-/// A value that differs from message to message in its first eight bytes.
+/// A value that differs from message to message.
 #[derive(Debug)]
-pub(crate) struct Value([u8; VALUE_BYTES]);
+pub(crate) struct Value {
+    bytes: [u8; VALUE_BYTES],
+    payload: Payload,
+}
 
 impl Value {
-    pub(crate) fn new() -> Self {
-        let mut bytes = [0; VALUE_BYTES];
-        for (index, byte) in bytes.iter_mut().enumerate() {
-            *byte = b'a' + u8::try_from(index % 26).unwrap_or(0);
+    pub(crate) fn new(payload: Payload) -> Self {
+        let mut bytes = *EVENT;
+        if payload == Payload::Letters {
+            for (index, byte) in bytes.iter_mut().enumerate() {
+                *byte = b'a' + u8::try_from(index % 26).unwrap_or(0);
+            }
         }
-        Self(bytes)
+        Self { bytes, payload }
     }
 
     pub(crate) fn numbered(&mut self, number: u64) -> &[u8] {
-        self.0[..8].copy_from_slice(&number.to_be_bytes());
-        &self.0
+        match self.payload {
+            Payload::Letters => self.bytes[..8].copy_from_slice(&number.to_be_bytes()),
+            Payload::Json => {
+                let mut rest = number;
+                // The first digit stays: no number begins with 0.
+                for digit in self.bytes[EVENT_ID].iter_mut().skip(1).rev() {
+                    *digit = b'0' + u8::try_from(rest % 10).unwrap_or(0);
+                    rest /= 10;
+                }
+            }
+        }
+        &self.bytes
     }
 }

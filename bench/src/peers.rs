@@ -15,6 +15,7 @@ pub(crate) enum Peer {
     Franz,
     Java,
     Python,
+    Faststream,
 }
 
 /// A peer that can run here.
@@ -29,7 +30,7 @@ pub(crate) struct Program {
 const JARS_VARIABLE: &str = "MILENA_KAFKA_JARS";
 
 impl Peer {
-    pub(crate) const ALL: [Self; 3] = [Self::Franz, Self::Java, Self::Python];
+    pub(crate) const ALL: [Self; 4] = [Self::Franz, Self::Java, Self::Python, Self::Faststream];
 
     /// As the report names it.
     pub(crate) fn name(self) -> &'static str {
@@ -37,6 +38,16 @@ impl Peer {
             Self::Franz => "franz-go",
             Self::Java => "Java client (warm)",
             Self::Python => "confluent-kafka for Python",
+            Self::Faststream => "faststream (confluent)",
+        }
+    }
+
+    /// Whether its program does such work.
+    pub(crate) fn does(self, work: Work) -> bool {
+        match self {
+            Self::Franz | Self::Java => !matches!(work, Work::Handle | Work::Idle),
+            Self::Python => work != Work::Idle,
+            Self::Faststream => work == Work::Handle,
         }
     }
 
@@ -51,7 +62,8 @@ impl Peer {
         let command = match self {
             Self::Franz => franz()?,
             Self::Java => java()?,
-            Self::Python => python()?,
+            Self::Python => python("confluent_kafka", "peer.py")?,
+            Self::Faststream => python("faststream.confluent", "stream.py")?,
         };
         Ok(Program {
             peer: self,
@@ -116,14 +128,11 @@ fn java() -> Result<Vec<OsString>, String> {
     Ok(command)
 }
 
-fn python() -> Result<Vec<OsString>, String> {
+fn python(package: &str, program: &str) -> Result<Vec<OsString>, String> {
     let python = std::env::var_os("MILENA_PYTHON").unwrap_or_else(|| "python3".into());
     let mut import = Command::new(&python);
-    run(
-        import.args(["-c", "import confluent_kafka"]),
-        "confluent_kafka",
-    )?;
-    Ok(vec![python, folder("python").join("peer.py").into()])
+    run(import.args(["-c", &format!("import {package}")]), package)?;
+    Ok(vec![python, folder("python").join(program).into()])
 }
 
 /// Runs a command to its end; the reason why it failed, in one line.

@@ -20,6 +20,8 @@ const MESSAGES: u64 = 2_000_000;
 const MESSAGES_QUICK: u64 = 200_000;
 /// Each is waited for, so there are fewer.
 const MESSAGES_AWAITED: u64 = 5_000;
+/// By the handlers of another language, which take long for each.
+const MESSAGES_HANDLED_SLOWLY: u64 = 100_000;
 const IDLE_CONSUMERS: u64 = 1_000;
 pub(crate) const ROUNDS: u32 = 5;
 
@@ -97,17 +99,17 @@ fn cases(messages: u64, peers: &[Program]) -> Vec<Case> {
         let own = Client::ALL
             .into_iter()
             .filter(|client| client.work() == work && is_able(client));
-        let others = peers.iter().filter(|_| work != Work::Idle);
+        let others = peers.iter().filter(|peer| peer.peer.does(work));
         let runners = own
             .map(Runner::Own)
             .chain(others.cloned().map(Runner::Other));
         cases.extend(runners.map(|runner| Case {
-            runner,
             work,
             broker,
             codec,
             partitions,
-            messages,
+            messages: runner.messages(work, messages),
+            runner,
         }));
     };
     for work in [Work::Produce, Work::Consume] {
@@ -129,6 +131,7 @@ fn cases(messages: u64, peers: &[Program]) -> Vec<Case> {
         PARTITIONS_MANY,
         messages,
     );
+    add(Work::Handle, Broker::Milena, Codec::None, 12, messages);
     add(
         Work::Latency,
         Broker::Milena,
@@ -145,6 +148,14 @@ impl Runner {
         match self {
             Self::Own(client) => client.name(),
             Self::Other(program) => program.peer.name(),
+        }
+    }
+
+    /// Of `messages`, what is enough to measure it.
+    fn messages(&self, work: Work, messages: u64) -> u64 {
+        match self {
+            Self::Other(_) if work == Work::Handle => messages.min(MESSAGES_HANDLED_SLOWLY),
+            _ => messages,
         }
     }
 }
@@ -190,8 +201,9 @@ fn measure(case: &Case) -> Result<Usage> {
         partitions: case.partitions,
         messages: case.messages,
         codec: case.codec,
+        payload: case.work.payload(),
     };
-    if matches!(case.work, Work::Consume | Work::Idle) && case.broker.needs_records() {
+    if case.work.reads() && case.broker.needs_records() {
         run_client(&FILLER, Work::Produce, &load)?;
     }
     run_client(&case.runner, case.work, &load)
@@ -206,7 +218,8 @@ fn run_client(runner: &Runner, work: Work, load: &Load) -> Result<Usage> {
                 .args(["--brokers", &load.brokers])
                 .args(["--partitions", &load.partitions.to_string()])
                 .args(["--messages", &load.messages.to_string()])
-                .args(["--codec", load.codec.name()]);
+                .args(["--codec", load.codec.name()])
+                .args(["--payload", &clap_name(&load.payload)]);
             command
         }
         Runner::Other(program) => program.command(work, load),

@@ -77,6 +77,31 @@ def consume(brokers, partitions, messages, _codec):
     consumer.close()
 
 
+def handle(brokers, _partitions, messages, _codec):
+    """A member of a group: JSON read, the offset stored when it is, committed every 5 s."""
+    consumer = Consumer(
+        {
+            "bootstrap.servers": brokers,
+            "group.id": "bench",
+            "auto.offset.reset": "earliest",
+            "enable.auto.offset.store": False,
+            "auto.commit.interval.ms": 5_000,
+        }
+    )
+    consumer.subscribe([TOPIC])
+    read = size = 0
+    while read < messages:
+        batch = consumer.consume(1000, POLL_SECONDS)
+        assert batch, f"nothing came after {read} messages"
+        for message in batch:
+            size += len(json.loads(message.value())["content"])
+            consumer.store_offsets(message)
+        read += len(batch)
+    assert size > 0
+    consumer.commit(asynchronous=False)
+    consumer.close()
+
+
 def latency(brokers, _partitions, messages, _codec):
     """One record after another, each awaited; prints the times in nanoseconds, one a line."""
     client = producer(brokers, "none", 0)
@@ -92,7 +117,7 @@ def latency(brokers, _partitions, messages, _codec):
 def main():
     work, brokers, partitions, messages, codec = sys.argv[1:]
     cpu, started = cpu_ns(), time.perf_counter_ns()
-    run = {"produce": produce, "consume": consume, "latency": latency}[work]
+    run = {"produce": produce, "consume": consume, "handle": handle, "latency": latency}[work]
     run(brokers, int(partitions), int(messages), codec)
     if work != "latency":
         used = {"cpu_ns": cpu_ns() - cpu, "wall_ns": time.perf_counter_ns() - started}

@@ -19,7 +19,7 @@ async fn send(load: Load) -> Result<Vec<u128>> {
         .linger(Duration::ZERO)
         .build()
         .await?;
-    let mut value = Value::new();
+    let mut value = Value::new(load.payload);
     let mut times = Vec::new();
     for number in 0..load.messages {
         let bytes = Bytes::copy_from_slice(value.numbered(number));

@@ -33,7 +33,7 @@ async fn produce(load: Load) -> Result<()> {
         .buffer_memory(usize::try_from(BUFFER_BYTES)?)
         .build()
         .await?;
-    let mut value = Value::new();
+    let mut value = Value::new(load.payload);
     let mut open = VecDeque::with_capacity(DELIVERIES_OPEN_MAX);
     for number in 0..load.messages {
         let bytes = Bytes::copy_from_slice(value.numbered(number));

@@ -14,7 +14,7 @@ pub(super) fn run(load: &Load) -> Result<Vec<u128>> {
 async fn send(load: Load) -> Result<Vec<u128>> {
     let client = Client::new(ClientConfig::new(&load.brokers))?;
     let producer = Producer::new(&client, ProducerConfig::default())?;
-    let mut value = Value::new();
+    let mut value = Value::new(load.payload);
     let mut times = Vec::new();
     for number in 0..load.messages {
         let record = Record::to(TOPIC).partition(0).value(value.numbered(number));

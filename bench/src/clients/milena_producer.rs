@@ -32,7 +32,7 @@ async fn produce(load: Load) -> Result<()> {
         .buffer_bytes_max(usize::try_from(BUFFER_BYTES)?);
     let producer = Producer::new(&client, config)?;
     let topic = producer.topic(TOPIC).await?;
-    let mut value = Value::new();
+    let mut value = Value::new(load.payload);
     let mut open = VecDeque::with_capacity(DELIVERIES_OPEN_MAX);
     for number in 0..load.messages {
         let record = Record::to(TOPIC)

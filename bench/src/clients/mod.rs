@@ -3,7 +3,9 @@
 mod krafka_consumer;
 mod krafka_latency;
 mod krafka_producer;
+mod milena_app;
 mod milena_consumer;
+mod milena_group_consumer;
 mod milena_idle;
 mod milena_latency;
 mod milena_producer;
@@ -12,17 +14,24 @@ mod rdkafka_base_producer;
 mod rdkafka_future_producer;
 mod rdkafka_latency;
 mod rdkafka_settings;
+mod rdkafka_stream_consumer;
 
-use crate::load::Load;
+use crate::load::{Load, Payload};
 use crate::usage::Meter;
 use anyhow::Result;
 use clap::ValueEnum;
+use std::time::Duration;
+
+/// How often handlers' progress is committed, as librdkafka does by default.
+const COMMIT_INTERVAL: Duration = Duration::from_secs(5);
 
 /// What a client does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Work {
     Produce,
     Consume,
+    /// As a member of a group: read JSON, call a function with what it says, commit.
+    Handle,
     /// One record after another, each awaited.
     Latency,
     /// Consumers without anything to do; a "message" is one of them.
@@ -34,8 +43,21 @@ impl Work {
         match self {
             Self::Produce => "produce",
             Self::Consume => "consume",
+            Self::Handle => "handle",
             Self::Latency => "latency",
             Self::Idle => "idle",
+        }
+    }
+
+    /// Whether somebody has to produce first.
+    pub(crate) fn reads(self) -> bool {
+        matches!(self, Self::Consume | Self::Handle | Self::Idle)
+    }
+
+    pub(crate) fn payload(self) -> Payload {
+        match self {
+            Self::Handle => Payload::Json,
+            _ => Payload::Letters,
         }
     }
 }
@@ -50,6 +72,9 @@ pub(crate) enum Client {
     RdkafkaBaseConsumer,
     KrafkaProducer,
     KrafkaConsumer,
+    MilenaGroupConsumer,
+    MilenaApp,
+    RdkafkaStreamConsumer,
     MilenaLatency,
     RdkafkaLatency,
     KrafkaLatency,
@@ -57,7 +82,7 @@ pub(crate) enum Client {
 }
 
 impl Client {
-    pub(crate) const ALL: [Self; 11] = [
+    pub(crate) const ALL: [Self; 14] = [
         Self::MilenaProducer,
         Self::RdkafkaFutureProducer,
         Self::RdkafkaBaseProducer,
@@ -65,6 +90,9 @@ impl Client {
         Self::MilenaConsumer,
         Self::RdkafkaBaseConsumer,
         Self::KrafkaConsumer,
+        Self::MilenaGroupConsumer,
+        Self::MilenaApp,
+        Self::RdkafkaStreamConsumer,
         Self::MilenaLatency,
         Self::RdkafkaLatency,
         Self::KrafkaLatency,
@@ -81,6 +109,9 @@ impl Client {
             Self::RdkafkaBaseConsumer => "rdkafka BaseConsumer",
             Self::KrafkaProducer => "krafka Producer (tracked)",
             Self::KrafkaConsumer => "krafka Consumer",
+            Self::MilenaGroupConsumer => "milena Consumer, serde_json",
+            Self::MilenaApp => "milena App",
+            Self::RdkafkaStreamConsumer => "rdkafka StreamConsumer, serde_json",
             Self::MilenaLatency => "milena Producer",
             Self::RdkafkaLatency => "rdkafka FutureProducer",
             Self::KrafkaLatency => "krafka Producer",
@@ -96,6 +127,9 @@ impl Client {
             | Self::KrafkaProducer => Work::Produce,
             Self::MilenaConsumer | Self::RdkafkaBaseConsumer | Self::KrafkaConsumer => {
                 Work::Consume
+            }
+            Self::MilenaGroupConsumer | Self::MilenaApp | Self::RdkafkaStreamConsumer => {
+                Work::Handle
             }
             Self::MilenaLatency | Self::RdkafkaLatency | Self::KrafkaLatency => Work::Latency,
             Self::MilenaIdle => Work::Idle,
@@ -119,6 +153,9 @@ pub(crate) fn measure(client: Client, load: &Load) -> Result<()> {
         Client::RdkafkaBaseConsumer => rdkafka_base_consumer::run(load)?,
         Client::KrafkaProducer => krafka_producer::run(load)?,
         Client::KrafkaConsumer => krafka_consumer::run(load)?,
+        Client::MilenaGroupConsumer => milena_group_consumer::run(load)?,
+        Client::MilenaApp => milena_app::run(load)?,
+        Client::RdkafkaStreamConsumer => rdkafka_stream_consumer::run(load)?,
     }
     println!("{}", serde_json::to_string(&meter.stop()?)?);
     Ok(())

@@ -37,7 +37,7 @@ impl ProducerContext for Counter {
 pub(super) fn run(load: &Load) -> Result<()> {
     let producer: BaseProducer<Counter> =
         rdkafka_settings::producer(load).create_with_context(Counter::default())?;
-    let mut value = Value::new();
+    let mut value = Value::new(load.payload);
     for number in 0..load.messages {
         let mut record = BaseRecord::<(), [u8]>::to(TOPIC)
             .partition(load.partition(number))

@@ -14,7 +14,7 @@ pub(super) fn run(load: &Load) -> Result<()> {
 
 async fn produce(load: Load) -> Result<()> {
     let producer: FutureProducer = rdkafka_settings::producer(&load).create()?;
-    let mut value = Value::new();
+    let mut value = Value::new(load.payload);
     let mut open = VecDeque::with_capacity(DELIVERIES_OPEN_MAX);
     for number in 0..load.messages {
         let partition = load.partition(number);

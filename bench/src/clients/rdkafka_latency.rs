@@ -15,7 +15,7 @@ async fn send(load: Load) -> Result<Vec<u128>> {
     let producer: FutureProducer = rdkafka_settings::producer(&load)
         .set("linger.ms", "0")
         .create()?;
-    let mut value = Value::new();
+    let mut value = Value::new(load.payload);
     let mut times = Vec::new();
     for number in 0..load.messages {
         let record = FutureRecord::<(), [u8]>::to(TOPIC)

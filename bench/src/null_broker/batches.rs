@@ -1,6 +1,6 @@
 //! The batches that the null broker serves: encoded once, handed out with other offsets.
 
-use crate::load::{VALUE_BYTES, Value};
+use crate::load::{Payload, VALUE_BYTES, Value};
 use anyhow::Result;
 use bytes::{Bytes, BytesMut};
 use kafka_protocol::indexmap::IndexMap;
@@ -20,7 +20,7 @@ pub(super) struct EndlessBatch {
 
 impl EndlessBatch {
     pub(super) fn encode() -> Result<Self> {
-        let mut value = Value::new();
+        let mut value = Value::new(Payload::Letters);
         let records: Vec<Record> = (0..RECORDS_PER_BATCH)
             .map(|offset| {
                 let bytes = value.numbered(offset.unsigned_abs());
