@@ -80,7 +80,7 @@ macro_rules! common_options {
         ///
         /// A record is handled within milliseconds of its time while no more than 10,000
         /// records (or 16 MiB) of a partition of the retry topic wait, later if more do. Up to
-        /// eight of a partition are handled at once, in no order. Delays are by the clock of
+        /// eight of a partition and topic are handled at once, in no order. Delays are by the clock of
         /// who wrote the record, and have to be shorter than the topic's retention. After a
         /// crash, what was handled in the last half minute may be handled again.
         pub fn retry_through_topic(mut self) -> Self {

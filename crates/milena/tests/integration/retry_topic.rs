@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use milena::{
-    App, Batch, Bytes, HandlerError, Headers, Json, Key, MESSAGE_ID_HEADER, Meta, Outgoing, Retry,
-    State, batch_handler, dead_letter, handler,
+    App, Batch, Breaker, Bytes, HandlerError, Headers, Json, Key, MESSAGE_ID_HEADER, Meta,
+    Outgoing, Retry, State, batch_handler, dead_letter, handler,
 };
 use milena_client::consumer::ConsumedRecord;
 use tokio::sync::mpsc::Sender;
 
-use crate::setup::{Bench, Running, numbers, reports};
+use crate::setup::{Bench, Running, numbers, reports, within};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -317,5 +317,47 @@ async fn what_does_not_fit_is_tried_again_in_place() {
     assert_eq!(attempts.take(2).await, [1, 2]);
     bench.until_committed("orders", 1, 1).await;
     assert_eq!(bench.committed(&retry_topic(&bench), 0).await, None);
+    running.stop().await.unwrap();
+}
+
+/// A topic that is paused, with many of its records due, does not hold up those of another.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_paused_topic_does_not_hold_up_the_retries_of_others() {
+    let bench = Bench::new().await;
+    bench.create("down", 1).await;
+    bench.create("fine", 1).await;
+    let (sender, mut handled) = reports();
+    let fails = async || Err::<(), _>(HandlerError::retriable("down"));
+    let fails_first = async |meta: Meta, State(sender): State<Sender<u32>>| {
+        sender.send(meta.attempt).await?;
+        match meta.attempt {
+            1 => Err(HandlerError::retriable("not yet")),
+            _ => Ok(()),
+        }
+    };
+    let retry = after(Duration::from_millis(50));
+    let app = App::new(bench.config())
+        .topic(
+            "down",
+            handler(fails)
+                .retry(retry)
+                .retry_through_topic()
+                .pause_when_failing(Breaker::after(30).pause(HOUR)),
+        )
+        .state(sender)
+        .topic(
+            "fine",
+            handler(fails_first).retry(retry).retry_through_topic(),
+        );
+    let running = Running::start(app);
+    bench.publish("down", 0, numbers(60)).await;
+    within("the topic is paused", async {
+        while running.progress.paused_topics().is_empty() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await;
+    bench.publish("fine", 0, numbers(1)).await;
+    assert_eq!(handled.take(2).await, [1, 2]);
     running.stop().await.unwrap();
 }

@@ -9,7 +9,7 @@ pub(super) const WAITING_BYTES_MAX: usize = 16 << 20;
 pub(super) const HOLDING_MS_MAX: i64 = 30_000;
 /// Records that are written again at once.
 pub(super) const MOVED_AT_ONCE_MAX: usize = 10_000;
-/// Records of one partition that are handled at once.
+/// Records of one partition and one topic that are handled at once.
 pub(super) const HANDLED_AT_ONCE_MAX: usize = 8;
 /// How long to wait at most before due times are compared with the clock again, which may
 /// have been set.

@@ -11,6 +11,7 @@
 //! its offset is committed, and what it becomes from there (handled, a retry again, a dead
 //! letter) before the retry topic's.
 
+mod lanes;
 mod limits;
 mod parking;
 mod place;

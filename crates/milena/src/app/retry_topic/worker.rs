@@ -12,7 +12,8 @@ use futures_util::future::{BoxFuture, join_all};
 use jiff::Timestamp;
 use tokio::task::JoinSet;
 
-use super::limits::{HANDLED_AT_ONCE_MAX, LOOK_INTERVAL_MS_MAX};
+use super::lanes::{Begun, Lanes};
+use super::limits::LOOK_INTERVAL_MS_MAX;
 use super::parking::Parking;
 use super::place::RetryTopic;
 use super::record::Waiting;
@@ -50,6 +51,7 @@ impl Route for RetryRoute {
             context,
             seat,
             parking: Parking::default(),
+            lanes: Lanes::default(),
             running: JoinSet::new(),
             open: None,
         };
@@ -78,7 +80,8 @@ struct RetryWorker {
     context: Arc<RouteContext>,
     seat: Seat,
     parking: Parking<Waiting>,
-    running: JoinSet<(i64, Ended)>,
+    lanes: Lanes<Waiting>,
+    running: JoinSet<(String, i64, Ended)>,
     open: Option<OpenBatch>,
 }
 
@@ -95,7 +98,8 @@ impl RetryWorker {
                 biased;
                 () = self.seat.stop.raised() => break,
                 Some(joined) = self.running.join_next() => {
-                    let Ok((offset, ended)) = joined else { break };
+                    let Ok((topic, offset, ended)) = joined else { break };
+                    self.lanes.finish(&topic);
                     if !self.finish(offset, ended) {
                         break;
                     }
@@ -118,9 +122,12 @@ impl RetryWorker {
     /// log; whoever told us to stop limits how long.
     async fn wind_up(mut self) {
         while let Some(joined) = self.running.join_next().await {
-            if let Ok((offset, ended)) = joined {
+            if let Ok((_, offset, ended)) = joined {
                 self.finish(offset, ended);
             }
+        }
+        for (offset, waiting) in self.lanes.take_waiting() {
+            self.put_back(offset, waiting);
         }
         let holding = self.parking.take_holding_at_the_end();
         self.write_again(holding).await;
@@ -130,7 +137,7 @@ impl RetryWorker {
     /// How long until a record is due, if there is room for it to be handled.
     fn until_due(&self) -> Option<Duration> {
         let due_ms = self.parking.next_due_ms()?;
-        if self.running.len() >= HANDLED_AT_ONCE_MAX {
+        if !self.lanes.has_room() {
             return None;
         }
         let wait_ms = (due_ms - now_ms()).clamp(0, LOOK_INTERVAL_MS_MAX);
@@ -182,12 +189,21 @@ impl RetryWorker {
     }
 
     fn start_due(&mut self) {
-        while self.running.len() < HANDLED_AT_ONCE_MAX {
-            let Some((offset, waiting)) = self.parking.take_due(now_ms()) else {
-                return;
-            };
-            let handling = self.handling(waiting);
-            self.running.spawn(async move { (offset, handling.await) });
+        while self.lanes.has_room()
+            && let Some((offset, waiting)) = self.parking.take_due(now_ms())
+        {
+            let topic = waiting.topic.clone();
+            self.lanes.push(&topic, offset, waiting);
+        }
+        while let Some(Begun {
+            topic,
+            offset,
+            record,
+        }) = self.lanes.begin()
+        {
+            let handling = self.handling(record);
+            self.running
+                .spawn(async move { (topic, offset, handling.await) });
         }
     }
 
@@ -239,12 +255,16 @@ impl RetryWorker {
                 Ok(()) => self.parking.finish(offset),
                 Err(error) => {
                     tracing::warn!(event = "retry_not_moved", topic = %self.topic, offset, %error);
-                    let (due_ms, bytes) = (waiting.due_ms, waiting.bytes());
-                    self.parking
-                        .put_back(offset, due_ms, waiting, bytes, now_ms());
+                    self.put_back(offset, waiting);
                 }
             }
         }
+    }
+
+    fn put_back(&mut self, offset: i64, waiting: Waiting) {
+        let (due_ms, bytes) = (waiting.due_ms, waiting.bytes());
+        self.parking
+            .put_back(offset, due_ms, waiting, bytes, now_ms());
     }
 
     fn publish_watermark(&self) {
