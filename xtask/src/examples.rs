@@ -9,7 +9,13 @@ use std::path::Path;
 use std::process::Command;
 
 /// The programs; `examples/support` is what they share.
-const NAMES: [&str; 3] = ["s1_publishing", "s3_pipeline", "s4_service"];
+const NAMES: [&str; 5] = [
+    "s0_clients",
+    "s1_publishing",
+    "s2_instance",
+    "s3_pipeline",
+    "s4_service",
+];
 /// Tells an example which cluster to use instead of an embedded broker.
 const SERVERS_VARIABLE: &str = "MILENA_BOOTSTRAP_SERVERS";
 

@@ -10,6 +10,7 @@ macro_rules! page {
 
 page!(batch, "batch.md");
 page!(configure, "configure.md");
+page!(consume, "consume.md");
 page!(dead_letters, "dead-letters.md");
 page!(deploy, "deploy.md");
 page!(handle, "handle.md");

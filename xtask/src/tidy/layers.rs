@@ -49,11 +49,13 @@ const OPTIONAL: [(&str, &str); 2] = [
     ("milena-cli", "milena-notifications"),
 ];
 /// These may use everything, and nothing may use them.
-const ON_TOP: [&str; 7] = [
+const ON_TOP: [&str; 9] = [
     "bench",
     "milena-budgets",
     "milena-sim",
+    "s0_clients",
     "s1_publishing",
+    "s2_instance",
     "s3_pipeline",
     "s4_service",
     "xtask",

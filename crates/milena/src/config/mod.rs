@@ -54,7 +54,7 @@ pub use milena_client::security::Secret;
 /// | `delivery.timeout.ms` | 120000 | how long publishing may take, retries included |
 /// | `session.timeout.ms` | 45000 | when the group gives up a member that is silent |
 /// | `max.poll.interval.ms` | 300000 | how long a rebalance waits for its members |
-/// | `enable.auto.commit` | `true` | taken because Kafka's clients have it; an application commits what is handled, either way |
+/// | `enable.auto.commit` | `true` | whether a [`Consumer`](crate::Consumer) commits what was processed by itself; an application commits what is handled, either way |
 /// | `commit.interval.ms` | 1000 | how often finished offsets are committed |
 /// | `revocation.timeout.ms` | 30000 | how long handlers may finish when partitions go |
 /// | `shutdown.timeout.ms` | 30000 | how long handlers may finish when the application stops |
