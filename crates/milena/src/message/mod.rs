@@ -3,6 +3,7 @@
 //! Owns the message and its headers. Knows no handler, no consumer and no commit.
 
 mod headers;
+mod id_source;
 
 use std::sync::Arc;
 
@@ -11,6 +12,7 @@ use milena_client::consumer::ConsumedRecord;
 pub use milena_client::consumer::TimestampType;
 
 pub use self::headers::Headers;
+pub use self::id_source::IdSource;
 use crate::extract::Outbox;
 
 /// The header that carries a message's id.

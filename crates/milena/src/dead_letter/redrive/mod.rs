@@ -144,6 +144,16 @@ pub struct Refusal {
 
 impl DeadLetterAdmin {
     /// Prepares to send letters of `topic` back.
+    ///
+    /// They are sent in transactions of up to 500, each with a record in `<topic>.audit` that says
+    /// which letters it redrove: a letter and its mark count together or not at all. Whatever
+    /// interrupts a redrive, running it again goes on behind what was confirmed, and two at once do
+    /// not send the same: the one that began later takes over. The letters stay where they are until
+    /// they are [purged](DeadLetterAdmin::purge); later redrives leave marked ones alone.
+    ///
+    /// Consumers of the destination that read uncommitted records may see a letter twice if its
+    /// transaction was interrupted, with the same message id. The audit topic is made when there is
+    /// none, with one partition and `retention.ms=-1`; the transactional id is `milena-dlq-<topic>`.
     pub fn redrive(&self, topic: impl Into<String>) -> Redrive {
         let topic = topic.into();
         Redrive {
