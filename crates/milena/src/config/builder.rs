@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::error::ConfigError;
 use super::file::{self, FileValue};
 use super::given::{self, Given};
+use super::publisher::PublisherSettings;
 use super::settings;
 use super::source::Source;
 use super::{Compression, Config, OffsetReset, Profile, servers, url};
@@ -82,6 +83,7 @@ impl ConfigBuilder {
             dead_letter_record_bytes: (1 << 20) - 1024,
             dead_letter_create_topic: true,
             trace_mode: TraceMode::default(),
+            publisher: PublisherSettings::default(),
         };
         ConfigBuilder {
             config,
@@ -268,6 +270,7 @@ impl ConfigBuilder {
         given::apply(self.overriding, &mut self.config)?;
         check_credentials(&self.config)?;
         check_timeouts(&self.config)?;
+        check_publisher(&self.config.publisher)?;
         if self.config.bootstrap_servers.is_empty() {
             tracing::warn!(
                 event = "config_default_server",
@@ -385,6 +388,22 @@ fn check_timeouts(config: &Config) -> Result<(), ConfigError> {
         return conflict(
             "delivery.timeout.ms",
             "it must be at least linger.ms + request.timeout.ms",
+        );
+    }
+    Ok(())
+}
+
+fn check_publisher(settings: &PublisherSettings) -> Result<(), ConfigError> {
+    if settings.retry_delay > settings.retry_delay_max {
+        return conflict(
+            "milena.publisher.retry.delay.max.ms",
+            "it must be at least milena.publisher.retry.delay.ms",
+        );
+    }
+    if !settings.has_dead_letters && settings.dead_letter_topic.is_some() {
+        return conflict(
+            "milena.publisher.dead.letter.topic",
+            "there are no dead letters with milena.publisher.dead.letters=false; leave one of them out",
         );
     }
     Ok(())

@@ -10,6 +10,7 @@ mod file;
 mod given;
 mod ports;
 mod profile;
+pub(crate) mod publisher;
 mod serializers;
 mod servers;
 mod settings;
@@ -26,6 +27,7 @@ pub use self::builder::ConfigBuilder;
 pub use self::error::ConfigError;
 pub use self::ports::PortRegistry;
 pub use self::profile::Profile;
+use self::publisher::PublisherSettings;
 pub(crate) use self::servers::topic_problem;
 pub use self::source::Source;
 use crate::telemetry::TraceMode;
@@ -72,14 +74,28 @@ pub use milena_client::security::Secret;
 ///
 /// | `retries` | 2147483647 | taken because Kafka's clients have it; `delivery.timeout.ms` says how long is tried |
 /// | `key.serializer`, `value.serializer`, `key.deserializer`, `value.deserializer` | | taken where they name texts, bytes, numbers, UUIDs or JSON; types decide how keys and values are written and read |
+/// | `milena.publisher.retry.attempts` | 5 | how often a [`ReliablePublisher`](crate::ReliablePublisher) tries a message; the others of this name are its, too |
+/// | `milena.publisher.retry.delay.ms` | 1000 | the first delay between attempts; each is twice the one before |
+/// | `milena.publisher.retry.delay.max.ms` | 30000 | the longest delay |
+/// | `milena.publisher.dead.letters` | `true` | whether there are dead letters |
+/// | `milena.publisher.dead.letter.topic` | | one topic for all of them, instead of `<topic>.dlq` |
+/// | `milena.publisher.breaker.failures` | 0 | failed attempts in a row that open the breaker; 0 for none, or 10 with a spool |
+/// | `milena.publisher.breaker.pause.ms` | 10000 | how long nothing is sent before the next probe |
+/// | `milena.publisher.rate.limit` | 0 | messages a second; 0 for no limit |
+/// | `milena.publisher.rate.burst` | 1 | how many may go at once after a quiet time |
+/// | `milena.publisher.waiting.max` | 100000 | failed messages that may wait before publishing waits too |
+/// | `milena.publisher.spool.directory` | | where messages wait while the cluster is gone; no spool without it |
+/// | `milena.publisher.spool.bytes` | 1073741824 | how large the spool may be |
+/// | `milena.publisher.spool.sync` | 1000 | when it is forced to the disk: `always`, `never` or so many milliseconds later at most |
 ///
 /// Further settings are the client's own, under Kafka's names and with its defaults: `acks`,
 /// `batch.size`, `buffer.memory`, `max.block.ms`, `max.in.flight.requests.per.connection`,
 /// `fetch.min.bytes`, `heartbeat.interval.ms`, `isolation.level`, `group.instance.id`,
 /// `transactional.id` and more; [`Config::names`] has them all. librdkafka's names mean the same.
 ///
-/// Names may be written with `_` for `.`; the environment variable of `group.id` is
-/// `MILENA_GROUP_ID`, and so on. Where a value comes from several sources, see
+/// Names may be written with `_` for `.`, and without `milena.` in front; the environment
+/// variable of `group.id` is `MILENA_GROUP_ID`, that of `milena.publisher.spool.directory` is
+/// `MILENA_PUBLISHER_SPOOL_DIRECTORY`. Where a value comes from several sources, see
 /// [`ConfigBuilder`].
 ///
 /// ```
@@ -131,6 +147,7 @@ pub struct Config {
     pub(crate) dead_letter_record_bytes: usize,
     pub(crate) dead_letter_create_topic: bool,
     pub(crate) trace_mode: TraceMode,
+    pub(crate) publisher: PublisherSettings,
 }
 
 impl Config {

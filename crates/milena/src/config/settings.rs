@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::client_settings::{ALIASES, CLIENT_SETTINGS, SCALED};
 use super::profile::PROFILES_ALLOWED;
+use super::publisher;
 use super::serializers::{self, SERIALIZERS_ALLOWED};
 use super::servers::{SERVERS_ALLOWED, is_topic_byte, parse_servers};
 use super::{Compression, Config, OffsetReset, Secret};
@@ -35,7 +36,8 @@ pub(crate) fn find(name: &str) -> Option<&'static Setting> {
     let mut aliases = ALIASES.iter().copied().chain(scaled);
     let alias = aliases.find(|(alias, _)| *alias == name);
     let name = alias.map_or(name.as_str(), |(_, name)| name);
-    all().find(|setting| setting.name == name)
+    let is_it = |own: &str| own == name || own.strip_prefix(publisher::PREFIX) == Some(name);
+    all().find(|setting| is_it(setting.name))
 }
 
 /// What a value under this name is to be multiplied with, for names that have units of their own.
@@ -50,6 +52,7 @@ pub(crate) fn unit(name: &str) -> Option<u64> {
 pub(crate) fn all() -> impl Iterator<Item = &'static Setting> {
     SETTINGS
         .iter()
+        .chain(publisher::PUBLISHER_SETTINGS)
         .chain(CLIENT_SETTINGS.iter().map(|row| &row.setting))
 }
 

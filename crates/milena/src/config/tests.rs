@@ -596,3 +596,45 @@ fn what_others_paste_is_taken_or_explained() {
         "transactional.id (builder): \"a\" is not allowed; it must be not empty, and enable.idempotence=true",
     );
 }
+
+#[test]
+fn publishers_are_configured_as_well() {
+    let config = variables(&[
+        ("MILENA_PUBLISHER_SPOOL_DIRECTORY", "/var/spool/orders"),
+        ("MILENA_PUBLISHER_SPOOL_SYNC", "always"),
+        ("MILENA_PUBLISHER_RETRY_ATTEMPTS", "7"),
+    ])
+    .set("milena.publisher.breaker.failures", "3")
+    .build()
+    .unwrap();
+    let shown = |name| config.get(name).unwrap_or_default();
+    assert_eq!(
+        shown("milena.publisher.spool.directory"),
+        "/var/spool/orders"
+    );
+    assert_eq!(shown("milena_publisher_spool_sync"), "always");
+    assert_eq!(shown("publisher.breaker.failures"), "3");
+    assert_eq!(shown("milena.publisher.retry.attempts"), "7");
+    assert_eq!(shown("milena.publisher.retry.delay.ms"), "1000");
+    let source = config.source("milena.publisher.retry.attempts").unwrap();
+    assert_eq!(source.to_string(), "MILENA_PUBLISHER_RETRY_ATTEMPTS");
+    assert_eq!(config.get("milena.publisher.dead.letter.topic"), None);
+    check_error(
+        Config::builder().set("milena.publisher.spool.sync", "sometimes"),
+        "milena.publisher.spool.sync (builder): \"sometimes\" is not allowed; it must be always, never, or a whole number of milliseconds from 1 to 86400000",
+    );
+    check_error(
+        Config::builder().set("milena.publisher.spool.directry", "x"),
+        "there is no setting \"milena.publisher.spool.directry\" (builder); did you mean \"milena.publisher.spool.directory\"?",
+    );
+    check_error(
+        Config::builder().set("milena.publisher.retry.delay.ms", "60000"),
+        "milena.publisher.retry.delay.max.ms: it must be at least milena.publisher.retry.delay.ms",
+    );
+    check_error(
+        Config::builder()
+            .set("milena.publisher.dead.letters", "false")
+            .set("milena.publisher.dead.letter.topic", "x"),
+        "milena.publisher.dead.letter.topic: there are no dead letters with milena.publisher.dead.letters=false; leave one of them out",
+    );
+}

@@ -32,6 +32,7 @@ pub use self::reliable::{
 };
 pub use self::serialize::ToBytes;
 pub use self::spool::{Spool, SpoolError, SpoolSync};
+use crate::config::publisher::PublisherSettings;
 use crate::config::{Config, topic_problem};
 use crate::dead_letter::NewDeadLetter;
 use crate::message::MESSAGE_ID_HEADER;
@@ -61,6 +62,8 @@ struct Shared {
     delivery_timeout: Duration,
     dead_letter_record_bytes: usize,
     dead_letter_create_topic: bool,
+    /// What reliable publishers on top of this one start from.
+    settings: PublisherSettings,
 }
 
 impl Publisher {
@@ -93,12 +96,14 @@ impl Publisher {
                 delivery_timeout: config.delivery_timeout,
                 dead_letter_record_bytes: config.dead_letter_record_bytes,
                 dead_letter_create_topic: config.dead_letter_create_topic,
+                settings: config.publisher.clone(),
             }),
         })
     }
 
     /// A publisher on top of this one that follows each message to its end: tries again
-    /// what may work later, writes dead letters of the rest, tells an observer.
+    /// what may work later, writes dead letters of the rest, tells an observer. It starts from
+    /// the settings `milena.publisher.…` of the [`Config`].
     pub fn reliable(&self) -> ReliableBuilder {
         ReliableBuilder::new(self.clone())
     }

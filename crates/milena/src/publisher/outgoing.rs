@@ -76,6 +76,49 @@ impl Outgoing {
         Ok(self.value(serde_json::to_vec(value)?))
     }
 
+    /// Sets the key to what `serialize` makes of `key`.
+    ///
+    /// # Errors
+    /// What `serialize` fails with.
+    pub fn key_with<T: ?Sized, B: Into<Bytes>, E>(
+        self,
+        serialize: impl FnOnce(&T) -> Result<B, E>,
+        key: &T,
+    ) -> Result<Outgoing, E> {
+        Ok(self.key(serialize(key)?))
+    }
+
+    /// Sets the value to what `serialize` makes of `value`: the function of a `serde` format,
+    /// or one of yours.
+    ///
+    /// ```
+    /// use milena::Outgoing;
+    ///
+    /// #[derive(serde::Serialize)]
+    /// struct Order { id: u32 }
+    ///
+    /// // So would rmp_serde::to_vec do, serde_cbor::to_vec, postcard::to_allocvec, …
+    /// let message = Outgoing::to("orders").value_with(serde_json::to_vec, &Order { id: 1 })?;
+    /// // Or with an error of your own:
+    /// let line = |order: &Order| match order.id {
+    ///     0 => Err("an order without an id"),
+    ///     id => Ok(format!("order {id}")),
+    /// };
+    /// let refused = Outgoing::to("orders").value_with(line, &Order { id: 0 });
+    /// assert_eq!(refused.unwrap_err(), "an order without an id");
+    /// # Ok::<(), serde_json::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// What `serialize` fails with.
+    pub fn value_with<T: ?Sized, B: Into<Bytes>, E>(
+        self,
+        serialize: impl FnOnce(&T) -> Result<B, E>,
+        value: &T,
+    ) -> Result<Outgoing, E> {
+        Ok(self.value(serialize(value)?))
+    }
+
     /// Adds a header; a name may repeat.
     pub fn header(mut self, name: impl Into<String>, value: impl Into<Bytes>) -> Outgoing {
         self.headers.push((name.into(), Some(value.into())));

@@ -2,10 +2,23 @@
 
 use bytes::Bytes;
 
-/// Turns something into the bytes of a key or a value. Texts are UTF-8; integers and floats
-/// are big-endian, as the Java client's `ShortSerializer`, `IntegerSerializer`,
-/// `LongSerializer`, `FloatSerializer` and `DoubleSerializer` write them. JSON of any `serde`
-/// type is [`Outgoing::json`](crate::Outgoing::json); for other formats implement it:
+/// Turns something into the bytes of a key or a value, byte for byte as the Java client's
+/// serializers do:
+///
+/// | Type | Bytes | In Java |
+/// |---|---|---|
+/// | `str`, `String` | UTF-8 | `StringSerializer` |
+/// | `[u8]`, `[u8; N]`, `Vec<u8>`, [`Bytes`] | as they are | `ByteArraySerializer` |
+/// | `i16`, `i32`, `i64`, `u16`, `u32`, `u64` | big-endian | `ShortSerializer`, `IntegerSerializer`, `LongSerializer` |
+/// | `f32`, `f64` | big-endian | `FloatSerializer`, `DoubleSerializer` |
+/// | `bool` | one byte, 1 or 0 | `BooleanSerializer` |
+/// | [`Uuid`](uuid::Uuid) | its text | `UUIDSerializer` |
+/// | `()` | none; for null leave the value out | |
+/// | `&T` | as of `T` | |
+///
+/// JSON of any `serde` type is [`Outgoing::json`](crate::Outgoing::json), any other of its
+/// formats [`Outgoing::value_with`](crate::Outgoing::value_with). A type with a form of its own
+/// implements this:
 ///
 /// ```
 /// use milena::{Bytes, Outgoing, ToBytes};
@@ -66,6 +79,43 @@ macro_rules! big_endian {
 }
 
 big_endian!(i16, i32, i64, u16, u32, u64, f32, f64);
+
+impl<const LENGTH: usize> ToBytes for [u8; LENGTH] {
+    fn to_bytes(&self) -> Bytes {
+        self.as_slice().to_bytes()
+    }
+}
+
+impl ToBytes for Vec<u8> {
+    fn to_bytes(&self) -> Bytes {
+        self.as_slice().to_bytes()
+    }
+}
+
+impl ToBytes for bool {
+    fn to_bytes(&self) -> Bytes {
+        Bytes::from_static(if *self { &[1] } else { &[0] })
+    }
+}
+
+impl ToBytes for uuid::Uuid {
+    fn to_bytes(&self) -> Bytes {
+        let mut text = [0; uuid::fmt::Hyphenated::LENGTH];
+        self.hyphenated().encode_lower(&mut text).to_bytes()
+    }
+}
+
+impl ToBytes for () {
+    fn to_bytes(&self) -> Bytes {
+        Bytes::new()
+    }
+}
+
+impl<T: ToBytes + ?Sized> ToBytes for &T {
+    fn to_bytes(&self) -> Bytes {
+        (**self).to_bytes()
+    }
+}
 
 #[cfg(test)]
 mod tests;

@@ -466,3 +466,38 @@ async fn what_is_refused_for_good_is_a_dead_letter_after_the_spool() {
     let code = header(&letter, dead_letter::FAILURE_CODE);
     assert_eq!(code.as_deref(), Some("no-such-partition"));
 }
+
+/// What the configuration says is what a builder starts from.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_spool_and_a_breaker_by_configuration() {
+    let mut cluster = Cluster::new().await;
+    let directory = cluster.directory.path().join("spool");
+    let config = Config::builder()
+        .bootstrap_servers(&cluster.address)
+        .properties([
+            ("request.timeout.ms", "200"),
+            ("delivery.timeout.ms", "300"),
+            ("max.block.ms", "500"),
+            ("milena.publisher.breaker.failures", "1"),
+            ("milena.publisher.breaker.pause.ms", "100"),
+            ("milena.publisher.retry.attempts", "1"),
+            ("milena.publisher.dead.letters", "false"),
+        ])
+        .set(
+            "milena.publisher.spool.directory",
+            &directory.to_string_lossy(),
+        )
+        .build()
+        .unwrap();
+    let publisher = Publisher::new(&config).unwrap().reliable().build().unwrap();
+    publish(&publisher, 0).await;
+    publisher.flush(DEADLINE).await.unwrap();
+    cluster.stop().await;
+    publish(&publisher, 1).await;
+    publisher.flush(DEADLINE).await.unwrap();
+    assert_eq!(publisher.counts().spooled, KEYS as u64);
+    assert!(directory.join("failed.spool").exists());
+    cluster.start().await;
+    publisher.until_replayed(DEADLINE).await.unwrap();
+    assert_eq!(publisher.close(DEADLINE).await.delivered, 2 * KEYS as u64);
+}

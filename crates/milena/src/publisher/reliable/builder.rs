@@ -9,7 +9,7 @@ use tokio::sync::Notify;
 use super::breaker::Breaker;
 use super::counts::Counters;
 use super::dead_letter_places::{DeadLetterTopic, Places};
-use super::limits::{SPOOL_BREAKER_FAILURES, WAITING_MAX_DEFAULT};
+use super::limits::SPOOL_BREAKER_FAILURES;
 use super::observer::{DeliveryObserver, MetricData, Metrics, Observers};
 use super::pacing::Pacing;
 use super::rate::RateLimit;
@@ -23,7 +23,8 @@ use crate::publisher::spool::Spool;
 use crate::publisher::{PublishError, Publisher};
 use crate::retry::Retry;
 
-/// Builds a [`ReliablePublisher`]; from [`Publisher::reliable`].
+/// Builds a [`ReliablePublisher`]; from [`Publisher::reliable`]. What is not said here is as the
+/// [`Config`](crate::Config) says under `milena.publisher.…`, and else as said below.
 #[must_use = "a builder does nothing until `build`"]
 pub struct ReliableBuilder {
     publisher: Publisher,
@@ -39,16 +40,27 @@ pub struct ReliableBuilder {
 
 impl ReliableBuilder {
     pub(in crate::publisher) fn new(publisher: Publisher) -> ReliableBuilder {
+        let settings = &publisher.shared.settings;
+        let retry = Retry::exponential(settings.retry_delay)
+            .cap(settings.retry_delay_max)
+            .attempts(settings.retry_attempts);
+        let breaker = |failures| Breaker::after(failures).pause(settings.breaker_pause);
+        let limit = |messages| RateLimit::per_second(messages).burst(settings.rate_burst);
+        let some = |number: u32| (number > 0).then_some(number);
         ReliableBuilder {
-            publisher,
-            retry: Retry::default(),
-            dead_letters: DeadLetterTopic::Default,
+            retry,
+            dead_letters: match &settings.dead_letter_topic {
+                _ if !settings.has_dead_letters => DeadLetterTopic::None,
+                Some(name) => DeadLetterTopic::Named(name.clone()),
+                None => DeadLetterTopic::Default,
+            },
             dead_letters_by_topic: HashMap::new(),
             observers: Observers::default(),
-            waiting_max: WAITING_MAX_DEFAULT,
-            breaker: None,
-            rate_limit: None,
-            spool: None,
+            waiting_max: settings.waiting_max,
+            breaker: some(settings.breaker_failures).map(breaker),
+            rate_limit: some(settings.rate_limit).map(limit),
+            spool: settings.spool(),
+            publisher,
         }
     }
 
@@ -167,7 +179,8 @@ impl ReliableBuilder {
     /// [`PublishError::Spool`] when the spool cannot be opened, or another publisher has it.
     pub fn build(self) -> Result<ReliablePublisher, PublishError> {
         let spooler = self.spool.map(Spooler::open).transpose()?.map(Arc::new);
-        let default = Breaker::after(SPOOL_BREAKER_FAILURES);
+        let pause = self.publisher.shared.settings.breaker_pause;
+        let default = Breaker::after(SPOOL_BREAKER_FAILURES).pause(pause);
         let breaker = self.breaker.or(spooler.is_some().then_some(default));
         let counters = Counters::default();
         if let Some(spooler) = &spooler {

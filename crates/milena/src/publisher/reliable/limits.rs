@@ -1,7 +1,5 @@
 //! The named bounds of reliable publishing.
 
-/// Failed messages that may wait for a retry or a dead letter before publishing waits too.
-pub(super) const WAITING_MAX_DEFAULT: usize = 100_000;
 /// Failed attempts that a message remembers: the first and the latest, as dead letters do.
 pub(super) const FAILURES_KEPT_MAX: usize = 10;
 /// Retries and dead letters that are on their way to the producer at once.

@@ -15,3 +15,17 @@ fn numbers_are_big_endian_and_texts_utf8() {
         assert_eq!(value.to_bytes()[..], *bytes);
     }
 }
+
+/// What the Java client's other serializers write.
+#[test]
+fn bytes_texts_truths_and_ids() {
+    let id = uuid::Uuid::from_u128(0x0123_4567_89ab_cdef_0123_4567_89ab_cdef);
+    assert_eq!(id.to_bytes(), "01234567-89ab-cdef-0123-456789abcdef");
+    assert_eq!([1_u8, 2].to_bytes(), vec![1_u8, 2].to_bytes());
+    assert_eq!(
+        (true.to_bytes(), false.to_bytes()),
+        ([1][..].to_bytes(), [0][..].to_bytes())
+    );
+    assert_eq!((&"é").to_bytes()[..], [0xc3, 0xa9]);
+    assert!(().to_bytes().is_empty());
+}
