@@ -17,6 +17,14 @@ pub(super) type Callback = Box<dyn FnOnce(Result<RecordMetadata, ProduceError>) 
 /// A callback with what it is called with.
 pub(super) type Call = (Callback, Result<RecordMetadata, ProduceError>);
 
+/// What is to be done about a whole batch.
+pub(super) type Work = Box<dyn FnOnce() + Send>;
+
+enum Task {
+    Calls(Vec<Call>),
+    Work(Work),
+}
+
 /// Runs a producer's callbacks.
 #[derive(Debug)]
 pub(super) struct Callbacks {
@@ -28,7 +36,7 @@ pub(super) struct Callbacks {
 #[derive(Default)]
 struct Queue {
     /// As many as there are batches settled and not reported: the buffer's limit bounds them.
-    calls: VecDeque<Vec<Call>>,
+    tasks: VecDeque<Task>,
     is_running: bool,
 }
 
@@ -43,8 +51,17 @@ impl Callbacks {
 
     /// Has `calls` made, after all that were given before.
     pub(super) fn run(self: &Arc<Self>, calls: Vec<Call>) {
+        self.add(Task::Calls(calls));
+    }
+
+    /// As [`Callbacks::run`], for a whole batch.
+    pub(super) fn work(self: &Arc<Self>, work: Work) {
+        self.add(Task::Work(work));
+    }
+
+    fn add(self: &Arc<Self>, task: Task) {
         let mut queue = self.queue();
-        queue.calls.push_back(calls);
+        queue.tasks.push_back(task);
         if !std::mem::replace(&mut queue.is_running, true) {
             self.runtime.spawn(drain(self.clone()));
         }
@@ -65,31 +82,38 @@ impl Callbacks {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn next(&self) -> Option<Vec<Call>> {
+    fn next(&self) -> Option<Task> {
         let mut queue = self.queue();
-        let calls = queue.calls.pop_front();
-        queue.is_running = calls.is_some();
-        calls
+        let task = queue.tasks.pop_front();
+        queue.is_running = task.is_some();
+        task
     }
 }
 
 async fn drain(callbacks: Arc<Callbacks>) {
-    while let Some(calls) = callbacks.next() {
-        for (callback, result) in calls {
-            // A callback that panics is the caller's bug; the others are still owed theirs.
-            if catch_unwind(AssertUnwindSafe(|| callback(result))).is_err() {
-                tracing::error!(event = "delivery_callback_panicked");
-            }
+    while let Some(task) = callbacks.next() {
+        match task {
+            Task::Calls(calls) => calls
+                .into_iter()
+                .for_each(|(callback, result)| call(|| callback(result))),
+            Task::Work(work) => call(work),
         }
         tokio::task::yield_now().await;
     }
     callbacks.drained.notify_waiters();
 }
 
+/// A callback that panics is the caller's bug; the others are still owed theirs.
+fn call(callback: impl FnOnce()) {
+    if catch_unwind(AssertUnwindSafe(callback)).is_err() {
+        tracing::error!(event = "delivery_callback_panicked");
+    }
+}
+
 impl std::fmt::Debug for Queue {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Queue")
-            .field("batches", &self.calls.len())
+            .field("batches", &self.tasks.len())
             .field("is_running", &self.is_running)
             .finish()
     }

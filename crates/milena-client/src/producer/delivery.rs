@@ -13,6 +13,7 @@ use std::task::{Context, Poll, Waker};
 use super::callbacks::{Callback, Callbacks};
 use super::error::ProduceError;
 use super::record::RecordMetadata;
+use super::sink::{self, Collected, DeliverySink};
 
 /// The broker's answer for a whole batch; what it does not tell is below zero.
 #[derive(Debug, Clone, Copy)]
@@ -48,7 +49,7 @@ pub(super) struct Part {
     pub(super) result: BatchResult,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 enum Settled {
     /// All records alike, which is the rule.
     Whole(BatchResult),
@@ -81,10 +82,38 @@ struct Waiters {
     reports: Option<Reports>,
 }
 
-/// Callbacks with their records' indices, and who makes them.
+/// Callbacks with their records' indices, what a sink keeps of records, and who reports to both.
 struct Reports {
     callbacks: Arc<Callbacks>,
     waiting: Vec<(u32, Callback)>,
+    collected: Option<Box<dyn Collected>>,
+}
+
+/// What became of the records of a batch, apart from it.
+pub(super) struct Fates {
+    partition: i32,
+    settled: Settled,
+}
+
+impl Fates {
+    #[inline]
+    pub(super) fn record(&self, index: u32) -> Option<Result<RecordMetadata, ProduceError>> {
+        self.settled.record(self.partition, index)
+    }
+}
+
+impl Settled {
+    #[inline]
+    fn record(&self, partition: i32, index: u32) -> Option<Result<RecordMetadata, ProduceError>> {
+        let (result, index) = match self {
+            Settled::Whole(result) => (result, index),
+            Settled::Parts(parts) => find_part(parts, index)?,
+        };
+        Some(match result {
+            Ok(acknowledgement) => Ok(acknowledgement.record(partition, index)),
+            Err(error) => Err(error.clone()),
+        })
+    }
 }
 
 impl BatchOutcome {
@@ -150,13 +179,27 @@ impl BatchOutcome {
         if self.settled.set(settled).is_ok() {
             let mut waiters = self.lock_waiters();
             if let Some(reports) = waiters.reports.take() {
-                let call = |(index, callback)| Some((callback, self.record(index)?));
-                let calls = reports.waiting.into_iter().filter_map(call);
-                reports.callbacks.run(calls.collect());
+                self.report(reports);
             }
             let wakers = std::mem::take(&mut waiters.wakers);
             drop(waiters);
             wakers.into_values().for_each(Waker::wake);
+        }
+    }
+
+    fn report(&self, reports: Reports) {
+        let Reports {
+            callbacks,
+            waiting,
+            collected,
+        } = reports;
+        if let (Some(collected), Some(settled)) = (collected, self.settled.get()) {
+            let (partition, settled) = (self.partition, settled.clone());
+            callbacks.work(collected.report(Fates { partition, settled }));
+        }
+        if !waiting.is_empty() {
+            let call = |(index, callback)| Some((callback, self.record(index)?));
+            callbacks.run(waiting.into_iter().filter_map(call).collect());
         }
     }
 
@@ -188,14 +231,7 @@ impl BatchOutcome {
 
     #[inline]
     fn record(&self, index: u32) -> Option<Result<RecordMetadata, ProduceError>> {
-        let (result, index) = match self.settled.get()? {
-            Settled::Whole(result) => (result, index),
-            Settled::Parts(parts) => find_part(parts, index)?,
-        };
-        Some(match result {
-            Ok(acknowledgement) => Ok(acknowledgement.record(self.partition, index)),
-            Err(error) => Err(error.clone()),
-        })
+        self.settled.get()?.record(self.partition, index)
     }
 
     fn lock_pieces(&self) -> MutexGuard<'_, Pieces> {
@@ -221,7 +257,10 @@ fn find_part(parts: &[Part], index: u32) -> Option<(&BatchResult, u32)> {
 impl fmt::Debug for Waiters {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let reports = self.reports.as_ref();
-        let callbacks = reports.map_or(0, |reports| reports.waiting.len());
+        let callbacks = reports.map_or(0, |reports| {
+            let collected = reports.collected.as_ref();
+            reports.waiting.len() + collected.map_or(0, |collected| collected.len())
+        });
         f.debug_struct("Waiters")
             .field("wakers", &self.wakers.len())
             .field("callbacks", &callbacks)
@@ -288,9 +327,40 @@ impl Delivery {
                 *reports = Some(Reports {
                     callbacks: callbacks.clone(),
                     waiting: vec![(self.index, callback)],
+                    collected: None,
                 });
             }
         }
+    }
+
+    /// Has `item` given back to `sink` with the answer by `callbacks`, together with others of the
+    /// batch.
+    pub(super) fn report_to<S: DeliverySink>(
+        &self,
+        callbacks: &Arc<Callbacks>,
+        sink: &Arc<S>,
+        item: S::Item,
+    ) {
+        let mut waiters = self.outcome.lock_waiters();
+        // As in `report`: an answer that is there already waits for no batch.
+        let item = match self.outcome.record(self.index) {
+            None => {
+                let reports = waiters.reports.get_or_insert_with(|| Reports {
+                    callbacks: callbacks.clone(),
+                    waiting: Vec::new(),
+                    collected: None,
+                });
+                match sink::collect(&mut reports.collected, sink, self.index, item) {
+                    Ok(()) => return,
+                    Err(item) => item,
+                }
+            }
+            Some(_) => item,
+        };
+        drop(waiters);
+        let sink = sink.clone();
+        let callback = move |answer| sink.on_settled(std::iter::once((item, answer)));
+        self.report(callbacks, Box::new(callback));
     }
 
     #[cold]

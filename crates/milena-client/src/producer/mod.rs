@@ -25,6 +25,7 @@ mod route;
 mod sender;
 mod sequence;
 mod shared;
+mod sink;
 mod spans;
 mod topic;
 mod window;
@@ -42,6 +43,7 @@ pub(crate) use self::partition::Partition;
 pub use self::record::{Header, Record, RecordMetadata};
 pub(crate) use self::sequence::ProducerIdentity;
 use self::shared::{Shared, Urgency};
+pub use self::sink::DeliverySink;
 use self::topic::Topic;
 pub(crate) use self::window::SendWindow;
 use crate::client::Client;
@@ -158,6 +160,49 @@ impl Producer {
         F: FnOnce(Result<RecordMetadata, ProduceError>) + Send + 'static,
     {
         delivery.report(&self.shared().callbacks, Box::new(callback));
+    }
+
+    /// Has `sink` given `item` back with the answer to `delivery`, together with those of other
+    /// records of its batch: one call a batch, and no allocation a record.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use std::sync::atomic::{AtomicUsize, Ordering};
+    /// use milena_client::producer::{
+    ///     DeliverySink, ProduceError, Producer, Record, RecordMetadata,
+    /// };
+    ///
+    /// /// Counts, and says which of the numbered records failed.
+    /// #[derive(Default)]
+    /// struct Tally(AtomicUsize);
+    ///
+    /// impl DeliverySink for Tally {
+    ///     type Item = u64;
+    ///
+    ///     fn on_settled(
+    ///         &self,
+    ///         settled: impl Iterator<Item = (u64, Result<RecordMetadata, ProduceError>)>,
+    ///     ) {
+    ///         for (number, answer) in settled {
+    ///             match answer {
+    ///                 Ok(_) => _ = self.0.fetch_add(1, Ordering::Relaxed),
+    ///                 Err(error) => eprintln!("record {number}: {error}"),
+    ///             }
+    ///         }
+    ///     }
+    /// }
+    ///
+    /// async fn publish(producer: &Producer, tally: &Arc<Tally>) -> Result<(), ProduceError> {
+    ///     for number in 0..1000_u64 {
+    ///         let value = number.to_be_bytes();
+    ///         let delivery = producer.enqueue(Record::to("numbers").value(&value)).await?;
+    ///         producer.report_to(delivery, tally, number);
+    ///     }
+    ///     Ok(())
+    /// }
+    /// ```
+    pub fn report_to<S: DeliverySink>(&self, delivery: Delivery, sink: &Arc<S>, item: S::Item) {
+        delivery.report_to(&self.shared().callbacks, sink, item);
     }
 
     /// Accepts a record without ever waiting.
