@@ -139,6 +139,8 @@ impl DeliveryContext {
         if self.failures.len() >= FAILURES_KEPT_MAX {
             self.failures.remove(1);
         }
+        // One mostly, of as many messages as may wait.
+        self.failures.reserve_exact(1);
         self.failures.push(FailedAttempt { at, error });
     }
 

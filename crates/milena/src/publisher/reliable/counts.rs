@@ -114,9 +114,11 @@ impl Counters {
         self.accepted.fetch_add(1, Ordering::SeqCst);
     }
 
-    #[inline]
-    pub(super) fn deliver(&self) {
-        self.settle(&self.delivered);
+    /// So many messages are where they should be.
+    pub(super) fn deliver(&self, messages: u64) {
+        if messages > 0 {
+            self.settle_many(&self.delivered, messages);
+        }
     }
 
     pub(super) fn dead_letter(&self) {
@@ -161,9 +163,12 @@ impl Counters {
         }
     }
 
-    #[inline]
     fn settle(&self, counter: &AtomicU64) {
-        counter.fetch_add(1, Ordering::SeqCst);
+        self.settle_many(counter, 1);
+    }
+
+    fn settle_many(&self, counter: &AtomicU64, messages: u64) {
+        counter.fetch_add(messages, Ordering::SeqCst);
         if self.waiters.load(Ordering::SeqCst) > 0 && self.read().pending() == 0 {
             self.idle.notify_waiters();
         }

@@ -76,6 +76,8 @@ use crate::metrics::Source as _;
 /// # Ok(())
 /// # }
 /// ```
+///
+#[doc = include_str!("guide.md")]
 #[derive(Clone)]
 pub struct ReliablePublisher {
     handle: Arc<Handle>,
@@ -102,8 +104,8 @@ impl ReliablePublisher {
     pub async fn publish(&self, message: Outgoing) -> Result<MessageId, PublishError> {
         let message = self.traced(message);
         let id = self.shared().publisher.id_of(&message);
-        let context = DeliveryContext::new(message, id.clone());
-        self.shared().accept(context).await?;
+        let mut context = Some(DeliveryContext::new(message, id.clone()));
+        self.shared().accept(&mut context).await?;
         Ok(id)
     }
 
@@ -118,7 +120,7 @@ impl ReliablePublisher {
         let mut context = DeliveryContext::new(message, id);
         let (waiter, end) = oneshot::channel();
         context.waiter = Some(waiter);
-        self.shared().accept(context).await?;
+        self.shared().accept(&mut Some(context)).await?;
         end.await
             .unwrap_or_else(|_| Err(milena_client::Error::Closed.into()))
     }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use milena_client::producer::{ProduceError, ProduceErrorKind, RecordMetadata};
+use milena_client::producer::{DeliverySink, ProduceError, ProduceErrorKind, RecordMetadata};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
@@ -46,57 +46,84 @@ pub(super) struct Shared {
     pub(super) is_abandoned: AtomicBool,
 }
 
-/// A message that was not taken.
-pub(super) struct Refused {
-    pub(super) context: DeliveryContext,
-    pub(super) error: PublishError,
+impl DeliverySink for Shared {
+    type Item = DeliveryContext;
+
+    fn on_settled(
+        &self,
+        settled: impl Iterator<Item = (DeliveryContext, Result<RecordMetadata, ProduceError>)>,
+    ) {
+        let mut delivered = 0;
+        for (mut context, answer) in settled {
+            let written = match answer {
+                Ok(written) => written,
+                Err(error) => {
+                    self.on_failure(Box::new(context), error);
+                    continue;
+                }
+            };
+            self.pacing.on_success();
+            context.status = DeliveryStatus::Success;
+            self.observers
+                .tell(|observer| observer.on_success(&context, &written));
+            delivered += 1;
+            if context.waiter.is_some() {
+                self.counters.deliver(std::mem::take(&mut delivered));
+                context.tell(Ok(Delivered::Written(written)));
+            }
+        }
+        self.counters.deliver(delivered);
+    }
 }
 
 impl Shared {
-    /// Takes a message: sends it, or has it spooled, and follows it from then on.
+    /// Takes a message: sends it, or has it spooled, and follows it from then on. Takes it out
+    /// of its place where it stays until then, as moving it costs more than all else here.
     pub(super) async fn accept(
         self: &Arc<Self>,
-        mut context: DeliveryContext,
+        place: &mut Option<DeliveryContext>,
     ) -> Result<(), PublishError> {
         loop {
             self.has_room().await?;
             let spooler = self.spooler.as_deref();
-            let entered = spooler.map(|spooler| spooler.enter(&mut context));
+            let entered = spooler.map(|spooler| spooler.enter(place.as_mut()));
             if !matches!(entered, Some(None)) {
-                let refused = match self.pacing.pass().await {
-                    Ok(()) => self.send(context).await,
-                    Err(error) => Err(Box::new(Refused { context, error })),
+                let sent = match self.pacing.pass().await {
+                    Ok(()) => self.send(place).await,
+                    refused => refused,
                 };
                 drop(entered);
-                let Err(refused) = refused else {
+                let Err(error) = sent else {
                     return Ok(());
                 };
                 match spooler {
-                    Some(spooler) if refused.error.class() == ErrorClass::Retriable => {
+                    Some(spooler) if error.class() == ErrorClass::Retriable => {
                         self.divert(spooler);
                     }
-                    _ => return Err(refused.error),
+                    _ => return Err(error),
                 }
-                context = refused.context;
             }
-            let Some(spooler) = spooler else { continue };
-            match Box::pin(self.spool_new(spooler, context)).await? {
-                Some(back) => context = back,
-                None => return Ok(()),
+            let (Some(spooler), Some(context)) = (spooler, place.take()) else {
+                continue;
+            };
+            *place = Box::pin(self.spool_new(spooler, context)).await?;
+            if place.is_none() {
+                return Ok(());
             }
         }
     }
 
-    /// Sends a message for the first time; gives it back if it was not taken.
-    pub(super) async fn send(
+    /// Sends a message for the first time; leaves it where it is if it was not taken.
+    #[inline]
+    async fn send(
         self: &Arc<Self>,
-        mut context: DeliveryContext,
-    ) -> Result<(), Box<Refused>> {
-        let topic = match self.publisher.topic_name(&context.message.topic) {
-            Ok(topic) => topic,
-            Err(error) => return Err(Box::new(Refused { context, error })),
+        place: &mut Option<DeliveryContext>,
+    ) -> Result<(), PublishError> {
+        let Some(context) = place.as_mut() else {
+            return Ok(());
         };
         context.attempts = 1;
+        let topic = self.publisher.topic_name(&context.message.topic)?;
         let sent = self
             .publisher
             .enqueue_as(&topic, &context.message, &context.id);
@@ -104,22 +131,19 @@ impl Shared {
             Ok(delivery) => {
                 drop(topic);
                 self.counters.accept();
-                let shared = self.clone();
-                self.publisher
-                    .producer
-                    .report(delivery, move |answer| shared.on_answer(context, answer));
+                if let Some(context) = place.take() {
+                    let producer = &self.publisher.producer;
+                    producer.report_to(delivery, self, context);
+                }
                 Ok(())
             }
-            Err(error) if is_callers(&error) => {
-                drop(topic);
-                context.attempts = 0;
-                let error = error.into();
-                Err(Box::new(Refused { context, error }))
-            }
+            Err(error) if is_callers(&error) => Err(error.into()),
             Err(error) => {
                 drop(topic);
                 self.counters.accept();
-                self.on_failure(Box::new(context), error);
+                if let Some(context) = place.take() {
+                    self.on_failure(Box::new(context), error);
+                }
                 Ok(())
             }
         }
@@ -141,24 +165,6 @@ impl Shared {
             {
                 room.await;
             }
-        }
-    }
-
-    fn on_answer(
-        self: Arc<Self>,
-        mut context: DeliveryContext,
-        answer: Result<RecordMetadata, ProduceError>,
-    ) {
-        match answer {
-            Ok(written) => {
-                self.pacing.on_success();
-                context.status = DeliveryStatus::Success;
-                self.observers
-                    .tell(|observer| observer.on_success(&context, &written));
-                context.tell(Ok(Delivered::Written(written)));
-                self.counters.deliver();
-            }
-            Err(error) => self.on_failure(Box::new(context), error),
         }
     }
 
@@ -232,10 +238,8 @@ impl Shared {
         };
         match sent {
             Ok(delivery) => {
-                let shared = self.clone();
-                self.publisher
-                    .producer
-                    .report(delivery, move |answer| shared.on_answer(*context, answer));
+                let producer = &self.publisher.producer;
+                producer.report_to(delivery, self, *context);
             }
             Err(error) => self.on_failure(context, error),
         }

@@ -140,7 +140,7 @@ impl Spooler {
 
     /// Lets a new message in, to be sent past the spool; `None` if it has to be offered to it.
     #[inline]
-    pub(super) fn enter(&self, context: &mut DeliveryContext) -> Option<Entering<'_>> {
+    pub(super) fn enter(&self, context: Option<&mut DeliveryContext>) -> Option<Entering<'_>> {
         if self.is_diverting() {
             return None;
         }
@@ -150,7 +150,9 @@ impl Spooler {
         if self.is_diverting() {
             return None;
         }
-        context.number = self.next_number.fetch_add(1, Ordering::Relaxed);
+        if let Some(context) = context {
+            context.number = self.next_number.fetch_add(1, Ordering::Relaxed);
+        }
         Some(entering)
     }
 

@@ -20,6 +20,7 @@ impl Shared {
         context: DeliveryContext,
     ) -> Result<Option<DeliveryContext>, PublishError> {
         let mut context = Box::new(context);
+        context.attempts = 0;
         while !self.is_closed.load(Ordering::Acquire) {
             let changed = spooler.changed.notified();
             context = match spooler.offer(context) {
