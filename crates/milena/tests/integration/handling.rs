@@ -8,7 +8,7 @@ use milena::{
 };
 use tokio::sync::mpsc::Sender;
 
-use crate::setup::{Bench, Running, numbers, reports};
+use crate::setup::{Bench, Running, numbers, reports, within};
 
 #[derive(Debug, serde::Deserialize, serde::Serialize, PartialEq)]
 struct Order {
@@ -90,6 +90,56 @@ async fn the_prefix_is_on_the_cluster_and_nowhere_else() {
     let letters = bench.read("dev.orders.dlq", 1).await;
     assert_eq!(letters[0].value.as_deref(), Some(&b"x"[..]));
     running.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_prefix_is_on_retries_and_failed_deliveries_and_direct_clients() {
+    let bench = Bench::new().await;
+    bench.create("dev.orders", 1).await;
+    let (sender, mut arrived) = reports();
+    let builder = bench.builder().topic_prefix(bench.name("dev."));
+    let config = builder.build().unwrap();
+    let publisher = Publisher::new(&config).unwrap();
+    let on_order = |meta: Meta, State(sender): State<Sender<_>>| async move {
+        sender.send((meta.topic, meta.attempt)).await?;
+        match meta.attempt {
+            1 => Err(milena::HandlerError::retriable("not yet")),
+            _ => Ok(()),
+        }
+    };
+    let on_order = handler(on_order).retry(milena::Retry::fixed(Duration::from_millis(10)));
+    let app = App::new(config.clone()).state(sender);
+    let running = Running::start(app.topic("orders", on_order.retry_through_topic()));
+    let message = Outgoing::to("orders").value("x");
+    publisher.send(&message).await.unwrap();
+    for attempt in [1, 2] {
+        let (topic, seen) = arrived.next().await;
+        assert_eq!((&*topic, seen), ("orders", attempt));
+    }
+    running.stop().await.unwrap();
+    let waited = bench.read(&format!("dev.{}.retry", bench.group), 1).await;
+    assert_eq!(waited[0].value.as_deref(), Some(&b"x"[..]));
+
+    let nowhere = Outgoing::to("orders").partition(99);
+    let delivered = publisher.reliable().build().unwrap().deliver(nowhere).await;
+    let place = milena::Delivered::DeadLettered(bench.name("dev.orders.dlq"));
+    assert_eq!(delivered.unwrap(), place);
+
+    let group = bench.builder().topic_prefix(bench.name("dev."));
+    let group = group.group_id(bench.name("direct")).build().unwrap();
+    let consumer = milena::Consumer::new(group);
+    consumer.connect().await.unwrap();
+    consumer.subscribe(["orders"]).await.unwrap();
+    let next = async {
+        loop {
+            if let Some(message) = consumer.consume_next().await.unwrap() {
+                return message;
+            }
+        }
+    };
+    let message = within("a message", next).await;
+    assert_eq!(&**message.topic(), "orders");
+    consumer.shutdown().await.unwrap();
 }
 
 /// A buffer of 4 KiB, and batches that fill it many times: partitions are paused and
