@@ -16,6 +16,7 @@ use crate::connect::connect;
 use crate::failure::HandlerError;
 use crate::handler::Handler;
 use crate::message::Message;
+use crate::telemetry;
 
 /// Consumes topics as a member of the configured group, message by message, batch by batch
 /// or through handlers, whenever it is called.
@@ -243,7 +244,12 @@ impl Consumer {
                 Err(_) if handled > 0 => break,
                 Err(error) => return Err(error),
             };
-            match self.handlers.handle(&message).await {
+            let handling = self.handlers.handle(&message);
+            let outcome = match telemetry::context_for(self.config.trace_mode, &message) {
+                Some(context) => context.scope(handling).await,
+                None => handling.await,
+            };
+            match outcome {
                 Some(Ok(())) => {}
                 Some(Err(error)) => return Err(self.failed(message, error)),
                 None => self.note_unhandled(&message),

@@ -11,7 +11,7 @@
 //!
 //! | Value | What |
 //! |---|---|
-//! | `continue` (default) | What a handler publishes carries the context of the message it handles; so do retries and dead letters. A message published elsewhere carries the context of the current span, where a tracing system knows one. |
+//! | `continue` (default) | What a handler publishes carries the context of the message it handles, be it an application's or a [`Consumer`](crate::Consumer)'s; so do retries and dead letters. A message published elsewhere carries the context of the current span, where a tracing system knows one. |
 //! | `generate` | As `continue`; where there is none, one is made: a publisher puts it into the message's headers, an application handles the record under it. |
 //! | `off` | Headers are left alone. |
 //!
@@ -69,7 +69,7 @@ mod trace_context;
 
 pub use self::events::EVENT_TARGET;
 pub(crate) use self::events::{Started, consumer_commit, consumer_receive, producer_send, start};
-pub(crate) use self::handling::{Followed, Handling, made_header, trace_id};
+pub(crate) use self::handling::{Followed, Handling, context_for, made_header, trace_id};
 pub(crate) use self::mode::{TRACE_MODES_ALLOWED, TraceMode};
 pub use self::propagator::{Propagator, set_propagator};
 pub use self::spans::SPAN_TARGET;

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use milena::telemetry::{EVENT_TARGET, TRACEPARENT_HEADER, TraceContext};
 use milena::{
-    App, Batch, BatchOutcome, Bytes, Config, Delivered, HandlerError, Outgoing, Publisher, Retry,
-    State, batch_handler, handler,
+    App, Batch, BatchOutcome, Bytes, Config, Consumer, Delivered, HandlerError, Outgoing,
+    Publisher, Retry, State, batch_handler, handler,
 };
 use milena_client::consumer::ConsumedRecord;
 use opentelemetry::trace::{SpanKind, TracerProvider as _};
@@ -550,4 +550,25 @@ async fn a_batch_is_linked_to_what_sent_its_records() {
         ("dead_lettered".to_owned(), second.trace_id().to_string()),
     ];
     assert_eq!(ends, expected);
+}
+
+#[tokio::test]
+async fn handlers_of_a_consumer_carry_the_trace_on() {
+    let bench = Bench::new().await;
+    for topic in ["orders", "next"] {
+        bench.create(topic, 1).await;
+    }
+    let message = Outgoing::to("orders").value("plain");
+    let sent = bench.publisher.send(&message);
+    let context = parent().with_state("a=1");
+    context.scope(sent).await.expect("sent");
+    let consumer = Consumer::new(bench.config());
+    consumer.connect().await.expect("connected");
+    consumer.register_with("orders", pass_on, bench.publisher.clone());
+    within("a message", async {
+        while consumer.consume(DEADLINE).await.expect("handled") == 0 {}
+    })
+    .await;
+    assert_carried(&bench.read("next", 1).await[0]);
+    consumer.shutdown().await.expect("shut down");
 }
