@@ -13,6 +13,8 @@
 //! - A crash between a delivery and the note of it delivers once more, with the same identity:
 //!   no service can tell the two apart, but the receiver can.
 //!
+//! `MILENA_HEALTH_ADDRESS=127.0.0.1:8080` answers `/live`, `/ready` and `/started`.
+//!
 //! SQLite and PostgreSQL, by URL. Another way to the users is a [`Delivery`]:
 //!
 //! ```

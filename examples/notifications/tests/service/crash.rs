@@ -15,6 +15,7 @@ pub(crate) async fn check(database: &str) {
     stage.publish(MESSAGES).await;
     let store = Store::connect(database).await.expect("a database");
     let mut before = 0;
+    let mut kills_at_work = 0;
     for _ in 0..KILLS {
         let mut service = start(&stage, database);
         // At a place that is another one each time: after so many rows, wherever that is.
@@ -24,9 +25,11 @@ pub(crate) async fn check(database: &str) {
         })
         .await;
         before = counts.all;
+        kills_at_work += i64::from(before < MESSAGES as i64);
         service.kill().expect("it can be killed");
         service.wait().expect("it is dead");
     }
+    assert!(kills_at_work > 0, "it was done before it was killed");
     let mut service = start(&stage, database);
     // What was claimed when a kill came waits for its next attempt: at most one a kill.
     let counts = until("all rows", &store, |counts| {
