@@ -210,7 +210,12 @@ impl Running {
 
 /// What handlers report, in the order of reporting.
 pub(crate) fn reports<T>() -> (mpsc::Sender<T>, Reports<T>) {
-    let (sender, receiver) = mpsc::channel(100_000);
+    few_reports(100_000)
+}
+
+/// As [`reports`]; handlers wait when so many were not taken yet.
+pub(crate) fn few_reports<T>(capacity: usize) -> (mpsc::Sender<T>, Reports<T>) {
+    let (sender, receiver) = mpsc::channel(capacity);
     (sender, Reports { receiver })
 }
 

@@ -153,6 +153,9 @@ where
             // What is left has no records, and nothing to count with.
             let next_offset = self.next_offset.max(self.skip_to);
             self.seat.offsets.set_done(next_offset);
+        } else if Instant::now() >= self.deadline {
+            // More batches may be waiting than there is time for.
+            return self.ledger.commit(self.next_offset).await;
         }
         Onward::Yes
     }
