@@ -48,8 +48,9 @@ pub mod testing;
 mod validate;
 
 pub use app::{
-    App, AppError, AppHandle, AppState, BatchTopicHandler, Concurrency, Members, Processes,
-    Progress, RunningApp, TopicHandler, TopicSetup, batch_handler, handler, shutdown_signal,
+    App, AppError, AppHandle, AppState, BatchTopicHandler, Concurrency, Lifecycle, Members,
+    MessageEnd, Processes, Progress, RunningApp, TopicHandler, TopicSetup, batch_handler, handler,
+    shutdown_signal,
 };
 pub use batch_handler::{BatchFailures, BatchHandler, BatchOutcome, BatchResult, IntoBatchResult};
 pub use bytes::Bytes;
@@ -70,6 +71,7 @@ pub use health::{HealthProblem, HealthReport};
 pub use message::{Headers, IdSource, MESSAGE_ID_HEADER, Message, TimestampType};
 /// The bare client, for what the framework has no words for: administration, transactions, groups.
 pub use milena_client as client;
+pub use milena_client::TopicPartition;
 pub use milena_client::producer::{Delivery, RecordMetadata};
 pub use publisher::{
     Breaker, BreakerState, Delivered, DeliveryContext, DeliveryCounts, DeliveryObserver,

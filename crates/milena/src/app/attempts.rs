@@ -31,14 +31,17 @@ pub(super) async fn handle_to_end<Svc>(
 where
     Svc: Service<Message, Response = (), Error: IntoHandlerError, Future: Send> + Send,
 {
-    match context.handling.follow(&message) {
+    let kept = context.hooks.keep(&message);
+    let ended = match context.handling.follow(&message) {
         None => try_to_end(service, message, context, stop).await,
         // On the heap: nobody else should pay for what only the followed need.
         Some(followed) => {
             let handling = try_to_end(service, message, context, stop);
             Box::pin(followed.through(handling, |ended| ended.name())).await
         }
-    }
+    };
+    context.hooks.ended(kept, ended);
+    ended
 }
 
 async fn try_to_end<Svc>(
@@ -59,6 +62,7 @@ where
         Ok(()) => Ended::Handled,
         // On the heap: what follows a failure is large, and rare.
         Err(error) => {
+            context.hooks.failed(&message, &error);
             let failed = Failed::new(message, error);
             Box::pin(recover(service, failed, context, stop)).await
         }
@@ -104,6 +108,9 @@ pub(super) async fn pass(context: &RouteContext, stop: &StopFlag) -> bool {
 }
 
 fn note(context: &RouteContext, called: &HandlerResult) {
+    if called.is_err() {
+        context.progress.add_failures(1);
+    }
     if let Some(gate) = &context.gate {
         gate.note(called.as_ref().map_or_else(Sign::of, |()| Sign::Up));
     }
@@ -117,14 +124,18 @@ pub(super) async fn handle_again(
     context: &RouteContext,
     stop: &StopFlag,
 ) -> Ended {
-    match attempt(handler, message.clone(), context, stop).await {
+    let kept = context.hooks.keep(&message);
+    let ended = match attempt(handler, message.clone(), context, stop).await {
         None => Ended::GivenBack,
         Some(Ok(())) => Ended::Handled,
         Some(Err(error)) => {
+            context.hooks.failed(&message, &error);
             let failed = Failed::resumed(message, error, history);
             recover(handler, failed, context, stop).await
         }
-    }
+    };
+    context.hooks.ended(kept, ended);
+    ended
 }
 
 /// One attempt, when the handler may be called; `None` on a stop.
@@ -186,7 +197,10 @@ async fn recover(
         match attempt(handler, failed.message.clone(), context, stop).await {
             None => return Ended::GivenBack,
             Some(Ok(())) => return Ended::Handled,
-            Some(Err(error)) => failed.failed_again(error),
+            Some(Err(error)) => {
+                context.hooks.failed(&failed.message, &error);
+                failed.failed_again(error);
+            }
         }
     }
 }

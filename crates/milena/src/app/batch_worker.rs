@@ -18,6 +18,7 @@ use super::batch::OpenBatch;
 use super::error::AppError;
 use super::failed::{Ended, Failed, Next, Settled, sleep_unless_stopped};
 use super::gate::Sign;
+use super::lifecycle::MessageEnd;
 use super::route::{RouteContext, Seat};
 use super::worker::own_topic;
 use crate::batch_handler::{BatchFailures, CallBatch};
@@ -149,6 +150,11 @@ impl BatchWorker {
     async fn handle_to_end(&mut self, mut messages: Vec<Message>) -> Ended {
         let mut earlier: Vec<Failed> = Vec::new();
         self.started = telemetry::start();
+        for message in &messages {
+            self.context
+                .hooks
+                .tell(|hook| hook.message_received(message));
+        }
         loop {
             if !pass(&self.context, &self.seat.stop).await {
                 return Ended::GivenBack;
@@ -182,6 +188,7 @@ impl BatchWorker {
 
     /// One record that may succeed later says that something is down.
     fn note(&self, failures: &BatchFailures, count: usize) {
+        self.context.progress.add_failures(failures.len() as u64);
         let Some(gate) = &self.context.gate else {
             return;
         };
@@ -213,14 +220,20 @@ impl BatchWorker {
                     if let Some(followed) = self.followed(&message) {
                         followed.tell(Ended::Handled.name());
                     }
+                    self.context
+                        .hooks
+                        .tell(|hook| hook.message_ended(&message, MessageEnd::Handled));
                     self.watermark.finish(message.offset);
                 }
-                Some((_, error)) => failed.push(match before {
-                    Some(mut before) => {
-                        before.failed_again(error);
-                        before
+                Some((_, error)) => failed.push({
+                    self.context.hooks.failed(&message, &error);
+                    match before {
+                        Some(mut before) => {
+                            before.failed_again(error);
+                            before
+                        }
+                        None => Failed::new(message, error),
                     }
-                    None => Failed::new(message, error),
                 }),
             }
         }
@@ -240,11 +253,15 @@ impl BatchWorker {
                 continue;
             }
             let (offset, followed) = (one.message.offset, self.followed(&one.message));
+            let kept = self.context.hooks.keep_quietly(&one.message);
             let settled = one.settle(&self.context, &self.seat.stop);
-            settling.push(settled.map(move |settled| (offset, followed, settled)));
+            settling.push(settled.map(move |settled| (offset, followed, kept, settled)));
         }
         let mut outcome = Ended::Handled;
-        for (offset, followed, settled) in join_all(settling).await {
+        for (offset, followed, kept, settled) in join_all(settling).await {
+            if let Settled::Ended(ended) = &settled {
+                self.context.hooks.ended(kept, *ended);
+            }
             if let (Some(followed), Settled::Ended(ended)) = (followed, &settled) {
                 followed.tell(ended.name());
             }

@@ -18,6 +18,7 @@ use super::dispatcher::Registered;
 use super::error::AppError;
 use super::exactly_once::Transactions;
 use super::gate::Gate;
+use super::lifecycle::Hooks;
 use super::progress::Progress;
 use super::retry_topic::{self, RetryRoute, RetryTopic};
 use super::route::RouteContext;
@@ -41,6 +42,7 @@ pub(super) struct Contexts {
     pub(super) publisher: Publisher,
     pub(super) group: String,
     pub(super) progress: Progress,
+    pub(super) hooks: Hooks,
     pub(super) failures: mpsc::Sender<AppError>,
     /// Of producers; a transactional id is added for each partition that needs one.
     pub(super) producer_config: ProducerConfig,
@@ -95,6 +97,7 @@ impl Contexts {
                 gate
             }),
             progress: self.progress.clone(),
+            hooks: self.hooks.clone(),
             handling: self.handling(name),
             failures: self.failures.clone(),
         }
@@ -128,6 +131,7 @@ impl Contexts {
             gate: None,
             transactions: None,
             progress: self.progress.clone(),
+            hooks: self.hooks.clone(),
             handling: self.handling(name),
             failures: self.failures.clone(),
         }

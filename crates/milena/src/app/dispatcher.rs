@@ -12,7 +12,7 @@ use std::time::Duration;
 use futures_util::StreamExt as _;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
-use milena_client::consumer::{Consumer, FetchedBatch};
+use milena_client::consumer::{Consumer, FetchedBatch, PartitionEnd, Polled};
 use milena_client::{Error, TopicPartition};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
@@ -20,10 +20,11 @@ use tokio::time::{Instant, MissedTickBehavior};
 
 use super::committer;
 use super::error::AppError;
+use super::lifecycle::Hooks;
 use super::progress::Progress;
 use super::rebalance::Command;
 use super::route::{Route, RouteContext};
-use super::workers::{Fed, Room, Worker, settle};
+use super::workers::{Fed, Room, Uncommitted, Worker, settle};
 use crate::health::{HealthBoard, WorkSeen};
 use crate::telemetry;
 
@@ -46,6 +47,7 @@ pub(super) struct Outside {
     /// Whether somebody asked for nothing new to be handled.
     pub(super) paused: watch::Receiver<bool>,
     pub(super) health: HealthBoard,
+    pub(super) hooks: Hooks,
 }
 
 /// How patient a dispatcher is.
@@ -68,6 +70,7 @@ pub(super) struct Dispatcher {
     /// Whether somebody asked for nothing new to be handled.
     paused: watch::Receiver<bool>,
     health: HealthBoard,
+    hooks: Hooks,
     workers: HashMap<TopicPartition, Worker>,
     waiting_for_room: FuturesUnordered<BoxFuture<'static, Option<Room>>>,
     committing: Option<JoinHandle<Result<(), Error>>>,
@@ -86,6 +89,7 @@ impl Dispatcher {
             failures,
             paused,
             health,
+            hooks,
         } = outside;
         Dispatcher {
             consumer,
@@ -96,6 +100,7 @@ impl Dispatcher {
             progress,
             paused,
             health,
+            hooks,
             workers: HashMap::new(),
             waiting_for_room: FuturesUnordered::new(),
             committing: None,
@@ -117,7 +122,7 @@ impl Dispatcher {
             // One poll outlives any number of the other events: a poll that is dropped
             // could take what it was about to hand out with it.
             let mut poll = pin!(poll(&consumer));
-            let batches = loop {
+            let polled = loop {
                 tokio::select! {
                     biased;
                     () = &mut shutdown => return Ok(()),
@@ -134,13 +139,22 @@ impl Dispatcher {
                         self.commit_in_background();
                         self.look_at_gates();
                     }
-                    batches = &mut poll => break batches?,
+                    polled = &mut poll => break polled?,
                 }
             };
-            for batch in batches {
+            for batch in polled.batches {
                 self.dispatch(batch)?;
             }
+            polled.ends.iter().for_each(|end| self.tell_end(end));
         }
+    }
+
+    fn tell_end(&self, end: &PartitionEnd) {
+        let PartitionEnd {
+            partition, offset, ..
+        } = end;
+        let own = TopicPartition::new(self.own_name(partition), partition.partition);
+        self.hooks.tell(|hook| hook.partition_end(&own, *offset));
     }
 
     fn dispatch(&mut self, batch: FetchedBatch) -> Result<(), AppError> {
@@ -267,12 +281,27 @@ impl Dispatcher {
             return;
         }
         let (consumer, progress) = (self.consumer.clone(), self.progress.clone());
+        let told =
+            (!self.hooks.is_empty()).then(|| (self.hooks.clone(), self.own_offsets(&offsets)));
         self.committing = Some(tokio::spawn(async move {
             let began = Instant::now();
             let result = committer::commit(consumer, offsets).await;
             progress.add_commit(began.elapsed(), result.is_ok());
+            if let Some((hooks, offsets)) = told.filter(|_| result.is_ok()) {
+                hooks.tell(|hook| hook.committed(&offsets));
+            }
             result
         }));
+    }
+
+    /// As handlers know the topics.
+    fn own_offsets(&self, offsets: &[Uncommitted]) -> Vec<(TopicPartition, i64)> {
+        let own = offsets.iter().map(|offset| {
+            let partition = &offset.partition;
+            let own = TopicPartition::new(self.own_name(partition), partition.partition);
+            (own, offset.next_offset)
+        });
+        own.collect()
     }
 
     /// Says how far the partitions are.
@@ -341,27 +370,28 @@ impl Dispatcher {
 }
 
 /// Polls; a failure that may pass is logged and looks like nothing.
-async fn poll(consumer: &Consumer) -> Result<Vec<FetchedBatch>, Error> {
+async fn poll(consumer: &Consumer) -> Result<Polled, Error> {
     let started = telemetry::start();
     match consumer.poll(POLL_TIMEOUT).await {
         // The consumer joins again by itself, and the workers are gone by now.
         Err(error @ Error::PartitionsLost { .. }) => {
             tracing::warn!(event = "poll_failed", %error);
-            Ok(Vec::new())
+            Ok(Polled::default())
         }
         Err(error) if error.is_retriable() => {
             tracing::warn!(event = "poll_failed", %error);
             tokio::time::sleep(POLL_RETRY_DELAY).await;
-            Ok(Vec::new())
+            Ok(Polled::default())
         }
         polled => {
-            let batches = polled?.batches;
+            let polled = polled?;
             if let Some(started) = started {
-                batches
+                polled
+                    .batches
                     .iter()
                     .for_each(|batch| telemetry::consumer_receive(started, batch));
             }
-            Ok(batches)
+            Ok(polled)
         }
     }
 }

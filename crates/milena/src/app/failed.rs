@@ -9,6 +9,7 @@ use jiff::Timestamp;
 
 use super::error::AppError;
 use super::gate::Sign;
+use super::lifecycle::MessageEnd;
 use super::retry_topic::RetryTopic;
 use super::route::RouteContext;
 use super::stop::StopFlag;
@@ -38,6 +39,16 @@ pub(super) enum Ended {
 }
 
 impl Ended {
+    /// As hooks have it.
+    pub(super) fn told(self) -> MessageEnd {
+        match self {
+            Ended::Handled => MessageEnd::Handled,
+            Ended::DeadLettered => MessageEnd::DeadLettered,
+            Ended::Moved => MessageEnd::Moved,
+            Ended::GivenBack => MessageEnd::GivenBack,
+        }
+    }
+
     /// As events have it.
     pub(super) fn name(self) -> &'static str {
         match self {

@@ -21,6 +21,7 @@ mod error;
 mod exactly_once;
 mod failed;
 mod gate;
+mod lifecycle;
 mod limits;
 mod members;
 mod processes;
@@ -43,6 +44,8 @@ use std::time::Duration;
 pub use self::batch_topic::{BatchTopicHandler, batch_handler};
 pub use self::concurrency::Concurrency;
 pub use self::error::AppError;
+use self::lifecycle::Hooks;
+pub use self::lifecycle::{Lifecycle, MessageEnd};
 pub use self::members::Members;
 pub use self::processes::Processes;
 pub use self::progress::Progress;
@@ -102,6 +105,9 @@ pub struct App<S = ()> {
 struct Parts {
     topics: Vec<TopicEntry>,
     scheduled: Vec<JobEntry>,
+    hooks: Hooks,
+    /// Where the wall clock of jobs begins, when it is not the machine's.
+    wall_at_start: Option<jiff::Timestamp>,
     /// The first job that cannot work.
     problem: Option<ConfigError>,
     progress: Progress,
@@ -212,6 +218,26 @@ impl<S: Clone + Send + Sync + 'static> App<S> {
             }
         }
         self
+    }
+
+    /// Has `hooks` told of the application's life; several are told in the order they were
+    /// added. Without any, nothing is told and nothing is spent.
+    pub fn lifecycle(mut self, hooks: impl Lifecycle) -> App<S> {
+        self.parts.hooks.add(hooks);
+        self
+    }
+
+    /// Has the wall clock of cron expressions begin here, and go by tokio's time.
+    #[cfg(feature = "testing")]
+    pub(crate) fn wall_at_start(mut self, wall: jiff::Timestamp) -> App<S> {
+        self.parts.wall_at_start = Some(wall);
+        self
+    }
+
+    /// The configuration.
+    #[cfg(feature = "testing")]
+    pub(crate) fn config(&self) -> &Config {
+        &self.config
     }
 
     /// The application's counts; they go on counting while it runs.

@@ -18,6 +18,7 @@ pub struct Progress {
 #[derive(Debug, Default)]
 struct Counters {
     handled: AtomicU64,
+    failures: AtomicU64,
     retries: AtomicU64,
     dead_lettered: AtomicU64,
     commits: AtomicU64,
@@ -40,6 +41,12 @@ impl Progress {
     #[must_use]
     pub fn handled(&self) -> u64 {
         self.counters.handled.load(Ordering::Relaxed)
+    }
+
+    /// Attempts that failed, whatever became of their records.
+    #[must_use]
+    pub fn failures(&self) -> u64 {
+        self.counters.failures.load(Ordering::Relaxed)
     }
 
     /// Attempts after a record's first.
@@ -146,6 +153,10 @@ impl Progress {
         if strangers.len() < STRANGERS_MAX && strangers.insert(topic.to_owned()) {
             tracing::warn!(event = "topic_without_handler", topic);
         }
+    }
+
+    pub(super) fn add_failures(&self, count: u64) {
+        self.counters.failures.fetch_add(count, Ordering::Relaxed);
     }
 
     pub(super) fn add_retry(&self) {

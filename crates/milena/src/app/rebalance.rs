@@ -9,6 +9,7 @@ use milena_client::group::{RebalanceListener, RevokedContext};
 use tokio::sync::{mpsc, oneshot};
 
 use super::committer;
+use super::lifecycle::{Hooks, Lifecycle, without_prefix};
 use super::workers::{Worker, settle};
 use crate::telemetry;
 
@@ -26,6 +27,8 @@ pub(super) enum Command {
 pub(super) struct Rebalance {
     pub(super) commands: mpsc::Sender<Command>,
     pub(super) revocation_timeout: Duration,
+    pub(super) hooks: Hooks,
+    pub(super) prefix: String,
 }
 
 impl RebalanceListener for Rebalance {
@@ -36,6 +39,7 @@ impl RebalanceListener for Rebalance {
             if self.commands.send(command).await.is_ok() {
                 let _ = wait.await;
             }
+            self.tell(partitions, |hook, ours| hook.partitions_assigned(ours));
             tracing::info!(event = "partitions_assigned", partitions = %list(partitions));
         })
     }
@@ -52,6 +56,7 @@ impl RebalanceListener for Rebalance {
             let started = telemetry::start();
             let result = context.commit_offsets(&committer::pairs(&offsets)).await;
             committer::note(&offsets, started, &result);
+            self.tell(partitions, |hook, gone| hook.partitions_revoked(gone));
             tracing::info!(event = "partitions_revoked", partitions = %list(partitions));
         })
     }
@@ -60,12 +65,24 @@ impl RebalanceListener for Rebalance {
         Box::pin(async move {
             // Dropping the workers ends them.
             drop(self.release(partitions).await);
+            self.tell(partitions, |hook, gone| hook.partitions_lost(gone));
             tracing::warn!(event = "partitions_lost", partitions = %list(partitions));
         })
     }
 }
 
 impl Rebalance {
+    fn tell(
+        &self,
+        partitions: &[TopicPartition],
+        what: impl Fn(&dyn Lifecycle, &[TopicPartition]),
+    ) {
+        if !self.hooks.is_empty() {
+            let partitions = without_prefix(partitions, &self.prefix);
+            self.hooks.tell(|hook| what(hook, &partitions));
+        }
+    }
+
     async fn release(&self, partitions: &[TopicPartition]) -> Vec<Worker> {
         let (hand_over, workers) = oneshot::channel();
         let command = Command::Release(partitions.to_vec(), hand_over);

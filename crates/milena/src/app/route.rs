@@ -15,6 +15,7 @@ use super::error::AppError;
 use super::exactly_once::{self, Transactions};
 use super::failed::Ended;
 use super::gate::Gate;
+use super::lifecycle::Hooks;
 use super::progress::Progress;
 use super::retry_topic::RetryTopic;
 use super::stop::StopFlag;
@@ -139,6 +140,7 @@ pub(super) struct RouteContext {
     /// `None`: records count at least once.
     pub(super) transactions: Option<Arc<Transactions>>,
     pub(super) progress: Progress,
+    pub(super) hooks: Hooks,
     /// What logs and traces say of the topic's records.
     pub(super) handling: Handling,
     /// Takes what stops the application.

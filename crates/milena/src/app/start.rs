@@ -14,6 +14,7 @@ use super::dispatcher::{Dispatcher, Outside, Pace};
 use super::endpoint::Endpoint;
 use super::error::AppError;
 use super::exactly_once;
+use super::lifecycle::{Hooks, Lifecycle};
 use super::limits::{QUEUED_COMMANDS_MAX, QUEUED_FAILURES_MAX};
 use super::progress::Progress;
 use super::rebalance::{Command, Rebalance};
@@ -33,6 +34,7 @@ struct Running {
     work: Work,
     scheduler: Scheduler,
     shutdown_timeout: Duration,
+    hooks: Hooks,
 }
 
 /// What there is beside jobs.
@@ -48,6 +50,7 @@ struct Ends {
     failures: mpsc::Receiver<AppError>,
     paused: watch::Receiver<bool>,
     health: HealthBoard,
+    hooks: Hooks,
 }
 
 /// Connected, and not subscribed yet.
@@ -71,12 +74,14 @@ struct Consuming {
 /// Checks everything, connects and subscribes, and has consuming and jobs begin.
 pub(super) async fn start(config: Config, parts: Parts) -> Result<RunningApp, AppError> {
     let group = check(&config, &parts)?;
+    let hooks = parts.hooks;
+    hooks.tell(Lifecycle::creating);
     #[cfg(feature = "http")]
     let endpoint = listen(&config).await?;
     let (failures_in, failures) = mpsc::channel(QUEUED_FAILURES_MAX);
     let member = match group {
         None => None,
-        Some(group) => Some(Member::make(&config, group, &parts.topics).await?),
+        Some(group) => Some(Member::make(&config, group, &parts.topics, &hooks).await?),
     };
     let health = HealthBoard::new(patience(&config));
     let (handle, controlled) = control(Shown {
@@ -94,6 +99,7 @@ pub(super) async fn start(config: Config, parts: Parts) -> Result<RunningApp, Ap
                 failures,
                 paused: controlled.paused.clone(),
                 health,
+                hooks: hooks.clone(),
             };
             let consuming = member.subscribe(&config, parts.topics, parts.progress, ends);
             Work::Consuming(Box::new(consuming.await?))
@@ -102,10 +108,14 @@ pub(super) async fn start(config: Config, parts: Parts) -> Result<RunningApp, Ap
     let on_fatal: OnFatal = Arc::new(move |JobFailed { job, error }| {
         fail(&failures_in, AppError::Job { job, error });
     });
+    let clock = parts
+        .wall_at_start
+        .map_or_else(Clock::system, Clock::starting_at);
     let running = Running {
         work,
-        scheduler: Scheduler::start(parts.scheduled, Clock::system(), &on_fatal),
+        scheduler: Scheduler::start(parts.scheduled, clock, &on_fatal),
         shutdown_timeout: config.shutdown_timeout,
+        hooks: hooks.clone(),
     };
     #[cfg(feature = "http")]
     if let Some((endpoint, server)) = endpoint {
@@ -114,6 +124,7 @@ pub(super) async fn start(config: Config, parts: Parts) -> Result<RunningApp, Ap
     }
     let task = tokio::spawn(async move {
         let result = running.run(&controlled).await;
+        hooks.tell(|hook| hook.stopped(result.as_ref().copied()));
         controlled.set_ended(&result);
         result
     });
@@ -139,10 +150,17 @@ impl Running {
             work,
             scheduler,
             shutdown_timeout,
+            hooks,
         } = self;
         let served = match work {
             Work::Consuming(consuming) => {
-                consuming.run(controlled, scheduler, shutdown_timeout).await
+                let stopping = || {
+                    controlled.set_stopping();
+                    hooks.tell(Lifecycle::stopping);
+                };
+                consuming
+                    .run(controlled.stopped(), stopping, scheduler, shutdown_timeout)
+                    .await
             }
             Work::JobsOnly(mut failures) => {
                 tracing::info!(event = "app_started", jobs = scheduler.jobs());
@@ -152,6 +170,7 @@ impl Running {
                     Some(failure) = failures.recv() => Err(failure),
                 };
                 controlled.set_stopping();
+                hooks.tell(Lifecycle::stopping);
                 scheduler.wind_down(shutdown_timeout).await;
                 served
             }
@@ -169,6 +188,7 @@ impl Member {
         config: &Config,
         group: String,
         topics: &[TopicEntry],
+        hooks: &Hooks,
     ) -> Result<Member, AppError> {
         let client = Client::new(config.client_config()?)?;
         let publisher = Publisher::with_client(&client, config)
@@ -177,13 +197,17 @@ impl Member {
         let listener = Rebalance {
             commands: commands_in,
             revocation_timeout: config.revocation_timeout,
+            hooks: hooks.clone(),
+            prefix: config.topic_prefix.clone(),
         };
-        let mut settings = consumer_config(config, &group, listener)?;
+        let mut settings =
+            consumer_config(config, &group, listener)?.enable_partition_end(!hooks.is_empty());
         if let Some(isolation) = exactly_once::isolation(topics) {
             settings = settings.isolation_level(isolation);
         }
         let consumer = Arc::new(Consumer::new(&client, settings)?);
         connect(&client, config).await?;
+        hooks.tell(Lifecycle::created);
         Ok(Member {
             client,
             publisher,
@@ -213,13 +237,16 @@ impl Member {
             publisher: publisher.clone(),
             group: group.clone(),
             progress: progress.clone(),
+            hooks: ends.hooks.clone(),
             failures: ends.failures_in,
             producer_config: config.producer_config()?,
             consumer: Arc::new(OnceLock::from(consumer.clone())),
         };
+        let own_names: Vec<String> = topics.iter().map(|entry| entry.topic.clone()).collect();
         let routes = contexts.routes(topics).await;
         let names: Vec<String> = routes.keys().map(ToString::to_string).collect();
         consumer.subscribe(names.iter().cloned()).await?;
+        ends.hooks.tell(|hook| hook.subscribed(&own_names));
         let pace = Pace {
             partition_buffer_bytes: u32::try_from(config.partition_buffer_bytes)
                 .unwrap_or(u32::MAX),
@@ -232,6 +259,7 @@ impl Member {
             failures: ends.failures,
             paused: ends.paused,
             health: ends.health,
+            hooks: ends.hooks,
         };
         let dispatcher = Dispatcher::new(consumer, routes, outside, pace, progress);
         Ok(Consuming {
@@ -247,7 +275,8 @@ impl Member {
 impl Consuming {
     async fn run(
         mut self,
-        controlled: &Controlled,
+        stop: impl Future<Output = ()>,
+        stopping: impl FnOnce(),
         scheduler: Scheduler,
         shutdown_timeout: Duration,
     ) -> Result<(), AppError> {
@@ -257,8 +286,8 @@ impl Consuming {
             topics = %self.topics,
             jobs = scheduler.jobs(),
         );
-        let served = self.dispatcher.serve(controlled.stopped()).await;
-        controlled.set_stopping();
+        let served = self.dispatcher.serve(stop).await;
+        stopping();
         // No run begins any more, while handlers finish.
         scheduler.stop();
         let (wound_down, ()) = tokio::join!(

@@ -165,7 +165,10 @@ impl Consumer {
         self.next_within(self.config.poll_timeout).await
     }
 
-    async fn next_within(&self, timeout: Duration) -> Result<Option<Message>, DirectError> {
+    pub(crate) async fn next_within(
+        &self,
+        timeout: Duration,
+    ) -> Result<Option<Message>, DirectError> {
         let connected = self.subscribed()?;
         let next = connected.consumer.consume_next(timeout).await?;
         Ok(next.map(|record| self.message(record)))

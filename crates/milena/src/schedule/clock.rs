@@ -53,7 +53,6 @@ impl Clock {
     }
 
     /// A wall clock that says `wall` now and goes by tokio's time, which tests can stop.
-    #[cfg(test)]
     pub(crate) fn starting_at(wall: Timestamp) -> Clock {
         Clock {
             began: Instant::now(),

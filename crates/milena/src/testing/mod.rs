@@ -14,7 +14,15 @@
 //! # }
 //! ```
 
+mod app;
+mod clock;
+mod consume;
+
 use std::time::Duration;
+
+pub use self::app::{TestApp, TestError};
+pub use self::clock::TestClock;
+pub use self::consume::consume_until;
 
 pub use milena_broker::{
     ApiKey, Broker, BrokerBuilder, BrokerError, ErrorCode, Fault, Faults, Storage,

@@ -1,0 +1,86 @@
+//! What the crate offers for tests, as a user's test would use it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use milena::testing::{TestApp, TestBroker, TestClock};
+use milena::{
+    App, AppState, Batch, HandlerError, Json, Message, MessageEnd, Outgoing, Retry, State,
+    batch_handler, handler, job,
+};
+
+async fn on_order(Json(number): Json<u32>) -> Result<(), HandlerError> {
+    match number {
+        13 => Err(HandlerError::non_retriable("unlucky")),
+        _ => Ok(()),
+    }
+}
+
+#[tokio::test]
+async fn a_message_is_published_and_its_end_awaited() {
+    let broker = TestBroker::start().await.unwrap();
+    let config = broker.config("group").unwrap();
+    async fn on_batch(_: Batch<Message>) {}
+    let app = App::new(config).topic("orders", handler(on_order)).topic(
+        "batches",
+        batch_handler(on_batch)
+            .records_max(10)
+            .wait_max(Duration::from_millis(10)),
+    );
+    let app = TestApp::start(app).await.unwrap();
+    for (topic, value, expected) in [
+        ("orders", "1", MessageEnd::Handled),
+        ("orders", "13", MessageEnd::DeadLettered),
+        ("orders", "x", MessageEnd::DeadLettered),
+        ("batches", "x", MessageEnd::Handled),
+    ] {
+        let message = Outgoing::to(topic).value(value);
+        assert_eq!(app.publish(&message).await.unwrap(), expected, "{value}");
+    }
+    app.committed().await.unwrap();
+    assert_eq!(app.handle().progress().failures(), 2);
+    app.shutdown().await.unwrap();
+}
+
+/// Hours of retries and jobs in a moment; the member stays in its group all the while.
+#[tokio::test]
+async fn one_clock_moves_everything() {
+    let broker = TestBroker::start().await.unwrap();
+    let clock = TestClock::stop("2026-11-21T23:00:00Z").unwrap();
+    let attempts = Arc::new(AtomicU32::new(0));
+    let fail_thrice = |State(attempts): State<Arc<AtomicU32>>| async move {
+        match attempts.fetch_add(1, Ordering::SeqCst) {
+            0..3 => Err(HandlerError::retriable("not yet")),
+            _ => Ok(()),
+        }
+    };
+    async fn nightly() {}
+    let minute = Retry::fixed(Duration::from_secs(60)).jitter(0.0);
+    let config = broker.config("group").unwrap();
+    let app = App::new(config)
+        .state(attempts.clone())
+        .topic("orders", handler(fail_thrice).retry(minute))
+        .cron("0 0 * * *", job(nightly));
+    let running = clock.set(app).start().await.unwrap();
+    let handle = running.handle();
+    let publisher = milena::Publisher::new(&broker.config("nobody").unwrap()).unwrap();
+    publisher
+        .send(&Outgoing::to("orders").value("1"))
+        .await
+        .unwrap();
+    while attempts.load(Ordering::SeqCst) == 0 {
+        clock.advance(Duration::from_secs(1)).await;
+    }
+    for expected in 2..=4 {
+        clock.advance(Duration::from_secs(58)).await;
+        assert_eq!(attempts.load(Ordering::SeqCst), expected - 1);
+        clock.advance(Duration::from_secs(3)).await;
+        assert_eq!(attempts.load(Ordering::SeqCst), expected);
+    }
+    assert_eq!(handle.progress().handled(), 1);
+    assert_eq!(handle.state(), AppState::Running, "{:?}", handle.health());
+    assert_eq!(handle.jobs().status("nightly").unwrap().runs, 0);
+    drop(clock);
+    running.shutdown().await.unwrap();
+}
