@@ -47,7 +47,7 @@ use crate::retry::Retry;
 /// [`Concurrency`](crate::Concurrency) for batches, as a handler can work on its records at
 /// once itself.
 ///
-/// Each record that failed goes its own way, as with a [`handler`](crate::handler): those
+/// Each record that failed goes its own way, as with a [`handler`](fn@crate::handler): those
 /// that may succeed later are tried again together, in a smaller batch, while the partition
 /// waits; the others become dead letters. Records that succeeded are not handled again,
 /// save after a crash: the commit stays before the first that is not done.

@@ -15,7 +15,7 @@ use crate::publisher::Breaker;
 use crate::retry::Retry;
 
 /// What an application takes as the handler of a topic: a [`handler`] or a
-/// [`batch_handler`](crate::batch_handler).
+/// [`batch_handler`](fn@crate::batch_handler).
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be the handler of a topic in an application with the state `{S}`",
     label = "neither a `handler(…)` nor a `batch_handler(…)`",
@@ -76,7 +76,7 @@ macro_rules! common_options {
         /// that; what a topic's name cannot have in the group's name becomes `_`, and the
         /// configured prefix is put before it. Handlers see the original topic, partition,
         /// offset, key, value, headers and timestamp, and which attempt it is; a
-        /// [`batch_handler`](crate::batch_handler) gets batches of one.
+        /// [`batch_handler`](fn@crate::batch_handler) gets batches of one.
         ///
         /// A record is handled within milliseconds of its time while no more than 10,000
         /// records (or 16 MiB) of a partition of the retry topic wait, later if more do. Up to

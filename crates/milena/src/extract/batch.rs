@@ -2,7 +2,7 @@
 
 use super::state::{FromRef, State};
 
-/// What a [`batch_handler`](crate::batch_handler) gets: one `T` for each record, in the
+/// What a [`batch_handler`](fn@crate::batch_handler) gets: one `T` for each record, in the
 /// partition's order. `T` is any [extractor](super::FromMessage), or a tuple of them:
 /// `Batch<(Json<Order>, Meta)>`.
 ///

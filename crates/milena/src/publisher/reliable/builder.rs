@@ -103,7 +103,7 @@ impl ReliableBuilder {
     }
 
     /// Has `callback` called with a name and data, on each of those below. Sums for Prometheus
-    /// are in [`metrics`](crate::metrics) without it.
+    /// are in [`crate::metrics`] without it.
     ///
     /// | name | when |
     /// |---|---|
@@ -122,7 +122,7 @@ impl ReliableBuilder {
     }
 
     /// Pauses after enough retriable failures in a row: new messages are refused with
-    /// [`PublishError::BreakerOpen`](crate::PublishError::BreakerOpen), retries wait, until a
+    /// [`PublishError::BreakerOpen`], retries wait, until a
     /// probe arrives. No breaker by default.
     pub fn breaker(mut self, breaker: Breaker) -> ReliableBuilder {
         self.breaker = Some(breaker);
