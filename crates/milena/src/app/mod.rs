@@ -33,6 +33,7 @@ mod running;
 mod shutdown;
 mod start;
 mod stop;
+mod told;
 mod topic;
 mod worker;
 mod workers;

@@ -18,6 +18,7 @@ use tokio::time::Instant;
 
 use super::error::AppError;
 use super::progress::Progress;
+use super::told::Told;
 #[cfg(feature = "http")]
 use crate::health::HealthServer;
 use crate::health::{HealthBoard, HealthReport, MembershipSeen, Observed, StageSeen};
@@ -58,6 +59,8 @@ struct Shared {
     progress: Progress,
     jobs: Jobs,
     health: HealthBoard,
+    /// Kept for whoever collects metrics.
+    _told: Arc<Told>,
     #[cfg(feature = "http")]
     server: OnceLock<HealthServer>,
 }
@@ -89,6 +92,8 @@ pub(super) struct Shown {
 
 /// The two ends of the control over an application.
 pub(super) fn control(shown: Shown) -> (AppHandle, Controlled) {
+    let told = Arc::new(Told::new(shown.progress.clone(), shown.jobs.clone()));
+    crate::metrics::register(&told);
     let (stop, stop_seen) = watch::channel(false);
     let (paused, paused_seen) = watch::channel(false);
     let (stage, _) = watch::channel(Stage::Running);
@@ -102,6 +107,7 @@ pub(super) fn control(shown: Shown) -> (AppHandle, Controlled) {
         progress: shown.progress,
         jobs: shown.jobs,
         health: shown.health,
+        _told: told,
         #[cfg(feature = "http")]
         server: OnceLock::new(),
     });

@@ -1,4 +1,4 @@
-//! The health endpoints: `/live`, `/ready` and `/started` over HTTP.
+//! The health endpoints: `/live`, `/ready` and `/started` over HTTP, and `/metrics`.
 //!
 //! Owns the listener and the answers. Judges nothing.
 
@@ -117,11 +117,31 @@ fn answer(method: &Method, path: &str, source: &dyn HealthSource) -> Response<Fu
         "/live" => verdict(&source.health(), |report| report.is_live),
         "/ready" => verdict(&source.health(), |report| report.is_ready),
         "/started" => verdict(&source.health(), |report| report.is_started),
+        "/metrics" => metrics(),
         _ => text(
             StatusCode::NOT_FOUND,
-            "here are /live, /ready and /started\n",
+            "here are /live, /ready, /started and /metrics\n",
         ),
     }
+}
+
+#[cfg(feature = "prometheus")]
+fn metrics() -> Response<Full<Bytes>> {
+    match crate::metrics::render() {
+        Some(page) => response(StatusCode::OK, crate::metrics::CONTENT_TYPE, page),
+        None => text(
+            StatusCode::NOT_FOUND,
+            "call milena::metrics::install_prometheus when the program starts\n",
+        ),
+    }
+}
+
+#[cfg(not(feature = "prometheus"))]
+fn metrics() -> Response<Full<Bytes>> {
+    text(
+        StatusCode::NOT_FOUND,
+        "this program was built without metrics: enable milena's feature `prometheus`\n",
+    )
 }
 
 fn verdict(report: &HealthReport, is_well: fn(&HealthReport) -> bool) -> Response<Full<Bytes>> {

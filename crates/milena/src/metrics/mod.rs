@@ -39,6 +39,15 @@
 //! | `milena_publisher_spool_damaged_bytes` | gauge | bytes of those that could not be read |
 //! | `milena_publisher_breaker_open` | gauge | circuit breakers that let nothing but a probe through |
 //! | `milena_publisher_oldest_waiting_seconds` | gauge | how long the oldest failed or spooled message waits, of all publishers together |
+//! | `milena_app_records_total` (`outcome`) | counter | records by their end: `handled`, `dead_lettered`, `without_handler` |
+//! | `milena_app_failures_total` | counter | attempts at handling that failed |
+//! | `milena_app_retries_total` | counter | attempts beyond each record's first |
+//! | `milena_app_commits_total` (`outcome`) | counter | commits: `committed`, `failed` |
+//! | `milena_app_commit_latency_seconds` | gauge | how long the last commit took |
+//! | `milena_app_lag_records` | gauge | records that are not done, as of the last look |
+//! | `milena_app_partitions` | gauge | partitions assigned to this process |
+//! | `milena_app_paused_topics` | gauge | topics paused because their handlers fail |
+//! | `milena_app_job_runs_total`, `milena_app_job_failures_total`, `milena_app_job_missed_ticks_total` | counter | runs of jobs that ended, that failed, and ticks without a run |
 //!
 //! The client's are in [its own table](milena_client::metrics); in Prometheus's format their dots
 //! are underscores.
@@ -51,7 +60,7 @@ mod sums;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 pub use self::names::describe;
-pub(crate) use self::names::publisher;
+pub(crate) use self::names::{app, publisher};
 #[cfg(feature = "prometheus")]
 pub use self::prometheus::{CONTENT_TYPE, MetricsError, install_prometheus, render};
 pub(crate) use self::sums::{Level, Sum};

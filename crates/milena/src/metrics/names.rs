@@ -15,7 +15,28 @@ pub(crate) mod publisher {
     pub(crate) const OLDEST_WAITING: &str = "milena_publisher_oldest_waiting_seconds";
 }
 
+pub(crate) mod app {
+    pub(crate) const RECORDS: &str = "milena_app_records_total";
+    pub(crate) const FAILURES: &str = "milena_app_failures_total";
+    pub(crate) const RETRIES: &str = "milena_app_retries_total";
+    pub(crate) const COMMITS: &str = "milena_app_commits_total";
+    pub(crate) const COMMIT_LATENCY: &str = "milena_app_commit_latency_seconds";
+    pub(crate) const LAG: &str = "milena_app_lag_records";
+    pub(crate) const PARTITIONS: &str = "milena_app_partitions";
+    pub(crate) const PAUSED_TOPICS: &str = "milena_app_paused_topics";
+    pub(crate) const JOB_RUNS: &str = "milena_app_job_runs_total";
+    pub(crate) const JOB_FAILURES: &str = "milena_app_job_failures_total";
+    pub(crate) const JOB_MISSED: &str = "milena_app_job_missed_ticks_total";
+}
+
 const COUNTERS: &[(&str, &str)] = &[
+    (app::RECORDS, "Records by their end"),
+    (app::FAILURES, "Attempts at handling that failed"),
+    (app::RETRIES, "Attempts beyond the first of each record"),
+    (app::COMMITS, "Commits by their end"),
+    (app::JOB_RUNS, "Runs of jobs that ended"),
+    (app::JOB_FAILURES, "Runs of jobs that failed"),
+    (app::JOB_MISSED, "Ticks of jobs without a run"),
     (publisher::ACCEPTED, "Messages taken"),
     (publisher::MESSAGES, "Messages by their end"),
     (
@@ -25,6 +46,22 @@ const COUNTERS: &[(&str, &str)] = &[
 ];
 
 const GAUGES: &[(&str, Unit, &str)] = &[
+    (
+        app::COMMIT_LATENCY,
+        Unit::Seconds,
+        "How long the last commit took",
+    ),
+    (app::LAG, Unit::Count, "Records that are not done"),
+    (
+        app::PARTITIONS,
+        Unit::Count,
+        "Partitions that are assigned to this process",
+    ),
+    (
+        app::PAUSED_TOPICS,
+        Unit::Count,
+        "Topics that are paused because their handlers fail",
+    ),
     (
         publisher::PENDING,
         Unit::Count,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use milena::testing::{ApiKey, ErrorCode, Fault};
+use milena::testing::{ApiKey, Broker, ErrorCode, Fault, Storage};
 use milena::{App, AppHandle, AppState, Config, State, handler, job};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -168,5 +168,65 @@ async fn an_application_of_jobs_has_endpoints_too() {
     until(&handle, "it is well", WELL).await;
     let (status, body) = get(&handle, "/health").await;
     assert_eq!(status, 404, "{body}");
+    running.shutdown().await.unwrap();
+}
+
+/// The broker dies: first not ready, then not live; it comes back, and so does the member.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dead_broker_is_not_live_until_it_is_back() {
+    let directory = tempfile::tempdir().unwrap();
+    let start = async |listen: String| {
+        let broker = Broker::builder()
+            .listen(listen)
+            .storage(Storage::Directory(directory.path().to_owned()))
+            .property("group.min.session.timeout.ms", "100")
+            .unwrap()
+            .property("auto.create.topics.enable", "true")
+            .unwrap();
+        within("a broker", broker.start()).await.unwrap()
+    };
+    let broker = start("127.0.0.1:0".to_owned()).await;
+    let address = broker.bootstrap();
+    let config = Config::builder()
+        .bootstrap_servers(&address)
+        .group_id("group")
+        .set("session.timeout.ms", "1000")
+        .set("heartbeat.interval.ms", "100")
+        .set("health.address", "127.0.0.1:0")
+        .set("health.grace.ms", "200")
+        .build()
+        .unwrap();
+    let app = App::new(config).topic("orders", handler(|| async {}));
+    let running = app.start().await.unwrap();
+    let handle = running.handle();
+    until(&handle, "it is well", WELL).await;
+    broker.stop().await;
+    until(&handle, "nothing is heard for long", NOT_LIVE).await;
+    let broker = start(address).await;
+    until(&handle, "it is back", WELL).await;
+    running.shutdown().await.unwrap();
+    broker.stop().await;
+}
+
+/// The application's counts are on the page that Prometheus reads. Called by the one test that
+/// installs the exporter, of which a process has one.
+pub(crate) async fn metrics_are_rendered() {
+    let bench = Bench::new().await;
+    bench.create("orders", 1).await;
+    let app = App::new(impatient(&bench)).topic("orders", handler(|| async {}));
+    let running = app.start().await.unwrap();
+    bench.publish("orders", 0, numbers(5)).await;
+    bench.until_committed("orders", 1, 5).await;
+    let (status, page) = get(&running.handle(), "/metrics").await;
+    assert_eq!(status, 200);
+    for line in [
+        "milena_app_records_total{outcome=\"handled\"} ",
+        "milena_app_commits_total{outcome=\"committed\"} ",
+        "milena_app_partitions ",
+        "milena_app_lag_records ",
+        "milena_app_job_runs_total ",
+    ] {
+        assert!(page.contains(line), "{line} in {page}");
+    }
     running.shutdown().await.unwrap();
 }

@@ -54,4 +54,5 @@ async fn a_page_for_prometheus_has_publisher_and_client() {
     drop(publisher);
     let page = metrics::render().unwrap();
     assert!(ended(&page, "delivered") > before, "{page}");
+    crate::health::metrics_are_rendered().await;
 }
