@@ -35,8 +35,9 @@ macro_rules! impl_job_function {
         {
             type Future = Map<Fut, fn(Fut::Output) -> HandlerResult>;
 
-            #[allow(unused_variables)]
             fn call(&self, tick: &Tick, state: &S) -> Self::Future {
+                // A function without arguments looks at neither.
+                let _ = (tick, state);
                 let into_result: fn(Fut::Output) -> HandlerResult =
                     IntoHandlerResult::into_handler_result;
                 self($($argument::from_tick(tick, state),)*).map(into_result)

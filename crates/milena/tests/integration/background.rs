@@ -8,9 +8,10 @@ use milena::testing::Broker;
 use milena::{
     App, AppError, AppHandle, AppState, Config, HandlerError, Json, Members, Meta, State, handler,
 };
+use tokio::net::TcpListener;
 use tokio::sync::mpsc::Sender;
 
-use crate::setup::{Bench, numbers, reports, within};
+use crate::setup::{self, Bench, numbers, reports, within};
 
 /// A port on which nothing listens.
 fn free_port() -> u16 {
@@ -31,12 +32,7 @@ fn config_for(port: u16, attempts: u32) -> Config {
 
 /// Waits until a handle shows a state.
 async fn until(handle: &AppHandle, state: AppState) {
-    within("the state", async {
-        while handle.state() != state {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    })
-    .await;
+    setup::until("the state", || handle.state() == state).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -54,11 +50,16 @@ async fn a_start_without_a_cluster_fails_after_its_attempts() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_start_waits_for_the_cluster() {
-    let port = free_port();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
     let app = App::new(config_for(port, 1000)).topic("orders", handler(|| async {}));
     let starting = tokio::spawn(app.start());
-    tokio::time::sleep(Duration::from_millis(100)).await;
-    assert!(!starting.is_finished(), "there is nothing to connect to");
+    for _ in 0..2 {
+        let attempt = within("an attempt", listener.accept()).await.unwrap();
+        drop(attempt);
+    }
+    drop(listener);
+    assert!(!starting.is_finished(), "nobody answers");
     let broker = Broker::builder().listen(format!("127.0.0.1:{port}"));
     let broker = broker.start().await.unwrap();
     let running = within("the application starts", starting).await.unwrap();
@@ -68,9 +69,13 @@ async fn a_start_waits_for_the_cluster() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_start_can_be_given_up() {
-    let app = App::new(config_for(free_port(), 1000)).topic("orders", handler(|| async {}));
-    let soon = tokio::time::sleep(Duration::from_millis(50));
-    let ended = within("the application ends", app.run_until(soon)).await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let app = App::new(config_for(port, 1000)).topic("orders", handler(|| async {}));
+    let attempted = async {
+        let _attempt = listener.accept().await.unwrap();
+    };
+    let ended = within("the application ends", app.run_until(attempted)).await;
     assert!(ended.is_ok(), "{ended:?}");
 }
 
@@ -141,25 +146,22 @@ async fn a_pause_holds_everything_back() {
     bench.publish("orders", 0, numbers(5)).await;
     assert_eq!(handled.take(5).await, [0, 1, 2, 3, 4]);
     let other = app().start().await.unwrap();
-    within("the other has a partition", async {
-        while other.handle().progress().partitions() != 1 {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+    setup::until("the other has a partition", || {
+        other.handle().progress().partitions() == 1
     })
     .await;
     handle.pause();
     until(&handle, AppState::Paused).await;
     other.shutdown().await.unwrap();
-    within("all partitions are back", async {
-        while handle.progress().partitions() != 2 {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+    setup::until("all partitions are back", || {
+        handle.progress().partitions() == 2
     })
     .await;
     for partition in 0..2 {
         bench.publish("orders", partition, numbers(50)).await;
     }
-    tokio::time::sleep(Duration::from_millis(200)).await;
+    // Whoever is not paused has them.
+    assert_eq!(bench.read("orders", 105).await.len(), 105);
     assert_eq!(handled.rest(), [0_usize; 0], "paused");
     assert!(handle.is_alive());
     handle.resume();
@@ -190,10 +192,8 @@ async fn members_share_partitions_and_stop_together() {
     .await
     .unwrap();
     let handles = members.handles();
-    within("each has its share", async {
-        while handles.iter().any(|one| one.progress().partitions() != 2) {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+    setup::until("each has its share", || {
+        handles.iter().all(|one| one.progress().partitions() == 2)
     })
     .await;
     assert!(members.is_alive());

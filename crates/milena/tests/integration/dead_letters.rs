@@ -1,12 +1,10 @@
 //! Dead letters keep the record, and a record is committed only once its letter is safe.
 
-use std::time::Duration;
-
 use milena::testing::{ApiKey, ErrorCode, Fault};
 use milena::{App, AppError, HandlerError, Outgoing, Retry, State, dead_letter, handler};
 use tokio::sync::mpsc::Sender;
 
-use crate::setup::{Bench, Running, reports};
+use crate::setup::{Bench, Running, reports, until};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_dead_letter_is_the_record_and_why() {
@@ -122,9 +120,10 @@ async fn an_unacknowledged_dead_letter_holds_the_commit() {
     called.next().await;
     // The producer tries again, and no commit happens meanwhile.
     let tries = faults.requests_seen(ApiKey::Produce);
-    while faults.requests_seen(ApiKey::Produce) < tries + 3 {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    until("the producer tries again", || {
+        faults.requests_seen(ApiKey::Produce) >= tries + 3
+    })
+    .await;
     assert_eq!(bench.committed("orders", 0).await, None);
     faults.clear();
     assert_eq!(

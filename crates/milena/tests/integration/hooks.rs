@@ -8,7 +8,7 @@ use milena::{
     handler,
 };
 
-use crate::setup::{Bench, numbers, within};
+use crate::setup::{Bench, numbers, until};
 
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<String>>>);
@@ -20,10 +20,8 @@ impl Log {
 
     /// Waits for a line.
     async fn until(&self, line: &str) {
-        within(line, async {
-            while !self.0.lock().unwrap().iter().any(|noted| noted == line) {
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
+        until(line, || {
+            self.0.lock().unwrap().iter().any(|noted| noted == line)
         })
         .await;
     }

@@ -9,7 +9,7 @@ use milena::{App, Config, HandlerError, Json, Meta, State, handler};
 use tokio::sync::Semaphore;
 use tokio::sync::mpsc::Sender;
 
-use crate::setup::{Bench, Running, numbers, reports, within};
+use crate::setup::{Bench, Running, Stopping, numbers, reports, until, within};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_work_is_said_before_anything_is_consumed() {
@@ -78,10 +78,8 @@ async fn a_rebalance_loses_nothing() {
     }
     let second = Running::start(app());
     publish(100).await;
-    within("both have partitions", async {
-        while (first.progress.partitions(), second.progress.partitions()) != (3, 3) {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+    until("both have partitions", || {
+        (first.progress.partitions(), second.progress.partitions()) == (3, 3)
     })
     .await;
     publish(200).await;
@@ -114,10 +112,8 @@ async fn a_member_that_lost_its_partitions_comes_back() {
     };
     let joins = faults.requests_seen(ApiKey::JoinGroup);
     faults.next(ApiKey::Heartbeat, Fault::Fail(ErrorCode::IllegalGeneration));
-    within("the member joins again", async {
-        while faults.requests_seen(ApiKey::JoinGroup) == joins {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+    until("the member joins again", || {
+        faults.requests_seen(ApiKey::JoinGroup) != joins
     })
     .await;
     bench.publish("orders", 0, numbers(200).skip(100)).await;
@@ -134,6 +130,7 @@ async fn sigterm_lets_handlers_finish() {
     bench.create("orders", 1).await;
     bench.publish("orders", 0, numbers(10)).await;
     let gate = Arc::new(Semaphore::new(0));
+    let stopping = Stopping::default();
     let (sender, mut begun) = reports();
     let on_order =
         |Json(number): Json<u32>, State((gate, sender)): State<(Arc<Semaphore>, Sender<u32>)>| async move {
@@ -143,6 +140,7 @@ async fn sigterm_lets_handlers_finish() {
         };
     let app = App::new(bench.config())
         .state((gate.clone(), sender))
+        .lifecycle(stopping.clone())
         .topic("orders", handler(on_order));
     let progress = app.progress();
     let running = tokio::spawn(app.run());
@@ -154,7 +152,7 @@ async fn sigterm_lets_handlers_finish() {
         .status()
         .unwrap();
     assert!(killed.success());
-    tokio::time::sleep(Duration::from_millis(50)).await;
+    within("the application stops", stopping.0.notified()).await;
     assert!(!running.is_finished());
     gate.add_permits(1);
     within("the application stops", running)

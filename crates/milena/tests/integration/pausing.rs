@@ -10,7 +10,7 @@ use milena::{
 };
 use tokio::sync::mpsc::Sender;
 
-use crate::setup::{Bench, Running, numbers, reports, within};
+use crate::setup::{Bench, Running, numbers, reports, until};
 
 /// A database that can be down.
 #[derive(Clone)]
@@ -40,10 +40,8 @@ fn down() -> (Database, crate::setup::Reports<()>) {
 }
 
 async fn until_paused(running: &Running) {
-    within("the topic is paused", async {
-        while running.progress.paused_topics().is_empty() {
-            tokio::task::yield_now().await;
-        }
+    until("the topic is paused", || {
+        !running.progress.paused_topics().is_empty()
     })
     .await;
 }
@@ -87,10 +85,8 @@ async fn a_topic_waits_for_what_its_handler_needs() {
     assert!(began.elapsed() >= pause * 3, "{:?}", began.elapsed());
     bench.publish("others", 0, numbers(10)).await;
     others.take(10).await;
-    within("the others are counted", async {
-        while running.progress.handled() != 10 {
-            tokio::task::yield_now().await;
-        }
+    until("the others are counted", || {
+        running.progress.handled() == 10
     })
     .await;
     database.is_up.store(true, Ordering::SeqCst);

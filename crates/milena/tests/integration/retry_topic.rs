@@ -11,7 +11,7 @@ use milena_client::consumer::ConsumedRecord;
 use tokio::sync::Semaphore;
 use tokio::sync::mpsc::Sender;
 
-use crate::setup::{Bench, Running, numbers, reports, within};
+use crate::setup::{Bench, Running, numbers, reports, until};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -360,10 +360,8 @@ async fn a_paused_topic_does_not_hold_up_the_retries_of_others() {
         );
     let running = Running::start(app);
     bench.publish("down", 0, numbers(60)).await;
-    within("the topic is paused", async {
-        while running.progress.paused_topics().is_empty() {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+    until("the topic is paused", || {
+        !running.progress.paused_topics().is_empty()
     })
     .await;
     bench.publish("fine", 0, numbers(1)).await;

@@ -6,7 +6,7 @@ use milena::{App, AppError, Config, HandlerError, Json, Outgoing, Publisher, Sta
 use milena::{handler, job};
 use tokio::sync::mpsc::Sender;
 
-use crate::setup::{Bench, Running, reports, within};
+use crate::setup::{Bench, Running, Stopping, reports, within};
 
 const OFTEN: Duration = Duration::from_millis(20);
 
@@ -87,12 +87,14 @@ async fn a_job_stops_the_application_when_told() {
 #[tokio::test(flavor = "multi_thread")]
 async fn stopping_ends_jobs_within_the_deadline() {
     let (sender, mut begun) = reports();
-    let slow = |State(sender): State<Sender<&'static str>>| async move {
+    let stopping = Stopping::default();
+    type Shared = (Sender<&'static str>, Stopping);
+    let slow = |State((sender, stopping)): State<Shared>| async move {
         sender.send("slow").await?;
-        tokio::time::sleep(OFTEN).await;
+        stopping.0.notified().await;
         sender.send("slow is done").await
     };
-    let endless = |State(sender): State<Sender<&'static str>>| async move {
+    let endless = |State((sender, _)): State<Shared>| async move {
         sender.send("endless").await?;
         std::future::pending::<()>().await;
         Ok::<(), HandlerError>(())
@@ -103,7 +105,8 @@ async fn stopping_ends_jobs_within_the_deadline() {
         .unwrap();
     let hourly = Duration::from_secs(3600);
     let app = App::new(config)
-        .state(sender)
+        .state((sender, stopping.clone()))
+        .lifecycle(stopping)
         .every(hourly, job(slow).name("slow").at_start())
         .every(hourly, job(endless).name("endless").at_start());
     let jobs = app.jobs();

@@ -5,26 +5,39 @@
 //! unique by a prefix.
 
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use milena::testing::{Faults, TestBroker};
-use milena::{App, AppError, Config, ConfigBuilder, Outgoing, Progress, Publisher};
+use milena::{App, AppError, Config, ConfigBuilder, Lifecycle, Outgoing, Progress, Publisher};
 use milena_client::admin::NewTopic;
 use milena_client::consumer::{ConsumedRecord, Consumer, ConsumerConfig};
 use milena_client::{Admin, Client, ClientConfig, TopicPartition};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 /// Names the cluster under test; unset, each test starts an embedded broker.
 const BROKERS_VARIABLE: &str = "MILENA_TEST_BROKERS";
 /// Nothing here takes longer unless it is broken.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
+/// How often to look at what nobody reports.
+const LOOK_INTERVAL: Duration = Duration::from_millis(5);
 
 pub(crate) async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
     match tokio::time::timeout(DEADLINE, future).await {
         Ok(output) => output,
         Err(_) => panic!("{what}: nothing for {DEADLINE:?}"),
     }
+}
+
+/// Waits until something is so that nobody reports.
+pub(crate) async fn until(what: &str, is_so: impl Fn() -> bool) {
+    within(what, async {
+        while !is_so() {
+            tokio::time::sleep(LOOK_INTERVAL).await;
+        }
+    })
+    .await;
 }
 
 /// A broker, and a client to look at it from the side.
@@ -205,6 +218,16 @@ impl Running {
         within("the application ends", self.task)
             .await
             .expect("no panic")
+    }
+}
+
+/// Tells when an application begins to stop: a hook of it.
+#[derive(Clone, Default)]
+pub(crate) struct Stopping(pub(crate) Arc<Notify>);
+
+impl Lifecycle for Stopping {
+    fn stopping(&self) {
+        self.0.notify_one();
     }
 }
 
