@@ -60,9 +60,8 @@ pub use config::{
 };
 pub use connect::ConnectionFailed;
 pub use direct::{
-    Consumer, DeadLetterHandler, DirectError, FailureDetails, MessageIdFrom, MessageParser,
-    ParseError, ParseErrorKind, ParsedMessage, PartitionEnd, Producer, with_consumer,
-    with_producer,
+    Consumer, DeadLetterHandler, DirectError, FailureDetails, MessageParser, ParseError,
+    ParseErrorKind, ParsedMessage, PartitionEnd, Producer, with_consumer, with_producer,
 };
 pub use extract::{Batch, FromBatch, FromMessage, FromRef, Json, Key, Meta, Outbox, State, Valid};
 pub use failure::{BoxError, ErrorClass, FailureStage, HandlerError, IntoHandlerError};

@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 use anyhow::{Context, Result, ensure};
 use example_support::Cluster;
 use milena::{
-    Config, Consumer, DeadLetterHandler, DirectError, FailureDetails, Message, MessageIdFrom,
+    Config, Consumer, DeadLetterHandler, DirectError, FailureDetails, IdSource, Message,
     MessageParser, Outgoing, Producer,
 };
 
@@ -99,7 +99,7 @@ fn parse(message: &Message) -> Result<()> {
     let parser = MessageParser::<Payload>::new();
     let parsed = parser.parse(message)?;
     println!("{}: {}", parsed.payload.id, parsed.payload.message);
-    let id = MessageIdFrom::json_field("id").find(message);
+    let id = message.id_from(&[IdSource::field("id")]);
     ensure!(id.as_deref() == Some("1"), "the id is {id:?}");
     let broken = message.clone().with_value(r#"{"id":"1","message":7}"#);
     let error = parser.parse(&broken).err().context("7 is no text")?;
