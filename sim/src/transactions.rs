@@ -174,10 +174,10 @@ impl TransactionHistory {
         for _ in 0..expected {
             let record = reader.consume_next(WAIT).await?;
             let record = record.with_context(|| format!("{} of {expected} came", seen.len()))?;
-            let value = std::str::from_utf8(record.value.as_deref().unwrap_or_default())?;
+            let value = std::str::from_utf8(record.value().unwrap_or_default())?;
             let number: usize = value.parse()?;
-            *seen.entry((record.partition, number)).or_default() += 1;
-            if let Some(before) = last.insert(record.partition, number) {
+            *seen.entry((record.partition(), number)).or_default() += 1;
+            if let Some(before) = last.insert(record.partition(), number) {
                 ensure!(before < number, "{number} after {before}");
             }
         }

@@ -67,7 +67,7 @@ pub use extract::{Batch, FromBatch, FromMessage, FromRef, Json, Key, Meta, Outbo
 pub use failure::{BoxError, ErrorClass, FailureStage, HandlerError, IntoHandlerError};
 pub use handler::{Handler, HandlerFuture, HandlerResult, HandlerService, IntoHandlerResult};
 pub use health::{HealthProblem, HealthReport};
-pub use message::{Headers, IdSource, MESSAGE_ID_HEADER, Message, TimestampType};
+pub use message::{Headers, HeadersRef, IdSource, MESSAGE_ID_HEADER, Message, TimestampType};
 /// The bare client, for what the framework has no words for: administration, transactions, groups.
 pub use milena_client as client;
 pub use milena_client::TopicPartition;

@@ -32,12 +32,9 @@ pub(crate) async fn run(client: &Client, name: &str) -> Result<()> {
     let consumer = Consumer::new(client, config)?;
     consumer.assign(vec![TopicPartition::new(name, 0)]).await?;
     let record = consumer.consume_next(Duration::from_secs(10)).await?;
-    let value = record.and_then(|record| record.value);
+    let value = record.as_ref().and_then(|record| record.value());
     consumer.close().await?;
-    ensure!(
-        value.as_deref() == Some(b"transactional message"),
-        "read {value:?}"
-    );
+    ensure!(value == Some(b"transactional message"), "read {value:?}");
     println!("only the committed transaction counts");
     Ok(())
 }

@@ -214,12 +214,12 @@ async fn read_back(setting: &Setting) -> Result<()> {
     records.extend(reader.consume_next(QUIET).await?);
     for record in records {
         let place = Place {
-            partition: record.partition,
-            offset: record.offset,
+            partition: record.partition(),
+            offset: record.offset(),
         };
         setting
             .history()
-            .read(0, place, RecordId::of_value(record.value.as_deref())?);
+            .read(0, place, RecordId::of_value(record.value())?);
     }
     reader.close().await?;
     client.close().await;

@@ -143,10 +143,10 @@ async fn read_back(client: &Client, topic: &str, history: &mut History) -> Resul
     reader.assign(partitions.clone()).await?;
     for record in take(&reader, history.acknowledged_count()).await? {
         let place = Place {
-            partition: record.partition,
-            offset: record.offset,
+            partition: record.partition(),
+            offset: record.offset(),
         };
-        history.read(0, place, RecordId::of_value(record.value.as_deref())?);
+        history.read(0, place, RecordId::of_value(record.value())?);
     }
     history.assert_sound();
     let mut ends = 0;

@@ -116,8 +116,8 @@ async fn records_that_an_unclean_election_takes_away_are_noticed() -> Result<()>
     scene.elect(follower).await?;
     scene.produce("after", RECORDS_AFTER).await?;
     for record in take(&lenient, RECORDS_AFTER).await? {
-        assert_eq!(record.value.as_deref(), Some(b"after".as_slice()));
-        assert!(record.offset >= i64::try_from(RECORDS)?);
+        assert_eq!(record.value(), Some(b"after".as_slice()));
+        assert!(record.offset() >= i64::try_from(RECORDS)?);
     }
     let error = loop {
         match strict.consume_next(WAIT).await {

@@ -46,13 +46,13 @@ async fn content(target: &Target, topic: &str) -> Result<Vec<String>> {
     loop {
         let next = reader.consume_next(Duration::from_secs(10)).await?;
         let record = next.context("the last record is always there")?;
-        let text = |bytes: &Option<bytes::Bytes>| {
-            let bytes = bytes.as_deref().unwrap_or(b"-");
+        let text = |bytes: Option<&[u8]>| {
+            let bytes = bytes.unwrap_or(b"-");
             String::from_utf8_lossy(bytes).into_owned()
         };
-        let (key, value) = (text(&record.key), text(&record.value));
-        content.push(format!("{}:{key}={value}", record.offset));
-        if record.offset + 1 >= end {
+        let (key, value) = (text(record.key()), text(record.value()));
+        content.push(format!("{}:{key}={value}", record.offset()));
+        if record.offset() + 1 >= end {
             reader.close().await?;
             return Ok(content);
         }

@@ -200,7 +200,11 @@ async fn settings_of_topics_are_in_effect() -> Result<()> {
             .await?;
         let reader = target.reader(&stamped, 1).await?;
         let record = take(&reader, 1).await?.remove(0);
-        assert!(record.timestamp > 1_600_000_000_000, "{}", record.timestamp);
+        assert!(
+            record.timestamp() > 1_600_000_000_000,
+            "{}",
+            record.timestamp()
+        );
         reader.close().await?;
 
         let narrow = unique("narrow");
@@ -254,7 +258,7 @@ async fn old_records_are_deleted() -> Result<()> {
         tokio::time::timeout(Duration::from_secs(30), async {
             let reader = target.reader(&name, 1).await?;
             let record = take(&reader, 1).await?.remove(0);
-            assert_eq!(record.offset, 5);
+            assert_eq!(record.offset(), 5);
             reader.close().await?;
             anyhow::Ok(())
         })

@@ -102,7 +102,7 @@ async fn deleted_records_are_gone_for_good() -> Result<()> {
         reader.assign(vec![partition.clone()]).await?;
         reader.seek(&partition, SeekTo::Offset(1)).await?;
         let records = take(&reader, 6).await?;
-        let offsets: Vec<i64> = records.iter().map(|record| record.offset).collect();
+        let offsets: Vec<i64> = records.iter().map(|record| record.offset()).collect();
         assert_eq!(offsets, [4, 5, 6, 7, 8, 9]);
         reader.close().await?;
 

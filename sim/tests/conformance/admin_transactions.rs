@@ -244,7 +244,7 @@ async fn check_hanging(target: &Target) -> Result<()> {
     };
     admin.abort_hanging_transaction(&hanging).await?;
     let next = take(&reader, 1).await?.remove(0);
-    assert_eq!(next.value.as_deref(), Some(&b"behind"[..]));
+    assert_eq!(next.value(), Some(&b"behind"[..]));
     assert_eq!(open().await?, None);
     reader.close().await?;
     plain.close().await?;

@@ -253,8 +253,8 @@ fn check_letter(letter: &ConsumedRecord, topic: &str, group: &str) -> Result<()>
     let number: u64 = header(letter, "number")?.parse()?;
     let kind = Kind::of(number);
     let key = format!("key-{}", number % KEYS);
-    assert_eq!(letter.key.as_deref(), Some(key.as_bytes()));
-    let value = letter.value.as_deref().unwrap_or_default();
+    assert_eq!(letter.key(), Some(key.as_bytes()));
+    let value = letter.value().unwrap_or_default();
     match kind {
         Kind::Garbage => assert_eq!(value, NOT_JSON),
         _ => assert_eq!(serde_json::from_slice::<Event>(value)?.number, number),
@@ -267,12 +267,13 @@ fn check_letter(letter: &ConsumedRecord, topic: &str, group: &str) -> Result<()>
     );
     let partition: i32 = header(letter, dead_letter::ORIGIN_PARTITION)?.parse()?;
     assert_eq!(
-        partition, letter.partition,
+        partition,
+        letter.partition(),
         "a dead letter keeps its key's partition"
     );
     header(letter, dead_letter::ORIGIN_OFFSET)?.parse::<i64>()?;
     let timestamp: i64 = header(letter, dead_letter::ORIGIN_TIMESTAMP)?.parse()?;
-    assert_eq!(timestamp, letter.timestamp);
+    assert_eq!(timestamp, letter.timestamp());
     let (stage, class, attempts) = match kind {
         Kind::Garbage => ("decode", "non-retriable", "1"),
         Kind::Refused => ("handle", "non-retriable", "1"),

@@ -38,7 +38,7 @@ async fn a_member_goes_on_behind_the_last_commit() -> Result<()> {
 
         let second = member(&target, &group, &topic).await?;
         let records = take(&second, 20).await?;
-        let offsets: Vec<i64> = records.iter().map(|record| record.offset).collect();
+        let offsets: Vec<i64> = records.iter().map(|record| record.offset()).collect();
         assert_eq!(offsets, (10..30).collect::<Vec<i64>>());
         second.close().await?;
         Ok(())
@@ -68,7 +68,7 @@ async fn an_offset_committed_by_hand_is_told_and_used() -> Result<()> {
         first.close().await?;
 
         let second = member(&target, &group, &topic).await?;
-        assert_eq!(take(&second, 1).await?[0].offset, 7);
+        assert_eq!(take(&second, 1).await?[0].offset(), 7);
         second.close().await?;
         Ok(())
     })
@@ -90,7 +90,7 @@ async fn automatic_commits_cover_what_was_handed_out_at_closing() -> Result<()> 
         first.close().await?;
 
         let second = member(&target, &group, &topic).await?;
-        assert_eq!(take(&second, 1).await?[0].offset, 6);
+        assert_eq!(take(&second, 1).await?[0].offset(), 6);
         second.close().await?;
         Ok(())
     })
@@ -111,7 +111,7 @@ async fn a_new_group_starts_at_the_end_unless_told_otherwise() -> Result<()> {
             assert!(polled.is_empty(), "nothing is new yet");
         }
         produce_numbers(&target, &topic, 1).await?;
-        assert_eq!(take(&consumer, 1).await?[0].offset, 5);
+        assert_eq!(take(&consumer, 1).await?[0].offset(), 5);
         consumer.close().await?;
         Ok(())
     })

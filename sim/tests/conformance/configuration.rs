@@ -79,7 +79,7 @@ async fn check(target: &Target) -> Result<()> {
     );
     let letters = target.read(&format!("{source}.dlq"), 1, 1).await?;
     let letter = letters.first().context("a dead letter")?;
-    ensure!(letter.value.as_deref() == Some(BAD), "{:?}", letter.value);
+    ensure!(letter.value() == Some(BAD), "{:?}", letter.value());
     // The application may have ended already; its result tells.
     let _ = stop.send(());
     app.await??;

@@ -103,10 +103,10 @@ async fn copy(
             let partition = batch.topic_partition().clone();
             for record in batch.into_records() {
                 let record = record?;
-                let value = record.value.context("a value")?;
-                let copy = Record::to(to).value(&value).partition(record.partition);
+                let value = record.value().context("a value")?;
+                let copy = Record::to(to).value(&value).partition(record.partition());
                 let _delivery = transaction.enqueue(copy).await?;
-                offsets.insert(partition.clone(), record.offset + 1);
+                offsets.insert(partition.clone(), record.offset() + 1);
                 count += 1;
             }
         }
@@ -233,10 +233,10 @@ impl Copier {
         for batch in polled.batches {
             offsets.insert(batch.topic_partition().clone(), batch.next_offset());
             for record in batch.into_records().flatten() {
-                let value = record.value.unwrap_or_default();
+                let value = record.value().unwrap_or_default();
                 let copy = Record::to(&self.to)
                     .value(&value)
-                    .partition(record.partition);
+                    .partition(record.partition());
                 // What is not accepted fails the commit.
                 let _accepted = transaction.enqueue(copy).await;
                 count += 1;

@@ -118,7 +118,7 @@ impl Group {
                     let record = record?;
                     let (id, place) = parse(&record)?;
                     self.history().read(number, place, id);
-                    in_hand.insert(partition.clone(), record.offset + 1);
+                    in_hand.insert(partition.clone(), record.offset() + 1);
                 }
             }
         }

@@ -240,7 +240,7 @@ async fn read_three(consumer: &Consumer, expected: &str) -> Result<()> {
         ensure!(Instant::now() < deadline, "only {count} of {expected} came");
         match consumer.consume_next(POLL_WAIT).await {
             Ok(Some(record)) => {
-                assert_eq!(record.value.as_deref(), Some(expected.as_bytes()));
+                assert_eq!(record.value(), Some(expected.as_bytes()));
                 count += 1;
             }
             Ok(None) => {}

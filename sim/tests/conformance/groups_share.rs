@@ -61,7 +61,7 @@ async fn produce(target: &Target, topic: &str, values: std::ops::Range<u32>) -> 
 }
 
 fn number(record: &ShareRecord) -> Result<u32> {
-    let value = record.record.value.as_deref().unwrap_or_default();
+    let value = record.record.value().unwrap_or_default();
     Ok(std::str::from_utf8(value)?.parse()?)
 }
 
@@ -202,7 +202,7 @@ async fn shared_records_of_a_member_that_goes_come_to_another() -> Result<()> {
         };
         produce(&target, &topic, 0..4).await?;
         let records = take(&first, 1).await?;
-        for record in records.iter().filter(|one| one.record.offset == 0) {
+        for record in records.iter().filter(|one| one.record.offset() == 0) {
             first.acknowledge(record, Acknowledgement::Accept)?;
         }
         let Some(second) = join_late(&target, &topic, explicit()).await? else {

@@ -29,7 +29,7 @@ async fn connections_closed_for_idleness_come_back() -> Result<()> {
         let admin = Admin::new(&client);
         for round in 0..3 {
             producer.send(Record::to(&topic).value("value")).await?;
-            assert_eq!(take(&member, 1).await?[0].offset, round);
+            assert_eq!(take(&member, 1).await?[0].offset(), round);
             member.commit().await?;
             admin.list_topics().await?;
             tokio::time::sleep(PAUSE).await;

@@ -162,18 +162,18 @@ async fn a_commit_carries_the_epoch_of_the_record_before_it() -> Result<()> {
         let consumer = Consumer::new(target.client(), config.clone())?;
         consumer.assign(all_partitions(&topic, 1)).await?;
         let record = take(&consumer, 2).await?.remove(1);
-        ensure!(record.leader_epoch >= 0, "brokers tell of epochs");
+        ensure!(record.leader_epoch() >= 0, "brokers tell of epochs");
         consumer.commit().await?;
         consumer.close().await?;
         let committed = target.admin().committed_offsets(&group).await?.remove(0);
         assert_eq!(committed.offset, 2);
-        assert_eq!(committed.leader_epoch, record.leader_epoch);
+        assert_eq!(committed.leader_epoch, record.leader_epoch());
         // Which the next member has checked, and goes on from.
         let consumer = Consumer::new(target.client(), config)?;
         consumer.assign(all_partitions(&topic, 1)).await?;
         send("third").await?;
         let next = take(&consumer, 1).await?.remove(0);
-        assert_eq!(next.offset, 2);
+        assert_eq!(next.offset(), 2);
         consumer.close().await?;
         producer.close().await?;
         Ok(())
@@ -206,7 +206,7 @@ async fn consumers_go_on_through_leaders_that_move() -> Result<()> {
             }
             for record in take(&consumer, 10).await? {
                 let expected = number.to_string();
-                assert_eq!(record.value.as_deref(), Some(expected.as_bytes()));
+                assert_eq!(record.value(), Some(expected.as_bytes()));
             }
             move_leader(&target, &topic).await?;
         }

@@ -37,11 +37,11 @@ async fn send_lane(
 
 /// The id and place of a record that a test wrote.
 pub(crate) fn parse(record: &ConsumedRecord) -> Result<(RecordId, Place)> {
-    let text = std::str::from_utf8(record.value.as_deref().unwrap_or_default())?;
+    let text = std::str::from_utf8(record.value().unwrap_or_default())?;
     let id = text.parse().map_err(anyhow::Error::msg)?;
     let place = Place {
-        partition: record.partition,
-        offset: record.offset,
+        partition: record.partition(),
+        offset: record.offset(),
     };
     Ok((id, place))
 }

@@ -25,10 +25,10 @@ impl Shape {
             (header.key_text().into_owned(), value)
         });
         Self {
-            key: record.key.as_deref().map(<[u8]>::to_vec),
-            value: record.value.as_deref().map(<[u8]>::to_vec),
+            key: record.key().map(<[u8]>::to_vec),
+            value: record.value().map(<[u8]>::to_vec),
             headers: headers.collect(),
-            timestamp: record.timestamp,
+            timestamp: record.timestamp(),
         }
     }
 }
@@ -101,7 +101,7 @@ async fn check_codec(target: &Target, codec: Compression) -> Result<()> {
 
     let records = target.read(&topic, 1, sent.len()).await?;
     for ((offset, record), expected) in (0_i64..).zip(&records).zip(&sent) {
-        assert_eq!(record.offset, offset);
+        assert_eq!(record.offset(), offset);
         assert_eq!(&Shape::of(record), expected, "{codec} at offset {offset}");
     }
     Ok(())
@@ -149,7 +149,7 @@ async fn every_setting_of_acks_delivers() -> Result<()> {
             producer.close().await?;
             let records = target.read(&topic, 1, 101).await?;
             for (number, record) in records.iter().enumerate().skip(1) {
-                assert_eq!(record.value.as_deref(), Some(number.to_string().as_bytes()));
+                assert_eq!(record.value(), Some(number.to_string().as_bytes()));
             }
         }
         Ok(())

@@ -30,7 +30,7 @@ async fn a_consumer_seeks_by_offset_and_time_and_to_the_ends() -> Result<()> {
         let topic = ten_records(&target).await?;
         let partition = &all_partitions(&topic, 1)[0];
         let reader = target.reader(&topic, 1).await?;
-        assert_eq!(take(&reader, 1).await?[0].offset, 0);
+        assert_eq!(take(&reader, 1).await?[0].offset(), 0);
         for (to, expected) in [
             (SeekTo::Offset(7), 7),
             (SeekTo::Beginning, 0),
@@ -39,7 +39,7 @@ async fn a_consumer_seeks_by_offset_and_time_and_to_the_ends() -> Result<()> {
             (SeekTo::Timestamp(0), 0),
         ] {
             reader.seek(partition, to).await?;
-            assert_eq!(take(&reader, 1).await?[0].offset, expected, "{to:?}");
+            assert_eq!(take(&reader, 1).await?[0].offset(), expected, "{to:?}");
             assert_eq!(reader.position(partition), Some(expected + 1), "{to:?}");
         }
         for to in [SeekTo::End, SeekTo::Timestamp(9_000_000)] {
@@ -69,7 +69,7 @@ async fn a_paused_partition_hands_out_nothing() -> Result<()> {
         let nothing = reader.consume_next(Duration::from_millis(300)).await?;
         assert!(nothing.is_none());
         reader.resume(&partitions)?;
-        assert_eq!(take(&reader, 1).await?[0].offset, 2);
+        assert_eq!(take(&reader, 1).await?[0].offset(), 2);
         reader.close().await?;
         Ok(())
     })
@@ -84,7 +84,7 @@ async fn the_stream_yields_every_record_and_waits_for_more() -> Result<()> {
         let mut stream = reader.stream();
         for expected in 0..10 {
             let record = stream.next().await.context("the stream ended")??;
-            assert_eq!(record.offset, expected);
+            assert_eq!(record.offset(), expected);
         }
         let producer = target.producer(ProducerConfig::default())?;
         let (sent, read) = tokio::join!(
@@ -92,7 +92,7 @@ async fn the_stream_yields_every_record_and_waits_for_more() -> Result<()> {
             stream.next()
         );
         sent?;
-        assert_eq!(read.context("the stream ended")??.offset, 10);
+        assert_eq!(read.context("the stream ended")??.offset(), 10);
         producer.close().await?;
         reader.close().await?;
         Ok(())
@@ -147,7 +147,7 @@ async fn a_reset_by_duration_starts_at_the_first_record_that_is_not_older() -> R
             let consumer = Consumer::new(target.client(), config)?;
             consumer.assign(all_partitions(&topic, 1)).await?;
             assert_eq!(
-                take(&consumer, 1).await?[0].offset,
+                take(&consumer, 1).await?[0].offset(),
                 expected,
                 "{minutes} min"
             );

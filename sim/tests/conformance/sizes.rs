@@ -38,9 +38,9 @@ async fn records_beyond_the_fetch_size_come_one_by_one() -> Result<()> {
         let reader = Consumer::new(target.client(), config)?;
         reader.assign(all_partitions(&topic, 2)).await?;
         for record in take(&reader, 6).await? {
-            let seed = u64::try_from(record.offset * 2 + i64::from(record.partition))?;
+            let seed = u64::try_from(record.offset() * 2 + i64::from(record.partition()))?;
             assert!(
-                record.value.as_deref() == Some(&noise(seed, LARGE_BYTES)[..]),
+                record.value() == Some(&noise(seed, LARGE_BYTES)[..]),
                 "record {seed} differs"
             );
         }
@@ -93,7 +93,7 @@ async fn many_partitions_are_all_written_and_read() -> Result<()> {
         let records = target.read(&topic, PARTITIONS, 640).await?;
         let places: BTreeSet<(i32, i64)> = records
             .iter()
-            .map(|record| (record.partition, record.offset))
+            .map(|record| (record.partition(), record.offset()))
             .collect();
         assert_eq!(places.len(), 640);
         Ok(())
@@ -136,7 +136,7 @@ async fn batches_too_large_for_the_topic_are_split_and_keep_their_order() -> Res
         let reader = target.reader(&topic, 1).await?;
         let read = take(&reader, 402).await?;
         let numbers = read.iter().filter_map(|record| {
-            let value = record.value.as_deref()?;
+            let value = record.value()?;
             (value.len() == 100)
                 .then(|| value.first_chunk().map(|bytes| u64::from_be_bytes(*bytes)))
         });

@@ -65,7 +65,7 @@ pub(crate) async fn reader(
 pub(crate) async fn values(consumer: &Consumer, count: usize) -> Result<Vec<String>> {
     let mut values = Vec::new();
     for record in take(consumer, count).await? {
-        let value = record.value.context("a value")?;
+        let value = record.value().context("a value")?;
         values.push(String::from_utf8(value.to_vec())?);
     }
     let more = consumer.consume_next(QUIET).await?;

@@ -75,10 +75,10 @@ async fn acknowledged_records_survive_twenty_kills_once_and_in_order() -> Result
     reader.assign(all_partitions(TOPIC, PARTITIONS)).await?;
     for record in take(&reader, history.acknowledged_count()).await? {
         let place = Place {
-            partition: record.partition,
-            offset: record.offset,
+            partition: record.partition(),
+            offset: record.offset(),
         };
-        let text = std::str::from_utf8(record.value.as_deref().unwrap_or_default())?;
+        let text = std::str::from_utf8(record.value().unwrap_or_default())?;
         history.read(0, place, text.parse().map_err(anyhow::Error::msg)?);
     }
     history.assert_sound();
@@ -115,7 +115,7 @@ async fn topics_and_committed_offsets_survive_a_kill() -> Result<()> {
         let member = Consumer::new(&client, config)?;
         member.subscribe([TOPIC]).await?;
         let records = take(&member, 2).await?;
-        assert_eq!(records[0].offset, 2 * (round - 1), "in round {round}");
+        assert_eq!(records[0].offset(), 2 * (round - 1), "in round {round}");
         member.commit().await?;
         broker.kill().await?;
         broker = BrokerProcess::start(port, Some(data.path()), &[]).await?;

@@ -259,7 +259,7 @@ impl Stage {
             let Some(record) = reader.consume_next(wait).await? else {
                 break;
             };
-            let text = std::str::from_utf8(record.value.as_deref().unwrap_or_default())?;
+            let text = std::str::from_utf8(record.value().unwrap_or_default())?;
             *counts.entry(text.parse()?).or_default() += 1;
         }
         let seen: Vec<u32> = counts.keys().copied().collect();

@@ -117,10 +117,18 @@ impl FetchedBatch {
         }
     }
 
-    /// The records as values of their own that share this batch's buffer.
+    /// The same batch with another name for its topic, as its records then show it: for whoever
+    /// reads a topic under a name that is not the cluster's.
+    pub fn with_topic(mut self, topic: Arc<str>) -> Self {
+        self.partition.topic = topic;
+        self
+    }
+
+    /// The records as values of their own that share this batch.
     pub fn into_records(self) -> impl Iterator<Item = Result<ConsumedRecord, Error>> + Send {
         let mut cursor = self.batch.cursor();
-        std::iter::from_fn(move || self.next_owned(&mut cursor))
+        let batch = Arc::new(self);
+        std::iter::from_fn(move || Self::next_owned(&batch, &mut cursor))
     }
 
     pub(super) fn cursor(&self) -> RecordCursor {
@@ -144,26 +152,22 @@ impl FetchedBatch {
 
     #[inline]
     pub(super) fn next_owned(
-        &self,
+        batch: &Arc<Self>,
         cursor: &mut RecordCursor,
     ) -> Option<Result<ConsumedRecord, Error>> {
-        let view = match self.next_view(cursor)? {
+        let view = match batch.next_view(cursor)? {
             Ok(view) => view,
             Err(error) => return Some(Err(error)),
         };
+        let records = &batch.batch;
         Some(Ok(ConsumedRecord {
-            topic: Arc::clone(&self.partition.topic),
-            partition: self.partition.partition,
             offset: view.offset,
-            leader_epoch: self.batch.header.partition_leader_epoch,
             timestamp: view.timestamp,
-            timestamp_type: self.batch.header.attributes.timestamp_type(),
-            key: view.key_bytes(&self.batch),
-            value: view.value_bytes(&self.batch),
-            headers: FetchedHeaders {
-                count: view.headers.len(),
-                bytes: view.headers_bytes(&self.batch),
-            },
+            key: Part::of(records, view.key),
+            value: Part::of(records, view.value),
+            headers: Part::of(records, view.headers.as_bytes()),
+            headers_count: view.headers.len() as u32,
+            batch: Arc::clone(batch),
         }))
     }
 
@@ -212,42 +216,166 @@ impl<'a> Iterator for FetchedRecords<'a> {
 
 /// One record, on its own.
 ///
-/// Key, value and headers share the buffer of the batch the record came in;
-/// copy them out to keep them for long.
+/// It shares the batch it came in with that batch's other records: a clone counts a reference, and
+/// keeping one keeps the batch. Copy key, value and headers out to keep them for long.
 #[derive(Clone)]
-#[non_exhaustive]
 pub struct ConsumedRecord {
+    batch: Arc<FetchedBatch>,
+    offset: i64,
+    timestamp: i64,
+    key: Part,
+    value: Part,
+    headers: Part,
+    headers_count: u32,
+}
+
+/// Where in the records of its batch a part of a record is; batches are smaller than 2 GiB.
+#[derive(Clone, Copy)]
+struct Part {
+    start: u32,
+    /// [`Part::NONE`]: there is no such part.
+    length: u32,
+}
+
+impl Part {
+    const NONE: u32 = u32::MAX;
+
+    #[inline]
+    fn of(batch: &Batch, part: Option<&[u8]>) -> Self {
+        let Some(part) = part else {
+            return Self {
+                start: 0,
+                length: Self::NONE,
+            };
+        };
+        let records = batch.records_bytes().as_ptr().addr();
+        let start = part.as_ptr().addr().wrapping_sub(records);
+        Self {
+            start: start as u32,
+            length: part.len() as u32,
+        }
+    }
+
+    #[inline]
+    fn range(self) -> Option<std::ops::Range<usize>> {
+        let (start, length) = (self.start as usize, self.length as usize);
+        (self.length != Self::NONE).then_some(start..start + length)
+    }
+}
+
+impl ConsumedRecord {
     /// The topic's name.
-    pub topic: Arc<str>,
+    pub fn topic(&self) -> &Arc<str> {
+        self.batch.topic()
+    }
+
     /// The partition's index.
-    pub partition: i32,
+    pub fn partition(&self) -> i32 {
+        self.batch.partition()
+    }
+
+    /// The full name of the record's partition.
+    pub fn topic_partition(&self) -> &TopicPartition {
+        self.batch.topic_partition()
+    }
+
     /// The record's offset in its partition.
-    pub offset: i64,
+    #[inline]
+    pub fn offset(&self) -> i64 {
+        self.offset
+    }
+
     /// The epoch of the leader that wrote it; -1 when unknown.
-    pub leader_epoch: i32,
+    pub fn leader_epoch(&self) -> i32 {
+        self.batch.leader_epoch()
+    }
+
     /// Milliseconds since 1970.
-    pub timestamp: i64,
+    pub fn timestamp(&self) -> i64 {
+        self.timestamp
+    }
+
     /// Where the timestamp comes from.
-    pub timestamp_type: TimestampType,
+    pub fn timestamp_type(&self) -> TimestampType {
+        self.batch.timestamp_type()
+    }
+
     /// The key, if there is one.
-    pub key: Option<Bytes>,
+    #[inline]
+    pub fn key(&self) -> Option<&[u8]> {
+        self.part(self.key)
+    }
+
     /// The value; `None` is a tombstone.
-    pub value: Option<Bytes>,
-    headers: FetchedHeaders,
+    #[inline]
+    pub fn value(&self) -> Option<&[u8]> {
+        self.part(self.value)
+    }
+
+    /// The key as bytes that share the batch's buffer.
+    pub fn key_bytes(&self) -> Option<Bytes> {
+        self.bytes(self.key)
+    }
+
+    /// The value as bytes that share the batch's buffer.
+    pub fn value_bytes(&self) -> Option<Bytes> {
+        self.bytes(self.value)
+    }
+
+    /// The headers in their order; a key may come more than once.
+    #[inline]
+    pub fn headers(&self) -> HeadersView<'_> {
+        match self.part(self.headers) {
+            Some(bytes) => HeadersView::of_read(bytes, self.headers_count),
+            None => HeadersView::default(),
+        }
+    }
+
+    /// The headers to keep, not yet decoded.
+    pub fn fetched_headers(&self) -> FetchedHeaders {
+        FetchedHeaders {
+            bytes: self.bytes(self.headers).unwrap_or_default(),
+            count: self.headers_count,
+        }
+    }
+
+    #[inline]
+    fn part(&self, part: Part) -> Option<&[u8]> {
+        self.batch.batch.records_bytes().get(part.range()?)
+    }
+
+    fn bytes(&self, part: Part) -> Option<Bytes> {
+        Some(self.batch.batch.bytes_of(self.part(part)?))
+    }
+}
+
+impl fmt::Debug for ConsumedRecord {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("ConsumedRecord")
+            .field("topic", self.topic())
+            .field("partition", &self.partition())
+            .field("offset", &self.offset)
+            .field("timestamp", &self.timestamp)
+            .field("key_bytes", &self.key().map(<[u8]>::len))
+            .field("value_bytes", &self.value().map(<[u8]>::len))
+            .field("headers_count", &self.headers_count)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Headers on their own, not yet decoded; a clone shares the buffer.
 #[derive(Clone, Default)]
 pub struct FetchedHeaders {
     bytes: Bytes,
-    count: usize,
+    count: u32,
 }
 
 impl FetchedHeaders {
     /// The headers in their order; a key may come more than once.
+    #[inline]
     pub fn view(&self) -> HeadersView<'_> {
-        // They were read once already.
-        HeadersView::parse(&self.bytes, self.count).unwrap_or_default()
+        HeadersView::of_read(&self.bytes, self.count)
     }
 }
 
@@ -256,42 +384,6 @@ impl fmt::Debug for FetchedHeaders {
         formatter
             .debug_struct("FetchedHeaders")
             .field("count", &self.count)
-            .finish_non_exhaustive()
-    }
-}
-
-impl ConsumedRecord {
-    /// The headers in their order; a key may come more than once.
-    pub fn headers(&self) -> HeadersView<'_> {
-        self.headers.view()
-    }
-
-    /// The headers to keep, not yet decoded.
-    pub fn fetched_headers(&self) -> &FetchedHeaders {
-        &self.headers
-    }
-
-    /// The name of the record's partition.
-    pub fn topic_partition(&self) -> TopicPartition {
-        TopicPartition {
-            topic: Arc::clone(&self.topic),
-            partition: self.partition,
-        }
-    }
-}
-
-impl fmt::Debug for ConsumedRecord {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let bytes_of = |field: &Option<Bytes>| field.as_ref().map(Bytes::len);
-        formatter
-            .debug_struct("ConsumedRecord")
-            .field("topic", &self.topic)
-            .field("partition", &self.partition)
-            .field("offset", &self.offset)
-            .field("timestamp", &self.timestamp)
-            .field("key_bytes", &bytes_of(&self.key))
-            .field("value_bytes", &bytes_of(&self.value))
-            .field("headers_count", &self.headers.count)
             .finish_non_exhaustive()
     }
 }

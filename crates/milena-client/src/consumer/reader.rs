@@ -4,6 +4,7 @@
 //! when somebody needs it, not with each record. Must not know how batches get
 //! into the queues.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use milena_wire::batch::RecordCursor;
@@ -24,7 +25,7 @@ pub(super) struct Reader {
 
 #[derive(Debug)]
 struct OpenBatch {
-    batch: FetchedBatch,
+    batch: Arc<FetchedBatch>,
     cursor: RecordCursor,
     incarnation: Incarnation,
     /// After the last record handed out.
@@ -50,9 +51,9 @@ impl Reader {
                         continue;
                     }
                 }
-                match open.batch.next_owned(&mut open.cursor) {
+                match FetchedBatch::next_owned(&open.batch, &mut open.cursor) {
                     Some(Ok(record)) => {
-                        open.next_offset = record.offset + 1;
+                        open.next_offset = record.offset() + 1;
                         return Some(Ok(record));
                     }
                     Some(Err(error)) => {
@@ -116,7 +117,7 @@ impl Reader {
                     cursor: batch.cursor(),
                     next_offset: batch.first_offset(),
                     processed: batch.first_offset(),
-                    batch,
+                    batch: Arc::new(batch),
                     incarnation,
                     changes_seen,
                 });

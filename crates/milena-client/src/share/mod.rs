@@ -103,7 +103,7 @@ pub struct SharePolled {
 /// consumer.subscribe(["letters"])?;
 /// loop {
 ///     for record in consumer.poll(Duration::from_secs(1)).await?.records {
-///         if record.record.value.is_none() {
+///         if record.record.value().is_none() {
 ///             consumer.acknowledge(&record, Acknowledgement::Reject)?;
 ///         }
 ///     }
@@ -245,7 +245,7 @@ impl ShareConsumer {
             Acknowledgement::Release => Verdict::Release,
             Acknowledgement::Reject => Verdict::Reject,
         };
-        let offset = record.record.offset;
+        let offset = record.record.offset();
         if lock(&self.hand).judge(record.id, offset, verdict) {
             return Ok(());
         }
@@ -350,7 +350,7 @@ impl ShareConsumer {
         let mut hand = lock(&self.hand);
         let ready = std::mem::take(&mut nodes.ready).into_iter();
         let records = ready.map(|(node, record)| {
-            hand.take(record.id, record.record.offset, node);
+            hand.take(record.id, record.record.offset(), node);
             record
         });
         SharePolled {

@@ -64,10 +64,10 @@ pub(super) fn read(
         for record in records {
             match record {
                 Ok(record) => {
-                    let Some(delivery_count) = deliveries(record.offset) else {
+                    let Some(delivery_count) = deliveries(record.offset()) else {
                         continue;
                     };
-                    seen.insert(record.offset);
+                    seen.insert(record.offset());
                     outcome.records.push(ShareRecord {
                         id,
                         record,

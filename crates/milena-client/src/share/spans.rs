@@ -33,9 +33,9 @@ pub(super) fn brought(span: &Span, records: &[ShareRecord]) {
     span.record(MESSAGE_COUNT, records.len());
     let partitions: Vec<_> = records
         .iter()
-        .map(|record| (record.record.topic_partition(), record.record.offset))
+        .map(|record| (record.record.topic_partition(), record.record.offset()))
         .collect();
-    let partitions = partitions.iter().map(|(name, offset)| (name, *offset));
+    let partitions = partitions.iter().map(|(name, offset)| (*name, *offset));
     spans::note_destination(span, "poll", partitions);
 }
 

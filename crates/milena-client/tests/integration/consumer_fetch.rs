@@ -56,15 +56,15 @@ async fn records_come_as_they_were_written() {
         let consumer = assigned(&client, config(), &topic, &[0]).await;
         let first = consumer.consume_next(LONG).await.unwrap().unwrap();
         assert_eq!(
-            (&*first.topic, first.partition, first.offset),
+            (&**first.topic(), first.partition(), first.offset()),
             (&*topic, 0, 0)
         );
         assert_eq!(
-            (first.timestamp, first.timestamp_type),
+            (first.timestamp(), first.timestamp_type()),
             (1234, TimestampType::CreateTime)
         );
-        assert_eq!(first.key.as_deref(), Some(&b"key"[..]));
-        assert_eq!(first.value.as_deref(), Some(&b"value"[..]));
+        assert_eq!(first.key(), Some(&b"key"[..]));
+        assert_eq!(first.value(), Some(&b"value"[..]));
         let read: Vec<_> = first
             .headers()
             .iter()
@@ -77,7 +77,7 @@ async fn records_come_as_they_were_written() {
         ];
         assert_eq!(read, expected, "{codec}");
         let second = consumer.consume_next(LONG).await.unwrap().unwrap();
-        assert_eq!((second.offset, second.value), (1, None));
+        assert_eq!((second.offset(), second.value()), (1, None));
         consumer.close().await.unwrap();
     }
 }
@@ -133,7 +133,7 @@ async fn a_batch_larger_than_every_limit_comes_nevertheless() {
     for offset in 0..3 {
         let record = consumer.consume_next(LONG).await.unwrap().unwrap();
         assert_eq!(
-            (record.offset, record.value.unwrap().len()),
+            (record.offset(), record.value().unwrap().len()),
             (offset, large.len())
         );
     }

@@ -57,7 +57,7 @@ pub(crate) async fn produce(client: &Client, topic: &str, partition: i32, from: 
 
 /// The number in a record's value.
 pub(crate) fn number(record: &ConsumedRecord) -> u32 {
-    let value = record.value.as_deref().unwrap();
+    let value = record.value().unwrap();
     std::str::from_utf8(value).unwrap().parse().unwrap()
 }
 

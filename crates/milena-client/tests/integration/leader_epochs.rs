@@ -73,7 +73,7 @@ async fn a_leader_that_takes_over_is_followed_without_asking_for_metadata() {
         let number = u32::try_from(round).unwrap() + 2;
         produce(&producing, "t", 0, number, number + 1).await;
         let record = consumer.consume_next(LONG).await.unwrap().unwrap();
-        assert_eq!(record.leader_epoch, round);
+        assert_eq!(record.leader_epoch(), round);
     }
     broker.stop().await;
 }

@@ -39,17 +39,6 @@ impl RecordView<'_> {
     pub fn value_bytes(&self, batch: &Batch) -> Option<Bytes> {
         self.value.map(|value| batch.bytes_of(value))
     }
-
-    /// The headers as they are on the wire, as bytes that share the buffer of `batch`, which this
-    /// record is of; [`HeadersView::parse`] reads them again.
-    #[must_use]
-    pub fn headers_bytes(&self, batch: &Batch) -> Bytes {
-        if self.headers.is_empty() {
-            Bytes::new()
-        } else {
-            batch.bytes_of(self.headers.bytes)
-        }
-    }
 }
 
 /// The headers of a record: an ordered list, in which a key may come more than once.
@@ -60,16 +49,19 @@ pub struct HeadersView<'a> {
 }
 
 impl<'a> HeadersView<'a> {
-    /// Reads `count` headers in their wire form, without the count in front, and checks them.
-    ///
-    /// # Errors
-    /// [`BatchError::InvalidRecord`] when `bytes` is not exactly that.
-    pub fn parse(bytes: &'a [u8], count: usize) -> Result<Self, BatchError> {
-        let invalid = |reason| BatchError::InvalidRecord { index: 0, reason };
-        let count = u32::try_from(count).map_err(|_| invalid("too many headers"))?;
-        let headers = Self { bytes, count };
-        headers.check().map_err(invalid)?;
-        Ok(headers)
+    /// Headers that were read before, from their bytes and count at that time. Others than those
+    /// may look as if there were fewer.
+    #[inline]
+    #[must_use]
+    pub fn of_read(bytes: &'a [u8], count: u32) -> Self {
+        Self { bytes, count }
+    }
+
+    /// The headers in their wire form, without the count in front; `None` when there are none.
+    #[inline]
+    #[must_use]
+    pub fn as_bytes(&self) -> Option<&'a [u8]> {
+        (self.count > 0).then_some(self.bytes)
     }
 
     /// How many headers there are.

@@ -31,9 +31,9 @@ impl QueuedBatch {
         topic: Arc<str>,
     ) -> impl Iterator<Item = Result<Message, Error>> + Send {
         let QueuedBatch { batch, room } = self;
-        batch.into_records().map(move |record| {
+        batch.with_topic(topic).into_records().map(move |record| {
             let _held_until_the_end = &room;
-            record.map(|record| Message::fetched(record, topic.clone()))
+            record.map(Message::from)
         })
     }
 }

@@ -129,7 +129,7 @@ impl BatchWorker {
         {
             match open.messages.next() {
                 Some(Ok(message)) => {
-                    self.watermark.start(message.offset);
+                    self.watermark.start(message.offset());
                     collected.push(message);
                 }
                 Some(Err(error)) => {
@@ -223,7 +223,7 @@ impl BatchWorker {
                     self.context
                         .hooks
                         .tell(|hook| hook.message_ended(&message, MessageEnd::Handled));
-                    self.watermark.finish(message.offset);
+                    self.watermark.finish(message.offset());
                 }
                 Some((_, error)) => failed.push({
                     self.context.hooks.failed(&message, &error);
@@ -252,7 +252,7 @@ impl BatchWorker {
                 again.push((one, delay));
                 continue;
             }
-            let (offset, followed) = (one.message.offset, self.followed(&one.message));
+            let (offset, followed) = (one.message.offset(), self.followed(&one.message));
             let kept = self.context.hooks.keep_quietly(&one.message);
             let settled = one.settle(&self.context, &self.seat.stop);
             settling.push(settled.map(move |settled| (offset, followed, kept, settled)));
@@ -280,7 +280,7 @@ impl BatchWorker {
                 }
             }
         }
-        again.sort_by_key(|(one, _)| one.message.offset);
+        again.sort_by_key(|(one, _)| one.message.offset());
         self.publish_watermark();
         (again, outcome)
     }

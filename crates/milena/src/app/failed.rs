@@ -150,8 +150,8 @@ impl Failed {
             self.attempts_paused += 1;
         }
         context.progress.add_retry();
-        self.message.attempt += 1;
-        if let Some(outbox) = &self.message.outbox {
+        self.message.begin_again();
+        if let Some(outbox) = self.message.outbox() {
             outbox.clear();
         }
     }
@@ -214,7 +214,7 @@ impl Failed {
         };
         let message = &self.message;
         let letter = dead_letters.letter(message, &self.error, &self.history);
-        if let Some(outbox) = &message.outbox {
+        if let Some(outbox) = message.outbox() {
             // It counts with the record's offset, and no sooner.
             dead_letters.prepare().await;
             outbox.bury(dead_letters.topic(), letter);
@@ -231,9 +231,9 @@ impl Failed {
             Published::Refused(refusal) => {
                 if let Some(refusal) = refusal {
                     context.fail(AppError::DeadLetter {
-                        topic: message.topic.clone(),
-                        partition: message.partition,
-                        offset: message.offset,
+                        topic: message.topic().clone(),
+                        partition: message.partition(),
+                        offset: message.offset(),
                         dead_letter_topic: dead_letters.topic().to_owned(),
                         source: Box::new(refusal),
                     });
@@ -246,9 +246,9 @@ impl Failed {
     /// Stops the application over this record.
     pub(super) fn give_up(self, context: &RouteContext) -> Ended {
         context.fail(AppError::Terminal {
-            topic: self.message.topic.clone(),
-            partition: self.message.partition,
-            offset: self.message.offset,
+            topic: self.message.topic().clone(),
+            partition: self.message.partition(),
+            offset: self.message.offset(),
             error: self.error,
         });
         Ended::GivenBack
@@ -267,9 +267,9 @@ impl Failed {
             };
             tracing::warn!(
                 event = place.event_failed(),
-                topic = %self.message.topic,
-                partition = self.message.partition,
-                offset = self.message.offset,
+                topic = %self.message.topic(),
+                partition = self.message.partition(),
+                offset = self.message.offset(),
                 place = place.topic(),
                 trace_id = telemetry::trace_id(&self.message).map(display),
                 error = %refusal,
@@ -289,10 +289,10 @@ impl Failed {
         let (message, error) = (&self.message, &self.error);
         tracing::warn!(
             event,
-            topic = %message.topic,
-            partition = message.partition,
-            offset = message.offset,
-            attempt = message.attempt,
+            topic = %message.topic(),
+            partition = message.partition(),
+            offset = message.offset(),
+            attempt = message.attempt(),
             stage = error.stage().name(),
             class = class_name(error.class()),
             code = error.code(),

@@ -48,7 +48,7 @@ where
                     break false;
                 }
             };
-            let offset = message.offset;
+            let offset = message.offset();
             match handle_to_end(&mut service, message, &context, &seat.stop).await {
                 Ended::Handled => handled += 1,
                 Ended::DeadLettered => context.progress.add_dead_lettered(),
@@ -158,9 +158,9 @@ where
         {
             match open.messages.next() {
                 Some(Ok(message)) => {
-                    self.watermark.start(message.offset);
+                    self.watermark.start(message.offset());
                     let key = match self.order {
-                        Order::PerKey => message.key.clone(),
+                        Order::PerKey => message.key_bytes(),
                         Order::None => None,
                     };
                     self.admission.offer(key, message);
@@ -185,7 +185,7 @@ where
             let context = self.context.clone();
             let stop = self.seat.stop.clone();
             self.running.spawn(async move {
-                let offset = message.offset;
+                let offset = message.offset();
                 let ended = handle_to_end(&mut service, message, &context, &stop).await;
                 (key, offset, ended)
             });

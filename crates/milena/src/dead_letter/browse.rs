@@ -133,7 +133,7 @@ impl DeadLetterAdmin {
         let first = scan.next().await?.unwrap_or_default().into_iter().next();
         scan.close().await;
         Ok(first
-            .filter(|message| message.offset == offset)
+            .filter(|message| message.offset() == offset)
             .map(|message| {
                 let letter = DeadLetter::read(&message);
                 let is_redriven = marks.is_redriven(&letter);

@@ -136,9 +136,9 @@ impl DeadLetter {
     /// Reads a record of a dead letter topic: in a handler of that topic, say.
     #[must_use]
     pub fn read(message: &Message) -> DeadLetter {
-        let (dialect, parsed, problems) = dialect::read(&message.headers);
+        let (dialect, parsed, problems) = dialect::read(message.headers());
         let is_copied =
-            dialect != Dialect::ShareGroup || message.key.is_some() || message.value.is_some();
+            dialect != Dialect::ShareGroup || message.key().is_some() || message.value().is_some();
         let fingerprint = parsed.fingerprint.unwrap_or_else(|| {
             let text = |text: &Option<String>| text.clone().unwrap_or_default();
             let who = parsed.handler.as_ref().or(parsed.origin.group.as_ref());
@@ -150,13 +150,13 @@ impl DeadLetter {
             )
         });
         DeadLetter {
-            topic: message.topic.clone(),
-            partition: message.partition,
-            offset: message.offset,
-            timestamp: message.timestamp,
-            key: message.key.clone(),
-            value: message.value.clone(),
-            headers: message.headers.clone(),
+            topic: message.topic().clone(),
+            partition: message.partition(),
+            offset: message.offset(),
+            timestamp: message.timestamp(),
+            key: message.key_bytes(),
+            value: message.value_bytes(),
+            headers: message.to_headers(),
             dialect,
             origin: parsed.origin,
             failure: parsed.failure,
@@ -164,7 +164,7 @@ impl DeadLetter {
             failed_first: parsed.failed_first,
             failed_last: parsed.failed_last,
             history: parsed.history,
-            message_id: message.headers.text(names::MESSAGE_ID).map(str::to_owned),
+            message_id: message.headers().text(names::MESSAGE_ID).map(str::to_owned),
             handler: parsed.handler,
             app: parsed.app,
             host: parsed.host,

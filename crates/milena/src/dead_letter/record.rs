@@ -46,15 +46,15 @@ impl NewDeadLetter {
         origin: &FailurePlace,
     ) -> NewDeadLetter {
         let mut headers: Vec<(String, Option<Bytes>)> = message
-            .headers
+            .headers()
             .iter()
             .filter(|(name, _)| !names::is_diagnostic(name))
             .map(|(name, value)| (name.to_owned(), value.map(Bytes::copy_from_slice)))
             .chain(telemetry::made_header(message))
             .collect();
         let original_bytes = RECORD_OVERHEAD_BYTES
-            + message.key.as_ref().map_or(0, Bytes::len)
-            + message.value.as_ref().map_or(0, Bytes::len)
+            + message.key().map_or(0, <[u8]>::len)
+            + message.value().map_or(0, <[u8]>::len)
             + headers
                 .iter()
                 .map(|(name, value)| header_bytes(name, value.as_ref().map_or(0, Bytes::len)))
@@ -67,9 +67,9 @@ impl NewDeadLetter {
                 .map(|(name, text)| (name.to_owned(), Some(text.into()))),
         );
         NewDeadLetter {
-            key: message.key.clone(),
-            value: message.value.clone(),
-            timestamp: message.timestamp,
+            key: message.key_bytes(),
+            value: message.value_bytes(),
+            timestamp: message.timestamp(),
             headers,
         }
     }
@@ -103,22 +103,30 @@ fn diagnostics(
             names::FAILURE_FINGERPRINT,
             fingerprint(&origin.handler, stage, error.code(), &failure_message),
         ),
-        (names::ORIGIN_TIMESTAMP, message.timestamp.to_string()),
+        (names::ORIGIN_TIMESTAMP, message.timestamp().to_string()),
         (
             names::ORIGIN_TIMESTAMP_TYPE,
-            timestamp_type_name(message.timestamp_type).to_owned(),
+            timestamp_type_name(message.timestamp_type()).to_owned(),
         ),
         (names::HANDLER, origin.handler.clone()),
         (names::APP, origin.app.clone()),
         (names::HOST, origin.host.clone()),
     ]);
-    if message.headers.get(names::MESSAGE_ID).is_none() {
+    if message.headers().get(names::MESSAGE_ID).is_none() {
         // Made from where it is, so that a second dead letter of the same record is
         // recognised as such.
-        let id = format!("{}/{}/{}", origin.topic, message.partition, message.offset);
+        let id = format!(
+            "{}/{}/{}",
+            origin.topic,
+            message.partition(),
+            message.offset()
+        );
         diagnostics.insert(0, (names::MESSAGE_ID, id));
     }
-    let earlier_first = message.headers.text(names::FAILED_FIRST).map(str::to_owned);
+    let earlier_first = message
+        .headers()
+        .text(names::FAILED_FIRST)
+        .map(str::to_owned);
     for (name, time) in [
         (
             names::FAILED_FIRST,
@@ -135,7 +143,7 @@ fn diagnostics(
             cut(&trace, TRACE_BYTES_MAX).to_owned(),
         ));
     }
-    let entries = history.entries(message.headers.text(names::HISTORY), redact);
+    let entries = history.entries(message.headers().text(names::HISTORY), redact);
     budget::set_history(&mut diagnostics, &entries);
     budget::trim(&mut diagnostics, entries, room.min(DIAGNOSTICS_BYTES_MAX));
     diagnostics
@@ -144,10 +152,10 @@ fn diagnostics(
 /// Where the record was consumed; one that was never written has no more than a topic.
 fn place(message: &Message, origin: &FailurePlace) -> Vec<Diagnostic> {
     let mut place = vec![(names::ORIGIN_TOPIC, origin.topic.clone())];
-    if message.offset >= 0 {
+    if message.offset() >= 0 {
         place.extend([
-            (names::ORIGIN_PARTITION, message.partition.to_string()),
-            (names::ORIGIN_OFFSET, message.offset.to_string()),
+            (names::ORIGIN_PARTITION, message.partition().to_string()),
+            (names::ORIGIN_OFFSET, message.offset().to_string()),
             (names::ORIGIN_GROUP, origin.group.clone()),
         ]);
     }

@@ -90,11 +90,10 @@ impl Scan {
             for batch in polled.batches {
                 let span = self.spans.get(batch.topic_partition());
                 let end = span.map_or(0, |(_, end)| *end);
-                let topic = batch.topic().clone();
                 for record in batch.into_records() {
                     let record = record?;
-                    if record.offset < end {
-                        messages.push(Message::fetched(record, topic.clone()));
+                    if record.offset() < end {
+                        messages.push(Message::from(record));
                     }
                 }
             }

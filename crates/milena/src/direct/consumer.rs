@@ -278,12 +278,12 @@ impl Consumer {
     /// The message stays in hand, for its next attempt.
     fn failed(&self, message: Message, error: HandlerError) -> DirectError {
         if let Some(held) = self.in_hand().as_mut() {
-            held.attempt = held.attempt.saturating_add(1);
+            held.begin_again();
         }
         DirectError::Handler {
-            topic: message.topic,
-            partition: message.partition,
-            offset: message.offset,
+            topic: message.topic().clone(),
+            partition: message.partition(),
+            offset: message.offset(),
             error,
         }
     }
@@ -296,9 +296,9 @@ impl Consumer {
         self.unhandled.fetch_add(1, Ordering::Relaxed);
         tracing::warn!(
             event = "message_without_handler",
-            topic = %message.topic,
-            partition = message.partition,
-            offset = message.offset,
+            topic = %message.topic(),
+            partition = message.partition(),
+            offset = message.offset(),
         );
     }
 
@@ -318,12 +318,12 @@ impl Consumer {
     pub async fn commit(&self, message: &Message) -> Result<(), DirectError> {
         let connected = self.connected()?;
         let partition = self.partition_of(message);
-        let next_offset = message.offset.saturating_add(1);
+        let next_offset = message.offset().saturating_add(1);
         let offsets = [(partition, next_offset)];
         connected.consumer.commit_offsets(&offsets).await?;
         self.in_hand().take_if(|held| {
-            (&held.topic, held.partition) == (&message.topic, message.partition)
-                && held.offset <= message.offset
+            (held.topic(), held.partition()) == (message.topic(), message.partition())
+                && held.offset() <= message.offset()
         });
         Ok(())
     }
@@ -346,7 +346,9 @@ impl Consumer {
     pub fn take_partition_ends(&self) -> Result<Vec<PartitionEnd>, DirectError> {
         let ends = self.connected()?.consumer.take_partition_ends();
         let own = ends.into_iter().map(|end| PartitionEnd {
-            topic: self.own_name(&end.partition.topic),
+            topic: self
+                .own_name(&end.partition.topic)
+                .unwrap_or(end.partition.topic),
             partition: end.partition.partition,
             next_offset: end.offset,
         });
@@ -395,7 +397,7 @@ impl Consumer {
     async fn put_back(&self, connected: &Connected) {
         let held = self.in_hand().take();
         if let Some(message) = held {
-            let position = SeekTo::Offset(message.offset);
+            let position = SeekTo::Offset(message.offset());
             let partition = self.partition_of(&message);
             // One that is not ours any more is its next owner's matter.
             let _ = connected.consumer.seek(&partition, position).await;
@@ -430,19 +432,21 @@ impl Consumer {
     }
 
     fn message(&self, record: ConsumedRecord) -> Message {
-        let topic = self.own_name(&record.topic);
-        Message::fetched(record, topic)
-    }
-
-    fn own_name(&self, topic: &Arc<str>) -> Arc<str> {
-        match topic.strip_prefix(self.config.topic_prefix.as_str()) {
-            Some(own) if own.len() < topic.len() => Arc::from(own),
-            _ => topic.clone(),
+        match self.own_name(record.topic()) {
+            None => record.into(),
+            Some(own) => Message::from(record).with_topic(own),
         }
     }
 
+    /// The topic without the prefix, if it has it.
+    fn own_name(&self, topic: &str) -> Option<Arc<str>> {
+        let prefix = self.config.topic_prefix.as_str();
+        let own = topic.strip_prefix(prefix).filter(|_| !prefix.is_empty());
+        own.map(Arc::from)
+    }
+
     fn partition_of(&self, message: &Message) -> TopicPartition {
-        TopicPartition::new(self.config.topic_name(&message.topic), message.partition)
+        TopicPartition::new(self.config.topic_name(message.topic()), message.partition())
     }
 }
 

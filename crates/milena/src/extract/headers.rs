@@ -9,6 +9,6 @@ impl<S> FromMessage<S> for Headers {
     type Rejection = Infallible;
 
     fn from_message(message: &Message, _state: &S) -> Result<Headers, Infallible> {
-        Ok(message.headers.clone())
+        Ok(message.to_headers())
     }
 }

@@ -18,7 +18,7 @@ impl<S, T: DeserializeOwned> FromMessage<S> for Json<T> {
     type Rejection = HandlerError;
 
     fn from_message(message: &Message, _state: &S) -> Result<Json<T>, HandlerError> {
-        parse(message.value.as_deref().ok_or_else(null_value)?).map(Json)
+        parse(message.value().ok_or_else(null_value)?).map(Json)
     }
 }
 
@@ -30,8 +30,7 @@ impl<S, T: DeserializeOwned> OptionalFromMessage<S> for Json<T> {
         _state: &S,
     ) -> Result<Option<Json<T>>, HandlerError> {
         message
-            .value
-            .as_deref()
+            .value()
             .map(|value| parse(value).map(Json))
             .transpose()
     }

@@ -22,7 +22,7 @@ pub trait FromKey: Sized {
     ///
     /// # Errors
     /// When the bytes are something else.
-    fn from_key(key: &Bytes) -> Result<Self, &'static str>;
+    fn from_key(key: Bytes) -> Result<Self, &'static str>;
 }
 
 impl<S, T: FromKey> FromMessage<S> for Key<T> {
@@ -31,7 +31,7 @@ impl<S, T: FromKey> FromMessage<S> for Key<T> {
     fn from_message(message: &Message, _state: &S) -> Result<Key<T>, HandlerError> {
         let null_key =
             || HandlerError::decode("null-key", "the key is null; `Option<Key>` accepts that");
-        read(message.key.as_ref().ok_or_else(null_key)?)
+        read(message.key_bytes().ok_or_else(null_key)?)
     }
 }
 
@@ -42,38 +42,38 @@ impl<S, T: FromKey> OptionalFromMessage<S> for Key<T> {
         message: &Message,
         _state: &S,
     ) -> Result<Option<Key<T>>, HandlerError> {
-        message.key.as_ref().map(read).transpose()
+        message.key_bytes().map(read).transpose()
     }
 }
 
-fn read<T: FromKey>(key: &Bytes) -> Result<Key<T>, HandlerError> {
+fn read<T: FromKey>(key: Bytes) -> Result<Key<T>, HandlerError> {
     T::from_key(key)
         .map(Key)
         .map_err(|expected| HandlerError::decode("key", format_args!("the key is not {expected}")))
 }
 
 impl FromKey for Bytes {
-    fn from_key(key: &Bytes) -> Result<Bytes, &'static str> {
-        Ok(key.clone())
+    fn from_key(key: Bytes) -> Result<Bytes, &'static str> {
+        Ok(key)
     }
 }
 
 impl FromKey for Vec<u8> {
-    fn from_key(key: &Bytes) -> Result<Vec<u8>, &'static str> {
+    fn from_key(key: Bytes) -> Result<Vec<u8>, &'static str> {
         Ok(key.to_vec())
     }
 }
 
 impl FromKey for String {
-    fn from_key(key: &Bytes) -> Result<String, &'static str> {
-        std::str::from_utf8(key)
+    fn from_key(key: Bytes) -> Result<String, &'static str> {
+        std::str::from_utf8(&key)
             .map(str::to_owned)
             .map_err(|_| "UTF-8 text")
     }
 }
 
 impl FromKey for i32 {
-    fn from_key(key: &Bytes) -> Result<i32, &'static str> {
+    fn from_key(key: Bytes) -> Result<i32, &'static str> {
         <[u8; 4]>::try_from(&key[..])
             .map(i32::from_be_bytes)
             .map_err(|_| "an integer of 4 bytes")
@@ -81,7 +81,7 @@ impl FromKey for i32 {
 }
 
 impl FromKey for i64 {
-    fn from_key(key: &Bytes) -> Result<i64, &'static str> {
+    fn from_key(key: Bytes) -> Result<i64, &'static str> {
         <[u8; 8]>::try_from(&key[..])
             .map(i64::from_be_bytes)
             .map_err(|_| "an integer of 8 bytes")

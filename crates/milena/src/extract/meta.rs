@@ -29,12 +29,12 @@ impl<S> FromMessage<S> for Meta {
 
     fn from_message(message: &Message, _state: &S) -> Result<Meta, Infallible> {
         Ok(Meta {
-            topic: message.topic.clone(),
-            partition: message.partition,
-            offset: message.offset,
-            timestamp: message.timestamp,
-            timestamp_type: message.timestamp_type,
-            attempt: message.attempt,
+            topic: message.topic().clone(),
+            partition: message.partition(),
+            offset: message.offset(),
+            timestamp: message.timestamp(),
+            timestamp_type: message.timestamp_type(),
+            attempt: message.attempt(),
         })
     }
 }

@@ -91,6 +91,6 @@ impl<S> FromMessage<S> for Outbox {
             )
             .with_code("no-outbox")
         };
-        message.outbox.clone().ok_or_else(missing)
+        message.outbox().cloned().ok_or_else(missing)
     }
 }

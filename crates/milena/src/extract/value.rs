@@ -12,7 +12,7 @@ impl<S> FromMessage<S> for Bytes {
     type Rejection = HandlerError;
 
     fn from_message(message: &Message, _state: &S) -> Result<Bytes, HandlerError> {
-        message.value.clone().ok_or_else(null_value)
+        message.value_bytes().ok_or_else(null_value)
     }
 }
 
@@ -20,7 +20,7 @@ impl<S> OptionalFromMessage<S> for Bytes {
     type Rejection = HandlerError;
 
     fn from_message_optional(message: &Message, _state: &S) -> Result<Option<Bytes>, HandlerError> {
-        Ok(message.value.clone())
+        Ok(message.value_bytes())
     }
 }
 

@@ -34,11 +34,9 @@ impl IdSource {
 
     fn read(&self, message: &Message) -> Option<String> {
         let id = match self {
-            IdSource::Header(name) => message.headers.text(name)?.to_owned(),
-            IdSource::Key => std::str::from_utf8(message.key.as_deref()?)
-                .ok()?
-                .to_owned(),
-            IdSource::Field(path) => field(message.value.as_deref()?, path)?,
+            IdSource::Header(name) => message.headers().text(name)?.to_owned(),
+            IdSource::Key => std::str::from_utf8(message.key()?).ok()?.to_owned(),
+            IdSource::Field(path) => field(message.value()?, path)?,
         };
         (!id.is_empty()).then_some(id)
     }

@@ -17,3 +17,17 @@ fn the_id_is_a_header() {
     assert_eq!(Message::new("t").with_headers(headers).id(), Some("id-7"));
     assert_eq!(Message::new("t").id(), None);
 }
+
+#[test]
+fn what_is_set_changes_nothing_else() {
+    let message = Message::new("t").with_key("k").with_attempt(3);
+    let changed = message.clone().with_value("v").with_offset(7);
+    assert_eq!((changed.key(), changed.attempt()), (Some(&b"k"[..]), 3));
+    assert_eq!((changed.value(), changed.offset()), (Some(&b"v"[..]), 7));
+    assert_eq!((message.value(), message.offset()), (None, 0));
+}
+
+#[test]
+fn messages_are_small_to_move() {
+    assert_eq!(size_of::<Message>(), 72);
+}

@@ -38,7 +38,7 @@ impl Handling {
     pub(crate) fn follow(&self, message: &Message) -> Option<Followed> {
         let is_traced = match self.mode {
             TraceMode::Off => false,
-            TraceMode::Continue => message.headers.get(TRACEPARENT_HEADER).is_some(),
+            TraceMode::Continue => message.headers().get(TRACEPARENT_HEADER).is_some(),
             TraceMode::Generate => true,
         };
         let started = events::start();
@@ -59,10 +59,10 @@ impl Handling {
         let is_traced = self.mode != TraceMode::Off;
         Followed {
             topic: self.topic.clone(),
-            partition: message.partition,
-            offset: message.offset,
+            partition: message.partition(),
+            offset: message.offset(),
             context: is_traced
-                .then(|| TraceContext::of(&message.headers))
+                .then(|| TraceContext::of(message.headers()))
                 .flatten(),
             started,
         }
@@ -99,7 +99,7 @@ impl Followed {
 pub(crate) fn context_for(mode: TraceMode, message: &Message) -> Option<TraceContext> {
     let own = match mode {
         TraceMode::Off => return None,
-        _ => TraceContext::of(&message.headers),
+        _ => TraceContext::of(message.headers()),
     };
     match mode {
         TraceMode::Generate => Some(own.unwrap_or_else(TraceContext::generate)),
@@ -109,13 +109,13 @@ pub(crate) fn context_for(mode: TraceMode, message: &Message) -> Option<TraceCon
 
 /// The header of the context that was made for a record without one.
 pub(crate) fn made_header(message: &Message) -> Option<(String, Option<Bytes>)> {
-    let is_traced = message.headers.get(TRACEPARENT_HEADER).is_some();
+    let is_traced = message.headers().get(TRACEPARENT_HEADER).is_some();
     let made = TraceContext::of_task().filter(|_| !is_traced)?;
     Some((TRACEPARENT_HEADER.to_owned(), Some(made.to_string().into())))
 }
 
 /// The trace of a record that is being handled, for the log.
 pub(crate) fn trace_id(message: &Message) -> Option<TraceId> {
-    let context = TraceContext::of_task().or_else(|| TraceContext::of(&message.headers))?;
+    let context = TraceContext::of_task().or_else(|| TraceContext::of(message.headers()))?;
     Some(context.trace_id())
 }

@@ -46,15 +46,15 @@ fn process(handling: &Handling, message: &Message, of_task: Option<TraceContext>
         "messaging.client.id" = &*handling.client_id,
         "messaging.consumer.group.name" = &*handling.group,
         "messaging.destination.name" = &*handling.topic,
-        "messaging.destination.partition.id" = %message.partition,
-        "messaging.kafka.offset" = message.offset,
+        "messaging.destination.partition.id" = %message.partition(),
+        "messaging.kafka.offset" = message.offset(),
         "messaging.message.id" = message.id(),
-        "messaging.message.body.size" = message.value.as_ref().map_or(0, bytes::Bytes::len),
+        "messaging.message.body.size" = message.value().map_or(0, <[u8]>::len),
         trace_id = Empty,
     );
     let propagator = propagator::installed();
     // One that was made here is nobody's span.
-    if let (Some(propagator), Some(sent)) = (propagator, TraceContext::of(&message.headers)) {
+    if let (Some(propagator), Some(sent)) = (propagator, TraceContext::of(message.headers())) {
         propagator.set_parent(&span, &sent);
     }
     let known = propagator.and_then(|propagator| propagator.context_of(&span));
@@ -83,15 +83,15 @@ pub(crate) fn batch(handling: &Handling, messages: &[Message]) -> Option<Span> {
         "messaging.client.id" = &*handling.client_id,
         "messaging.consumer.group.name" = &*handling.group,
         "messaging.destination.name" = &*handling.topic,
-        "messaging.destination.partition.id" = %first.partition,
-        "messaging.kafka.offset" = first.offset,
+        "messaging.destination.partition.id" = %first.partition(),
+        "messaging.kafka.offset" = first.offset(),
         "messaging.batch.message_count" = messages.len(),
     );
     if span.is_disabled() {
         return None;
     }
     for message in messages {
-        if let Some(sent) = TraceContext::of(&message.headers) {
+        if let Some(sent) = TraceContext::of(message.headers()) {
             propagator.add_link(&span, &sent);
         }
     }

@@ -10,7 +10,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use super::propagator;
-use crate::message::Headers;
+use crate::message::HeadersRef;
 
 /// The header that says which trace a message belongs to.
 pub const TRACEPARENT_HEADER: &str = "traceparent";
@@ -155,7 +155,7 @@ impl TraceContext {
 
     /// What the headers of a message say; `None` when they say nothing that can be read.
     #[must_use]
-    pub fn of(headers: &Headers) -> Option<TraceContext> {
+    pub fn of(headers: HeadersRef<'_>) -> Option<TraceContext> {
         let parent = headers.text(TRACEPARENT_HEADER)?;
         let context: TraceContext = parent.parse().ok()?;
         Some(match headers.text(TRACESTATE_HEADER) {

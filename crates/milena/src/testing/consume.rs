@@ -25,7 +25,7 @@ use crate::message::Message;
 /// let consumer = Consumer::new(broker.config("test")?);
 /// consumer.connect().await?;
 /// consumer.subscribe(["orders"]).await?;
-/// let is_end = |message: &milena::Message| message.value().is_some_and(|value| value == "end");
+/// let is_end = |message: &milena::Message| message.value() == Some(b"end");
 /// let came = consume_until(&consumer, is_end, Duration::from_secs(10)).await?;
 /// assert_eq!(came.len(), 3);
 /// # Ok(())

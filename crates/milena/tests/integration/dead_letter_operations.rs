@@ -87,9 +87,9 @@ async fn committed_records(bench: &Bench, topic: &str, partitions: i32) -> Vec<C
 }
 
 fn values(records: &[ConsumedRecord]) -> Vec<String> {
-    let values = records.iter().map(|record| {
-        String::from_utf8(record.value.as_deref().expect("a value").to_vec()).expect("text")
-    });
+    let values = records
+        .iter()
+        .map(|record| String::from_utf8(record.value().expect("a value").to_vec()).expect("text"));
     let mut values: Vec<String> = values.collect();
     values.sort();
     values
@@ -196,9 +196,12 @@ async fn a_letter_goes_back_as_it_was_and_once() {
     let [record] = records.as_slice() else {
         panic!("{records:?}");
     };
-    assert_eq!((record.partition, record.timestamp), (1, 1_600_000_000_000));
-    assert_eq!(record.key.as_deref(), Some(&b"k1"[..]));
-    assert_eq!(record.value.as_deref(), Some(&b"v1"[..]));
+    assert_eq!(
+        (record.partition(), record.timestamp()),
+        (1, 1_600_000_000_000)
+    );
+    assert_eq!(record.key(), Some(&b"k1"[..]));
+    assert_eq!(record.value(), Some(&b"v1"[..]));
     let headers: Vec<(String, String)> = record
         .headers()
         .iter()
@@ -259,7 +262,7 @@ async fn the_audit_topic_tells_who_did_what() {
     let audit = committed_records(&bench, "orders.dlq.audit", 1).await;
     let entries: Vec<serde_json::Value> = audit
         .iter()
-        .map(|record| serde_json::from_slice(record.value.as_deref().unwrap()).unwrap())
+        .map(|record| serde_json::from_slice(record.value().unwrap()).unwrap())
         .collect();
     let told: Vec<(&str, &str)> = entries
         .iter()
@@ -517,7 +520,7 @@ async fn what_fails_again_and_again_ends() {
         if round == 3 {
             assert_eq!(report.skipped.get(&SkipReason::TooOften), Some(&1));
             let (letter, _) = admin
-                .find(&bench.name("orders.dlq"), last.partition, last.offset)
+                .find(&bench.name("orders.dlq"), last.partition(), last.offset())
                 .await
                 .unwrap()
                 .unwrap();

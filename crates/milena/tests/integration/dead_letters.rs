@@ -29,11 +29,11 @@ async fn a_dead_letter_is_the_record_and_why() {
     let published = bench.publisher.send(&message).await.unwrap();
     let letter = bench.read("orders.failed", 1).await.remove(0);
     running.stop().await.unwrap();
-    assert_eq!(letter.key.as_deref(), Some(&binary[..]));
-    assert_eq!(letter.value.as_deref(), Some(&binary[..]));
-    assert_eq!(letter.timestamp, 1_600_000_000_000);
+    assert_eq!(letter.key(), Some(&binary[..]));
+    assert_eq!(letter.value(), Some(&binary[..]));
+    assert_eq!(letter.timestamp(), 1_600_000_000_000);
     // The same key in a topic with as many partitions: the same partition.
-    assert_eq!(letter.partition, published.partition());
+    assert_eq!(letter.partition(), published.partition());
     let headers = letter.headers();
     let first: Vec<_> = headers
         .iter()
@@ -127,7 +127,7 @@ async fn an_unacknowledged_dead_letter_holds_the_commit() {
     assert_eq!(bench.committed("orders", 0).await, None);
     faults.clear();
     assert_eq!(
-        bench.read("orders.dlq", 1).await[0].value.as_deref(),
+        bench.read("orders.dlq", 1).await[0].value(),
         Some(&b"x"[..])
     );
     running.stop().await.unwrap();

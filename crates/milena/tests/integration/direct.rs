@@ -29,7 +29,7 @@ async fn next(consumer: &Consumer) -> Message {
 }
 
 fn text(message: &Message) -> String {
-    let value = message.value().cloned().unwrap_or_default();
+    let value = message.value().unwrap_or_default();
     String::from_utf8(value.to_vec()).unwrap()
 }
 

@@ -47,7 +47,7 @@ async fn all(consumer: &Consumer, count: usize) -> Vec<ConsumedRecord> {
 }
 
 fn number(record: &ConsumedRecord) -> usize {
-    let text = std::str::from_utf8(record.value.as_deref().unwrap_or_default());
+    let text = std::str::from_utf8(record.value().unwrap_or_default());
     text.unwrap_or_default().parse().expect("a number")
 }
 
@@ -136,7 +136,7 @@ async fn crashes_neither_lose_nor_double_output() {
     let count = RECORDS * PARTITIONS as usize;
     let mut seen: BTreeMap<String, usize> = BTreeMap::new();
     for record in all(&reader(&bench, "invoices", 2).await, count).await {
-        let key = String::from_utf8_lossy(record.key.as_deref().unwrap_or_default()).into_owned();
+        let key = String::from_utf8_lossy(record.key().unwrap_or_default()).into_owned();
         *seen.entry(key).or_default() += 1;
     }
     assert_eq!(seen.len(), count, "each once");

@@ -100,7 +100,7 @@ fn describe(letter: &milena_client::consumer::ConsumedRecord) -> [String; 6] {
         String::from_utf8_lossy(header.unwrap_or_default()).into_owned()
     };
     [
-        String::from_utf8_lossy(letter.value.as_deref().unwrap_or_default()).into_owned(),
+        String::from_utf8_lossy(letter.value().unwrap_or_default()).into_owned(),
         header(names::FAILURE_STAGE),
         header(names::FAILURE_CLASS),
         header(names::FAILURE_CODE),

@@ -88,7 +88,7 @@ async fn the_prefix_is_on_the_cluster_and_nowhere_else() {
     let (topic, bytes) = arrived.next().await;
     assert_eq!((&*topic, &bytes[..]), ("orders", &b"x"[..]));
     let letters = bench.read("dev.orders.dlq", 1).await;
-    assert_eq!(letters[0].value.as_deref(), Some(&b"x"[..]));
+    assert_eq!(letters[0].value(), Some(&b"x"[..]));
     running.stop().await.unwrap();
 }
 
@@ -118,7 +118,7 @@ async fn the_prefix_is_on_retries_and_failed_deliveries_and_direct_clients() {
     }
     running.stop().await.unwrap();
     let waited = bench.read(&format!("dev.{}.retry", bench.group), 1).await;
-    assert_eq!(waited[0].value.as_deref(), Some(&b"x"[..]));
+    assert_eq!(waited[0].value(), Some(&b"x"[..]));
 
     let nowhere = Outgoing::to("orders").partition(99);
     let delivered = publisher.reliable().build().unwrap().deliver(nowhere).await;

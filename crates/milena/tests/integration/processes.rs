@@ -78,7 +78,7 @@ async fn members_are_processes_that_stop_together() {
     let seen = bench.read("seen", 24).await;
     let members: BTreeSet<Vec<u8>> = seen
         .iter()
-        .map(|record| record.value.as_ref().expect("a value").to_vec())
+        .map(|record| record.value().expect("a value").to_vec())
         .collect();
     assert_eq!(members.len(), 2, "{members:?}");
     drop(stop);

@@ -200,8 +200,8 @@ async fn what_cannot_be_published_is_a_dead_letter_with_its_history() {
     ];
     assert_eq!(told.take(2).await, expected);
     let letter = bench.read("orders.failed", 1).await.remove(0);
-    assert_eq!(letter.key.as_deref(), Some(&b"k"[..]));
-    assert_eq!(letter.value.as_deref(), Some(&b"v"[..]));
+    assert_eq!(letter.key(), Some(&b"k"[..]));
+    assert_eq!(letter.value(), Some(&b"v"[..]));
     for (name, expected) in [
         ("a", "1"),
         (dead_letter::MESSAGE_ID, "b"),

@@ -84,7 +84,7 @@ impl Cluster {
         while seen.len() < at_least {
             let record = within("a record", consumer.consume_next(DEADLINE)).await;
             let record = record.expect("an answer").expect("a record");
-            let (key, value) = (text(&record.key), text(&record.value));
+            let (key, value) = (text(record.key()), text(record.value()));
             seen.insert((key.clone(), value.clone()));
             values.entry(key).or_default().push(value);
         }
@@ -109,8 +109,8 @@ fn hasty(address: &str) -> ReliableBuilder {
         .breaker(Breaker::after(3).pause(Duration::from_millis(100)))
 }
 
-fn text(bytes: &Option<bytes::Bytes>) -> String {
-    String::from_utf8_lossy(bytes.as_deref().unwrap_or_default()).into_owned()
+fn text(bytes: Option<&[u8]>) -> String {
+    String::from_utf8_lossy(bytes.unwrap_or_default()).into_owned()
 }
 
 fn header(record: &ConsumedRecord, name: &str) -> Option<String> {

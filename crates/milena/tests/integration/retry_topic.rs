@@ -251,7 +251,7 @@ async fn strays_in_the_retry_topic_become_dead_letters() {
         .await;
     let letters = format!("{}.dlq", retry_topic(&bench));
     let letter = bench.read(&letters, 1).await.remove(0);
-    assert_eq!(letter.value.as_deref(), Some(&b"foreign"[..]));
+    assert_eq!(letter.value(), Some(&b"foreign"[..]));
     assert_eq!(text(&letter, dead_letter::FAILURE_CODE), "retry-record");
     bench.until_committed(&retry_topic(&bench), 1, 2).await;
     after.stop().await.unwrap();

@@ -143,7 +143,7 @@ async fn pass_on(
     State(publisher): State<Publisher>,
 ) -> Result<(), HandlerError> {
     tracing::info!(event = "passing_on");
-    let value = message.value().cloned().unwrap_or_default();
+    let value = message.value_bytes().unwrap_or_default();
     match &value[..] {
         b"fail" => Err(HandlerError::non_retriable("enough")),
         b"retry" if message.attempt() == 1 => Err(HandlerError::retriable("not yet")),
@@ -182,7 +182,7 @@ async fn a_trace_goes_through_handlers_retries_and_dead_letters() {
     let passed_on = bench.read("next", 3).await;
     let values: Vec<_> = passed_on
         .iter()
-        .map(|record| record.value.clone())
+        .map(|record| record.value_bytes())
         .collect();
     assert_eq!(
         values,

@@ -144,8 +144,8 @@ impl Own {
                         Ok(polled) => {
                             for batch in polled.batches {
                                 for record in batch.into_records().flatten() {
-                                    let value = record.value.unwrap_or_default();
-                                    let text = String::from_utf8_lossy(&value);
+                                    let value = record.value().unwrap_or_default();
+                                    let text = String::from_utf8_lossy(value);
                                     if let Ok(number) = text.parse() {
                                         *lock(&seen).entry(number).or_default() += 1;
                                     }

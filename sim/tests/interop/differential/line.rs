@@ -28,17 +28,17 @@ impl Line {
             let key = std::str::from_utf8(header.key)?.to_owned();
             headers.push((key, header.value.map(<[u8]>::to_vec)));
         }
-        let timestamp_type = match record.timestamp_type {
+        let timestamp_type = match record.timestamp_type() {
             TimestampType::CreateTime => CREATE_TIME,
             _ => "LogAppendTime",
         };
         Ok(Self {
-            partition: record.partition,
-            offset: record.offset,
+            partition: record.partition(),
+            offset: record.offset(),
             timestamp_type: timestamp_type.to_owned(),
-            timestamp: record.timestamp,
-            key: record.key.as_deref().map(<[u8]>::to_vec),
-            value: record.value.as_deref().map(<[u8]>::to_vec),
+            timestamp: record.timestamp(),
+            key: record.key().map(<[u8]>::to_vec),
+            value: record.value().map(<[u8]>::to_vec),
             headers,
         })
     }

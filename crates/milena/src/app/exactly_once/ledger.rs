@@ -184,7 +184,7 @@ impl Ledger {
         if ended != Ended::DeadLettered {
             return Onward::No;
         }
-        if let Some(outbox) = &done.message.outbox {
+        if let Some(outbox) = done.message.outbox() {
             done.content = outbox.take();
         }
         self.counts.handled = self.counts.handled.saturating_sub(1);

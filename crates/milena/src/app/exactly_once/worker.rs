@@ -144,7 +144,7 @@ where
             if self.seat.stop.is_raised() {
                 return Onward::No;
             }
-            if message.offset >= self.skip_to && self.handle_one(message).await == Onward::No {
+            if message.offset() >= self.skip_to && self.handle_one(message).await == Onward::No {
                 return Onward::No;
             }
         }
@@ -162,7 +162,7 @@ where
 
     async fn handle_one(&mut self, mut message: Message) -> Onward {
         let outbox = Outbox::new();
-        message.outbox = Some(outbox.clone());
+        message = message.with_outbox(outbox.clone());
         let handling = handle_to_end(
             &mut self.service,
             message.clone(),
@@ -188,7 +188,7 @@ where
         if self.ledger.is_empty() {
             self.deadline = Instant::now() + INTERVAL;
         }
-        self.next_offset = message.offset + 1;
+        self.next_offset = message.offset() + 1;
         self.ledger.add(message, outbox.take(), ended);
         if self.ledger.is_full() {
             return self.ledger.commit(self.next_offset).await;

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use super::limits::RECORD_OVERHEAD_BYTES;
 use crate::dead_letter::{self as names, FailurePlace, History, NewDeadLetter, is_diagnostic};
 use crate::failure::HandlerError;
-use crate::message::{Headers, Message, TimestampType};
+use crate::message::{Headers, HeadersRef, Message, OwnRecord, TimestampType};
 
 /// What has to be told for the record to be handled again.
 const NEEDED: [&str; 5] = [
@@ -41,7 +41,7 @@ pub(super) fn for_retry(
     if !NEEDED.iter().all(|name| tells(name)) {
         return None;
     }
-    if message.headers.get(names::MESSAGE_ID).is_none() {
+    if message.headers().get(names::MESSAGE_ID).is_none() {
         // A dead letter gets an id; the record is to come back as it was.
         record.headers.retain(|(name, _)| name != names::MESSAGE_ID);
     }
@@ -77,7 +77,7 @@ struct Place {
 impl Waiting {
     /// Reads a record of the retry topic.
     pub(super) fn read(message: &Message) -> Result<Waiting, HandlerError> {
-        let headers = &message.headers;
+        let headers = message.headers();
         let due: Timestamp = number(headers, names::RETRY_DUE)?;
         let topic = headers
             .text(names::ORIGIN_TOPIC)
@@ -86,7 +86,6 @@ impl Waiting {
             Some("LogAppendTime") => TimestampType::LogAppendTime,
             _ => TimestampType::CreateTime,
         };
-        let copy = |bytes: &Bytes| Bytes::copy_from_slice(bytes);
         let copies = headers
             .iter()
             .map(|(name, value)| (name.to_owned(), value.map(Bytes::copy_from_slice)));
@@ -101,9 +100,9 @@ impl Waiting {
             },
             attempts: number(headers, names::ATTEMPTS)?,
             record: NewDeadLetter {
-                key: message.key.as_ref().map(copy),
-                value: message.value.as_ref().map(copy),
-                timestamp: message.timestamp,
+                key: message.key().map(Bytes::copy_from_slice),
+                value: message.value().map(Bytes::copy_from_slice),
+                timestamp: message.timestamp(),
                 headers: copies.collect(),
             },
         })
@@ -142,7 +141,7 @@ impl Waiting {
             told.text(names::HISTORY),
             told.text(names::FAILED_FIRST),
         );
-        let message = Message {
+        let message = OwnRecord {
             topic,
             partition: self.place.partition,
             offset: self.place.offset,
@@ -151,14 +150,13 @@ impl Waiting {
             key: self.record.key,
             value: self.record.value,
             headers: Headers::own(own),
-            attempt: self.attempts.saturating_add(1),
-            outbox: None,
         };
-        (message, history)
+        let attempt = self.attempts.saturating_add(1);
+        (Message::from(message).with_attempt(attempt), history)
     }
 }
 
-fn number<T: std::str::FromStr>(headers: &Headers, name: &str) -> Result<T, HandlerError> {
+fn number<T: std::str::FromStr>(headers: HeadersRef<'_>, name: &str) -> Result<T, HandlerError> {
     let number = headers.text(name).and_then(|text| text.parse().ok());
     number.ok_or_else(|| unreadable(name))
 }

@@ -170,7 +170,7 @@ impl RetryWorker {
 
     /// False when the record was given back.
     async fn park_one(&mut self, message: Message) -> bool {
-        let (offset, now_ms) = (message.offset, now_ms());
+        let (offset, now_ms) = (message.offset(), now_ms());
         match Waiting::read(&message) {
             Ok(waiting) => {
                 let bytes = waiting.bytes();

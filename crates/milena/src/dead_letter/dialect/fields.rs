@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use jiff::Timestamp;
 
-use crate::message::Headers;
+use crate::message::HeadersRef;
 
 /// The headers of one record, while they are read.
 pub(super) struct Fields<'a> {
@@ -13,7 +13,7 @@ pub(super) struct Fields<'a> {
 }
 
 impl<'a> Fields<'a> {
-    pub(super) fn new(headers: &'a Headers) -> Fields<'a> {
+    pub(super) fn new(headers: HeadersRef<'a>) -> Fields<'a> {
         Fields {
             headers: headers.iter().collect(),
             problems: Vec::new(),

@@ -19,7 +19,7 @@ use self::fields::Fields;
 use super::history::Attempt;
 use super::letter::{Failure, Origin, RedriveMark};
 use super::names;
-use crate::message::Headers;
+use crate::message::HeadersRef;
 
 /// Who wrote a dead letter, told by its headers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -66,7 +66,7 @@ pub(super) struct Parsed {
 }
 
 /// Reads the headers; the third is what could not be read.
-pub(super) fn read(headers: &Headers) -> (Dialect, Parsed, Vec<String>) {
+pub(super) fn read(headers: HeadersRef<'_>) -> (Dialect, Parsed, Vec<String>) {
     let mut fields = Fields::new(headers);
     let dialect = Dialect::of(&fields);
     let mut parsed = match dialect {

@@ -17,11 +17,12 @@ fn letter() -> DeadLetter {
     ]
     .into_iter()
     .collect();
-    let mut message = Message::new("orders.dlq")
+    let message = Message::new("orders.dlq")
         .with_key("k-1")
         .with_value("{\"cents\":true}")
-        .with_headers(headers);
-    (message.partition, message.offset) = (1, 7);
+        .with_headers(headers)
+        .with_partition(1)
+        .with_offset(7);
     DeadLetter::read(&message)
 }
 

@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::message::OwnRecord;
 
 /// Header bytes as each tool writes them; the sources are named in the dialects' files.
 fn letter(headers: &[(&str, &[u8])]) -> DeadLetter {
@@ -12,10 +13,14 @@ fn read(headers: &[(&str, &[u8])], value: Option<&'static [u8]>) -> DeadLetter {
         .iter()
         .map(|(name, value)| (*name, value.to_vec()))
         .collect();
-    let mut message = Message::new("orders.dlq").with_headers(headers);
-    message.value = value.map(Bytes::from_static);
-    (message.partition, message.offset, message.timestamp) = (1, 7, 1_600_000_000_000);
-    DeadLetter::read(&message)
+    DeadLetter::read(&Message::from(OwnRecord {
+        partition: 1,
+        offset: 7,
+        timestamp: 1_600_000_000_000,
+        value: value.map(Bytes::from_static),
+        headers,
+        ..OwnRecord::new("orders.dlq".into())
+    }))
 }
 
 fn origin(topic: &str, partition: i32, offset: i64) -> Origin {

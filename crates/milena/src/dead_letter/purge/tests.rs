@@ -8,8 +8,10 @@ fn letter(partition: i32, offset: i64, failed_last: &'static str) -> DeadLetter 
     ]
     .into_iter()
     .collect();
-    let mut message = Message::new("orders.dlq").with_headers(headers);
-    (message.partition, message.offset) = (partition, offset);
+    let message = Message::new("orders.dlq")
+        .with_headers(headers)
+        .with_partition(partition)
+        .with_offset(offset);
     DeadLetter::read(&message)
 }
 

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use proptest::prelude::*;
 
 use super::*;
-use crate::message::{Headers, TimestampType};
+use crate::message::TimestampType;
 
 fn origin() -> FailurePlace {
     FailurePlace {
@@ -30,11 +30,12 @@ fn history(errors: &[&HandlerError]) -> History {
 }
 
 fn message() -> Message {
-    let mut message = Message::new("orders")
+    Message::new("orders")
         .with_key("k")
-        .with_value(&[0xff, 0x00][..]);
-    (message.partition, message.offset, message.timestamp) = (3, 42, 1_600_000_000_123);
-    message
+        .with_value(&[0xff, 0x00][..])
+        .with_partition(3)
+        .with_offset(42)
+        .with_timestamp(1_600_000_000_123, TimestampType::CreateTime)
 }
 
 fn texts(letter: &NewDeadLetter) -> BTreeMap<&str, &str> {
@@ -49,11 +50,10 @@ fn texts(letter: &NewDeadLetter) -> BTreeMap<&str, &str> {
 
 #[test]
 fn a_dead_letter_says_everything_and_changes_nothing() {
-    let mut message = message();
-    message.timestamp_type = TimestampType::LogAppendTime;
-    message.headers = [("a", "1"), ("traceparent", "00-x"), ("a", "2")]
-        .into_iter()
-        .collect();
+    let headers = [("a", "1"), ("traceparent", "00-x"), ("a", "2")];
+    let message = message()
+        .with_timestamp(1_600_000_000_123, TimestampType::LogAppendTime)
+        .with_headers(headers.into_iter().collect());
     let error = HandlerError::decode("json", "at cents");
     let letter = NewDeadLetter::new(&message, &error, &history(&[&error, &error]), &origin());
     assert_eq!(letter.key.as_deref(), Some(&b"k"[..]));
@@ -98,13 +98,12 @@ fn a_dead_letter_says_everything_and_changes_nothing() {
 fn an_earlier_failure_gives_way_but_what_belongs_to_the_record_stays() {
     let error = HandlerError::retriable("first");
     let first = NewDeadLetter::new(&message(), &error, &history(&[&error]), &origin());
-    let mut again = message();
-    again.headers = first
+    let headers = first
         .headers
         .iter()
         .map(|(name, value)| (name.clone(), value.clone().unwrap_or_default()))
-        .chain([("milena-redrive-count".to_owned(), Bytes::from("1"))])
-        .collect::<Headers>();
+        .chain([("milena-redrive-count".to_owned(), Bytes::from("1"))]);
+    let again = message().with_headers(headers.collect());
     let error = HandlerError::retriable("second");
     let second = NewDeadLetter::new(&again, &error, &history(&[&error]), &origin());
     let count = |name: &str| {

@@ -70,7 +70,7 @@ fn what_fits_is_parsed_and_keeps_its_message() {
     let parsed = MessageParser::<Order>::new().parse(&message).unwrap();
     assert_eq!(parsed.payload.id, "a");
     assert_eq!(parsed.payload.items[0].price, 3);
-    assert_eq!(parsed.key().map(|key| &key[..]), Some(&b"k"[..]));
+    assert_eq!(parsed.key(), Some(&b"k"[..]));
     let null = MessageParser::<Order>::new().parse(&Message::new("orders"));
     assert_eq!(null.unwrap_err().kind, ParseErrorKind::NullValue);
 }

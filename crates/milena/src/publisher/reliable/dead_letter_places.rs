@@ -10,7 +10,7 @@ use tokio::sync::OnceCell;
 use super::context::DeliveryContext;
 use crate::dead_letter::{FailurePlace, History, NewDeadLetter, host_name};
 use crate::failure::{FailureStage, HandlerError};
-use crate::message::{Headers, MESSAGE_ID_HEADER, Message};
+use crate::message::{Headers, MESSAGE_ID_HEADER, Message, OwnRecord};
 use crate::publisher::{DeadLetters, Publisher};
 
 /// What was configured.
@@ -104,17 +104,20 @@ fn message(context: &DeliveryContext) -> Message {
         let id = context.id.to_string();
         headers.push((MESSAGE_ID_HEADER.to_owned(), Some(id.into())));
     }
-    let mut message = Message::new(outgoing.topic.as_str()).with_headers(Headers::own(headers));
-    message.key = outgoing.key.clone();
-    message.value = outgoing.value.clone();
-    // Written nowhere yet, so neither is known.
-    message.partition = -1;
-    message.offset = -1;
-    message.timestamp = outgoing.timestamp.unwrap_or_else(|| {
-        let first = context.failures.first();
-        first.map_or(0, |failure| failure.at.as_millisecond())
-    });
-    message
+    let first = context.failures.first();
+    let timestamp = outgoing
+        .timestamp
+        .unwrap_or_else(|| first.map_or(0, |failure| failure.at.as_millisecond()));
+    Message::from(OwnRecord {
+        key: outgoing.key.clone(),
+        value: outgoing.value.clone(),
+        // Written nowhere yet, so neither is known.
+        partition: -1,
+        offset: -1,
+        timestamp,
+        headers: Headers::own(headers),
+        ..OwnRecord::new(outgoing.topic.as_str().into())
+    })
 }
 
 fn diagnosis(error: &ProduceError) -> HandlerError {

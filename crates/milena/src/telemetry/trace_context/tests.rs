@@ -74,7 +74,7 @@ fn headers_are_read_as_far_as_they_make_sense() {
             .into_iter()
             .map(|(name, value)| (name, value.to_owned()))
             .collect();
-        let context = TraceContext::of(&headers);
+        let context = TraceContext::of(headers.view());
         let state = context.as_ref().map(TraceContext::state);
         assert_eq!(state, expected, "{described}");
         assert!(context.is_none_or(|context| context.to_string() == PARENT));

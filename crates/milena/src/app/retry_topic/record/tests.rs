@@ -17,13 +17,13 @@ fn message() -> Message {
         ("a".to_owned(), Some(Bytes::from_static(b"1"))),
         ("a".to_owned(), None),
     ];
-    let mut message = Message::new("orders")
+    Message::new("orders")
         .with_key("k")
         .with_value(&[0xff, 0x00][..])
-        .with_headers(Headers::own(headers));
-    (message.partition, message.offset, message.timestamp) = (3, 42, 1_600_000_000_123);
-    message.timestamp_type = TimestampType::LogAppendTime;
-    message
+        .with_headers(Headers::own(headers))
+        .with_partition(3)
+        .with_offset(42)
+        .with_timestamp(1_600_000_000_123, TimestampType::LogAppendTime)
 }
 
 fn at(second: i64) -> Timestamp {
@@ -32,10 +32,14 @@ fn at(second: i64) -> Timestamp {
 
 /// As it is consumed from the retry topic.
 fn stored(record: NewDeadLetter) -> Message {
-    let mut message = Message::new("billing.retry").with_headers(Headers::own(record.headers));
-    (message.key, message.value) = (record.key, record.value);
-    (message.partition, message.offset, message.timestamp) = (0, 7, record.timestamp);
-    message
+    Message::from(OwnRecord {
+        key: record.key,
+        value: record.value,
+        offset: 7,
+        timestamp: record.timestamp,
+        headers: Headers::own(record.headers),
+        ..OwnRecord::new("billing.retry".into())
+    })
 }
 
 #[test]
@@ -59,14 +63,17 @@ fn a_record_comes_back_as_it_was() {
     assert_eq!(waiting.due_ms, due.as_millisecond());
     let (back, mut history) = waiting.open("orders".into());
     let original = message();
-    assert_eq!(back.attempt, 3);
-    assert_eq!((back.partition, back.offset), (3, 42));
+    assert_eq!(back.attempt(), 3);
+    assert_eq!((back.partition(), back.offset()), (3, 42));
     assert_eq!(
-        (back.timestamp, back.timestamp_type),
-        (original.timestamp, original.timestamp_type)
+        (back.timestamp(), back.timestamp_type()),
+        (original.timestamp(), original.timestamp_type())
     );
-    assert_eq!((&back.key, &back.value), (&original.key, &original.value));
-    assert!(back.headers.iter().eq(original.headers.iter()));
+    assert_eq!(
+        (&back.key(), &back.value()),
+        (&original.key(), &original.value())
+    );
+    assert!(back.headers().iter().eq(original.headers().iter()));
     // The dead letter it may become in the end tells all attempts.
     history.push(at(1_700_000_200), &HandlerError::retriable("still down"));
     let letter = NewDeadLetter::new(&back, &error, &history, &origin(1 << 20));
