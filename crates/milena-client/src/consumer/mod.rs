@@ -304,6 +304,34 @@ impl Consumer {
         next.await.transpose()
     }
 
+    /// The records that are there, at most `count_max` of them, as soon as there is one; none
+    /// when `timeout` passes. Unlike those of as many calls of
+    /// [`consume_next`](Self::consume_next), they count as processed together, when more are
+    /// asked for.
+    ///
+    /// # Errors
+    /// As [`poll`](Self::poll); what was read before one is returned first.
+    pub async fn consume_up_to(
+        &self,
+        count_max: usize,
+        timeout: Duration,
+    ) -> Result<Vec<ConsumedRecord>, Error> {
+        let mut records = Vec::new();
+        if count_max == 0 {
+            return Ok(records);
+        }
+        records.extend(self.consume_next(timeout).await?);
+        if !records.is_empty() {
+            let mut reader = self.shared.reader();
+            while records.len() < count_max
+                && let Some(record) = reader.next_along(&self.shared)
+            {
+                records.push(record);
+            }
+        }
+        Ok(records)
+    }
+
     /// The records as a stream, which waits for as long as it takes.
     pub fn stream(&self) -> RecordStream<'_> {
         RecordStream::new(&self.shared)

@@ -83,6 +83,16 @@ impl Consumer {
             .ok_or_else(|| not_assigned(partition))
     }
 
+    /// Goes back to what does not count as processed: the records of the last call come
+    /// again, and neither automatic commits nor [`close`](Self::close) count them.
+    pub fn rewind(&self) {
+        // Stands still until all positions are back.
+        let reader = self.shared.synced_reader();
+        self.shared.partitions().rewind();
+        drop(reader);
+        self.shared.work.notify_waiters();
+    }
+
     /// Hands out nothing of these until they are resumed. What was fetched
     /// ahead is kept while there is room.
     ///

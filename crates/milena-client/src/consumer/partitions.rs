@@ -346,10 +346,14 @@ impl Partitions {
         }
         entry.is_open = false;
         match end {
-            OpenEnd::Read { next_offset } => {
+            OpenEnd::Read { next_offset } | OpenEnd::HandedOut { next_offset } => {
                 let epoch = entry.position.last_epoch();
                 entry.position.hand_out(next_offset, epoch);
-                entry.position.mark_all_processed();
+                if matches!(end, OpenEnd::Read { .. }) {
+                    entry.position.mark_all_processed();
+                } else {
+                    self.touched.push(partition.clone());
+                }
                 entry.note_lag(self.config.isolation_level);
                 if entry.queue.is_empty() {
                     entry.position.on_drained();
@@ -396,6 +400,17 @@ impl Partitions {
         }
     }
 
+    /// Everything that does not count as processed is to be handed out again.
+    pub(crate) fn rewind(&mut self) {
+        let behind = |(name, position): (&TopicPartition, &Position)| {
+            Some((name.clone(), position.first_unprocessed()?))
+        };
+        let behind: Vec<_> = self.positions().filter_map(behind).collect();
+        for (partition, offset) in behind {
+            self.jump(&partition, |position| position.seek(offset));
+        }
+    }
+
     /// Notes that a partition's end is reached, if it is and somebody wants to know.
     fn note_end(&mut self, partition: &TopicPartition) -> bool {
         if !self.config.tells_ends {
@@ -425,6 +440,10 @@ impl Partitions {
         if self.errors.len() < ERRORS_WAITING_MAX {
             self.errors.push_back(error);
         }
+    }
+
+    pub(crate) fn has_errors(&self) -> bool {
+        !self.errors.is_empty()
     }
 
     pub(crate) fn pop_error(&mut self) -> Option<Error> {
@@ -501,7 +520,14 @@ impl Entry {
 /// How the reading of an open batch ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum OpenEnd {
-    Read { next_offset: i64 },
+    /// To its end, and done with.
+    Read {
+        next_offset: i64,
+    },
+    /// To its end, and not done with until the application is back for more.
+    HandedOut {
+        next_offset: i64,
+    },
     GivenBack,
 }
 

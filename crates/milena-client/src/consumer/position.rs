@@ -459,6 +459,11 @@ impl Position {
         self.processed = self.handed_out;
     }
 
+    /// Where what was handed out and not processed begins, if anything was.
+    pub(crate) fn first_unprocessed(&self) -> Option<i64> {
+        (self.is_known() && self.processed < self.handed_out).then_some(self.processed)
+    }
+
     /// What an explicit commit commits, unless the group has it already.
     pub(crate) fn offset_to_commit(&self) -> Option<i64> {
         (self.is_known() && self.committed != Some(self.handed_out)).then_some(self.handed_out)

@@ -21,6 +21,17 @@ use crate::error::Error;
 #[derive(Debug, Default)]
 pub(super) struct Reader {
     open: Option<OpenBatch>,
+    /// Whole batches were handed out that may not be done with.
+    has_touched: bool,
+}
+
+/// What asking for a record tells of those before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Asked {
+    /// They are done with: the application is back for more.
+    Anew,
+    /// Nothing: the application gets it together with them.
+    Along,
 }
 
 #[derive(Debug)]
@@ -37,12 +48,32 @@ struct OpenBatch {
 }
 
 impl Reader {
-    /// The next record, if one is there.
+    /// The next record, if one is there. Whoever asks for it is done with the last.
     pub(super) fn next(&mut self, shared: &Shared) -> Option<Result<ConsumedRecord, Error>> {
+        if std::mem::take(&mut self.has_touched) {
+            shared.partitions().mark_touched_processed();
+        }
+        self.read(shared, Asked::Anew)
+    }
+
+    /// The next record, if one is there, for an application that did not get the last one
+    /// yet. An error waits for the next who asks anew.
+    pub(super) fn next_along(&mut self, shared: &Shared) -> Option<ConsumedRecord> {
+        match self.read(shared, Asked::Along)? {
+            Ok(record) => Some(record),
+            Err(error) => {
+                shared.partitions().push_error(error);
+                None
+            }
+        }
+    }
+
+    fn read(&mut self, shared: &Shared, asked: Asked) -> Option<Result<ConsumedRecord, Error>> {
         loop {
             if let Some(open) = &mut self.open {
-                // Whoever asks for the next record is done with the last.
-                open.processed = open.next_offset;
+                if asked == Asked::Anew {
+                    open.processed = open.next_offset;
+                }
                 let changes = shared.changes.load(Ordering::Acquire);
                 if open.changes_seen != changes {
                     open.changes_seen = changes;
@@ -57,13 +88,13 @@ impl Reader {
                         return Some(Ok(record));
                     }
                     Some(Err(error)) => {
-                        self.skip_rest(shared);
+                        self.skip_rest(shared, asked);
                         return Some(Err(error));
                     }
-                    None => self.skip_rest(shared),
+                    None => self.skip_rest(shared, asked),
                 }
             }
-            match self.open_next(shared) {
+            match self.open_next(shared, asked) {
                 Ok(true) => {}
                 Ok(false) => return None,
                 Err(error) => return Some(Err(error)),
@@ -86,15 +117,21 @@ impl Reader {
     }
 
     /// Opens the next batch; `false` when none is queued.
-    fn open_next(&mut self, shared: &Shared) -> Result<bool, Error> {
+    fn open_next(&mut self, shared: &Shared, asked: Asked) -> Result<bool, Error> {
         shared.check_usable()?;
         let changes_seen = shared.changes.load(Ordering::Acquire);
         let member = shared.memberships.current();
         let taken = {
             let mut partitions = shared.partitions();
-            partitions.mark_touched_processed();
-            if let Some(error) = partitions.pop_error() {
-                return Err(error);
+            match asked {
+                Asked::Anew => {
+                    partitions.mark_touched_processed();
+                    if let Some(error) = partitions.pop_error() {
+                        return Err(error);
+                    }
+                }
+                Asked::Along if partitions.has_errors() => return Ok(false),
+                Asked::Along => {}
             }
             let taken = partitions.open_next();
             shared.wake_fetchers(&partitions);
@@ -116,7 +153,11 @@ impl Reader {
                 self.open = Some(OpenBatch {
                     cursor: batch.cursor(),
                     next_offset: batch.first_offset(),
-                    processed: batch.first_offset(),
+                    // What came with it is not done with: it says nothing yet.
+                    processed: match asked {
+                        Asked::Anew => batch.first_offset(),
+                        Asked::Along => 0,
+                    },
                     batch: Arc::new(batch),
                     incarnation,
                     changes_seen,
@@ -132,11 +173,15 @@ impl Reader {
     }
 
     /// The batch is at its end, or cannot be read to its end.
-    fn skip_rest(&mut self, shared: &Shared) {
+    fn skip_rest(&mut self, shared: &Shared, asked: Asked) {
         if let Some(open) = self.open.take() {
             open.sync(shared);
             let next_offset = open.batch.next_offset();
-            let end = OpenEnd::Read { next_offset };
+            let end = match asked {
+                Asked::Anew => OpenEnd::Read { next_offset },
+                Asked::Along => OpenEnd::HandedOut { next_offset },
+            };
+            self.has_touched |= asked == Asked::Along;
             let partition = open.batch.topic_partition();
             shared
                 .partitions()

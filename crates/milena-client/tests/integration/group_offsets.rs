@@ -97,6 +97,35 @@ async fn automatic_commits_store_what_earlier_polls_handed_out() {
     );
 }
 
+/// Records that come together are processed together: those of one call not before the next.
+#[tokio::test]
+async fn automatic_commits_leave_out_what_came_with_the_last_call() {
+    let broker = start_broker_with(GROUP_PROPERTIES).await;
+    let client = client(&broker);
+    // Batches that calls end within.
+    produce(&client, "t", 0, 0, 6).await;
+    produce(&client, "t", 0, 6, 12).await;
+    let often = group("g")
+        .enable_auto_commit(true)
+        .auto_commit_interval(Duration::from_millis(20));
+    let consumer = member(&client, often).await;
+    for (next, processed) in [(0, None), (4, Some(4)), (8, Some(8))] {
+        let records = consumer.consume_up_to(4, Duration::from_secs(10)).await;
+        let offsets: Vec<i64> = records.unwrap().iter().map(|one| one.offset()).collect();
+        assert_eq!(offsets, (next..next + 4).collect::<Vec<i64>>());
+        let deadline = tokio::time::Instant::now() + Duration::from_secs(10);
+        while processed.is_some() && committed(&client, 0).await != processed {
+            assert!(tokio::time::Instant::now() < deadline, "{processed:?}");
+        }
+    }
+    consumer.rewind();
+    let again = consumer.consume_up_to(2, Duration::from_secs(10)).await;
+    let offsets: Vec<i64> = again.unwrap().iter().map(|one| one.offset()).collect();
+    assert_eq!(offsets, [8, 9]);
+    consumer.close().await.unwrap();
+    assert_eq!(committed(&client, 0).await, Some(10), "closing tells so");
+}
+
 #[tokio::test]
 async fn automatic_commits_come_before_partitions_go() {
     let broker = start_broker_with(GROUP_PROPERTIES).await;

@@ -308,6 +308,22 @@ fn processed_is_what_was_handed_out_before() {
 }
 
 #[test]
+fn an_open_batch_that_was_handed_out_whole_is_processed_later() {
+    let mut rig = Rig::new(&[0]);
+    rig.deliver(0, &[3]);
+    let open = rig.table.open_next().expect("a batch");
+    let end = OpenEnd::HandedOut { next_offset: 3 };
+    rig.table.close_open(&name(0), open.incarnation, end);
+    let offsets = |rig: &Rig| {
+        let position = rig.table.position(&name(0)).expect("assigned");
+        (position.offset_to_commit(), position.processed_to_commit())
+    };
+    assert_eq!(offsets(&rig), (Some(3), None));
+    rig.table.mark_touched_processed();
+    assert_eq!(offsets(&rig), (Some(3), Some(3)));
+}
+
+#[test]
 fn an_open_batch_moves_the_position_record_by_record() {
     let mut rig = Rig::new(&[0]);
     rig.deliver(0, &[3, 3]);
