@@ -1,22 +1,24 @@
 //! A consumer for programs with a loop of their own.
+//!
+//! Owns connecting, subscribing, fetching and committing on request; having handlers called
+//! is `handling`'s.
+
+mod handling;
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use milena_client::consumer::{ConsumedRecord, Consumer as ClientConsumer, SeekTo};
+use milena_client::consumer::{ConsumedRecord, Consumer as ClientConsumer};
 use milena_client::{Client, TopicPartition};
-use tokio::sync::OnceCell;
 
+use super::connection::{Connection, Kind};
 use super::error::DirectError;
 use super::handlers::Handlers;
 use crate::config::{Config, ConfigError};
 use crate::connect::connect;
-use crate::failure::HandlerError;
-use crate::handler::Handler;
 use crate::message::Message;
-use crate::telemetry;
 
 /// Consumes topics as a member of the configured group, message by message, batch by batch
 /// or through handlers, whenever it is called.
@@ -55,25 +57,36 @@ use crate::telemetry;
 /// # }
 /// ```
 ///
-/// With `enable.auto.commit` (the default) a message counts as processed, and is committed
-/// within `commit.interval.ms`, when the next one is asked for; else when it is committed
+/// With `enable.auto.commit` (the default) what a call brought counts as processed, and is
+/// committed within `commit.interval.ms`, when more is asked for; else when it is committed
 /// by hand. Topics are named without the configured prefix.
 pub struct Consumer {
     config: Config,
-    connected: OnceCell<Connected>,
+    connection: Connection<Connected>,
     handlers: Handlers,
-    is_shut_down: AtomicBool,
     is_subscribed: AtomicBool,
+    /// The topics were named, rather than those taken that have a handler.
+    is_subscribed_by_hand: AtomicBool,
     unhandled: AtomicU64,
     /// Held by the call that handles.
-    turn: tokio::sync::Mutex<()>,
+    turn: tokio::sync::Mutex<Turn>,
     /// The message a handler has, or failed with: it comes again before any other.
     in_hand: Mutex<Option<Message>>,
+}
+
+/// What one call that handles leaves to the next.
+#[derive(Default)]
+struct Turn {
+    /// The topics that were subscribed to for their handlers.
+    followed: Vec<String>,
+    /// What went wrong after messages were handled.
+    trouble: Option<DirectError>,
 }
 
 struct Connected {
     client: Client,
     consumer: ClientConsumer,
+    poll_records_max: usize,
 }
 
 /// All there is of a partition was handed out.
@@ -94,12 +107,12 @@ impl Consumer {
     pub fn new(config: Config) -> Consumer {
         Consumer {
             config,
-            connected: OnceCell::new(),
+            connection: Connection::new(Kind::Consumer),
             handlers: Handlers::default(),
-            is_shut_down: AtomicBool::new(false),
             is_subscribed: AtomicBool::new(false),
+            is_subscribed_by_hand: AtomicBool::new(false),
             unhandled: AtomicU64::new(0),
-            turn: tokio::sync::Mutex::new(()),
+            turn: tokio::sync::Mutex::default(),
             in_hand: Mutex::new(None),
         }
     }
@@ -111,9 +124,7 @@ impl Consumer {
     /// [`DirectError::ConnectionFailed`], [`DirectError::Config`] (without `group.id`),
     /// [`DirectError::ShutDown`].
     pub async fn connect(&self) -> Result<(), DirectError> {
-        self.check_usable()?;
-        let made = self.connected.get_or_try_init(|| Box::pin(self.make()));
-        made.await.map(|_| ())
+        self.connection.open(Box::pin(self.make())).await
     }
 
     async fn make(&self) -> Result<Connected, DirectError> {
@@ -131,8 +142,12 @@ impl Consumer {
             .enable_auto_commit(self.config.enable_auto_commit)
             .auto_commit_interval(self.config.commit_interval)
             .enable_partition_end(true);
-        let consumer = ClientConsumer::new(&client, settings)?;
-        Ok(Connected { client, consumer })
+        let set = self.config.get("max.poll.records");
+        Ok(Connected {
+            consumer: ClientConsumer::new(&client, settings)?,
+            client,
+            poll_records_max: set.and_then(|text| text.parse().ok()).unwrap_or(500),
+        })
     }
 
     /// Subscribes to exactly these topics. Partitions come when the group has rebalanced.
@@ -145,7 +160,17 @@ impl Consumer {
         I: IntoIterator,
         I::Item: AsRef<str>,
     {
-        let connected = self.connected()?;
+        self.subscribe_to(topics).await?;
+        self.is_subscribed_by_hand.store(true, Ordering::Release);
+        Ok(())
+    }
+
+    async fn subscribe_to<I>(&self, topics: I) -> Result<(), DirectError>
+    where
+        I: IntoIterator,
+        I::Item: AsRef<str>,
+    {
+        let connected = self.connection.get()?;
         let names: Vec<String> = topics
             .into_iter()
             .map(|topic| self.config.topic_name(topic.as_ref()))
@@ -155,7 +180,8 @@ impl Consumer {
         Ok(())
     }
 
-    /// The next message, waiting for `poll.timeout.ms`; `None` when none came.
+    /// The next message, waiting for `poll.timeout.ms`; `None` when none came. One that a
+    /// handler failed with comes first.
     ///
     /// # Errors
     /// [`DirectError::ConsumerNotConnected`], [`DirectError::NotSubscribed`],
@@ -170,142 +196,55 @@ impl Consumer {
         timeout: Duration,
     ) -> Result<Option<Message>, DirectError> {
         let connected = self.subscribed()?;
+        match self.take_held(connected) {
+            None => self.fetch_next(connected, timeout).await,
+            held => Ok(held),
+        }
+    }
+
+    async fn fetch_next(
+        &self,
+        connected: &Connected,
+        timeout: Duration,
+    ) -> Result<Option<Message>, DirectError> {
         let next = connected.consumer.consume_next(timeout).await?;
         Ok(next.map(|record| self.message(record)))
     }
 
     /// The messages that are there, at most `max.poll.records` of them, waiting up to
-    /// `timeout` for the first; none when none came.
+    /// `timeout` for the first; none when none came. One that a handler failed with comes
+    /// before the others, alone.
     ///
     /// # Errors
     /// As [`Consumer::consume_next`]; what was read before the error is returned first.
     pub async fn poll(&self, timeout: Duration) -> Result<Vec<Message>, DirectError> {
-        let mut messages = Vec::new();
-        let mut patience = timeout;
-        let count_max = self.poll_records_max();
-        while messages.len() < count_max {
-            match self.next_within(patience).await {
-                Ok(Some(message)) => messages.push(message),
-                Ok(None) => break,
-                // The client goes on with the other partitions, and tells what lasts again.
-                Err(_) if !messages.is_empty() => break,
-                Err(error) => return Err(error),
-            }
-            patience = Duration::ZERO;
+        let connected = self.subscribed()?;
+        if let Some(held) = self.take_held(connected) {
+            return Ok(vec![held]);
         }
-        Ok(messages)
+        let count_max = connected.poll_records_max;
+        let records = connected.consumer.consume_up_to(count_max, timeout).await?;
+        Ok(records.into_iter().map(|one| self.message(one)).collect())
     }
 
-    /// Has [`Consumer::consume`] call `handler` for the messages of `topic`, in the place of
-    /// the one it had. A handler is as an application's; see [`Handler`].
-    pub fn register<H, Arguments>(&self, topic: impl AsRef<str>, handler: H)
-    where
-        H: Handler<Arguments, (), Future: 'static>,
-    {
-        self.handlers.register(topic.as_ref(), handler, ());
+    /// The message in hand, unless its partition went to another member, who has it then.
+    fn held(&self, connected: &Connected) -> Option<Message> {
+        let mut in_hand = self.in_hand();
+        in_hand.take_if(|message| {
+            let partition = self.partition_of(message);
+            !connected.consumer.assignment().contains(&partition)
+        });
+        in_hand.clone()
     }
 
-    /// As [`Consumer::register`], with what the handler finds in
-    /// [`State`](crate::State).
-    pub fn register_with<H, Arguments, S>(&self, topic: impl AsRef<str>, handler: H, state: S)
-    where
-        H: Handler<Arguments, S, Future: 'static>,
-        S: Send + Sync + 'static,
-    {
-        self.handlers.register(topic.as_ref(), handler, state);
-    }
-
-    /// Handles the messages that are there, at most `max.poll.records` of them, one after
-    /// the other, waiting up to `timeout` for the first; says how many. Subscribes to the
-    /// registered topics unless [`Consumer::subscribe`] was called.
-    ///
-    /// With `enable.auto.commit`, what was handled is committed within
-    /// `commit.interval.ms`, and on shutdown; a message whose handler failed, or was
-    /// cancelled with this call, is not, and comes again with the next call. Messages of a
-    /// topic without a handler are logged, counted and passed over.
-    ///
-    /// # Errors
-    /// [`DirectError::Handler`] when a handler fails; else as [`Consumer::consume_next`].
-    pub async fn consume(&self, timeout: Duration) -> Result<usize, DirectError> {
-        self.connected()?;
-        if !self.is_subscribed.load(Ordering::Acquire) {
-            let topics = self.handlers.topics();
-            if topics.is_empty() {
-                return Err(DirectError::NotSubscribed);
-            }
-            self.subscribe(topics).await?;
-        }
-        let _turn = self.turn.lock().await;
-        let mut patience = timeout;
-        let count_max = self.poll_records_max();
-        let mut handled = 0;
-        while handled < count_max {
-            let message = match self.next_in_hand(patience).await {
-                Ok(Some(message)) => message,
-                Ok(None) => break,
-                // Told again if it lasts: what was handled is news first.
-                Err(_) if handled > 0 => break,
-                Err(error) => return Err(error),
-            };
-            let handling = self.handlers.handle(&message);
-            let outcome = match telemetry::context_for(self.config.trace_mode, &message) {
-                Some(context) => context.scope(handling).await,
-                None => handling.await,
-            };
-            match outcome {
-                Some(Ok(())) => {}
-                Some(Err(error)) => return Err(self.failed(message, error)),
-                None => self.note_unhandled(&message),
-            }
-            self.in_hand().take();
-            handled += 1;
-            patience = Duration::ZERO;
-        }
-        Ok(handled)
-    }
-
-    /// The message that is to be handled again, or else the next one.
-    async fn next_in_hand(&self, timeout: Duration) -> Result<Option<Message>, DirectError> {
-        let again = self.in_hand().clone();
-        if again.is_some() {
-            return Ok(again);
-        }
-        let next = self.next_within(timeout).await?;
-        self.in_hand().clone_from(&next);
-        Ok(next)
-    }
-
-    /// The message stays in hand, for its next attempt.
-    fn failed(&self, message: Message, error: HandlerError) -> DirectError {
-        if let Some(held) = self.in_hand().as_mut() {
-            held.begin_again();
-        }
-        DirectError::Handler {
-            topic: message.topic().clone(),
-            partition: message.partition(),
-            offset: message.offset(),
-            error,
-        }
+    fn take_held(&self, connected: &Connected) -> Option<Message> {
+        let held = self.held(connected)?;
+        self.in_hand().take();
+        Some(held)
     }
 
     fn in_hand(&self) -> MutexGuard<'_, Option<Message>> {
         self.in_hand.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn note_unhandled(&self, message: &Message) {
-        self.unhandled.fetch_add(1, Ordering::Relaxed);
-        tracing::warn!(
-            event = "message_without_handler",
-            topic = %message.topic(),
-            partition = message.partition(),
-            offset = message.offset(),
-        );
-    }
-
-    /// Messages of topics without a handler that [`Consumer::consume`] passed over.
-    #[must_use]
-    pub fn unhandled(&self) -> u64 {
-        self.unhandled.load(Ordering::Relaxed)
     }
 
     /// Commits `message`, and with it all before it in its partition. One whose handler
@@ -316,7 +255,7 @@ impl Consumer {
     /// coordinator refuses; [`DirectError::ConsumerNotConnected`],
     /// [`DirectError::ShutDown`].
     pub async fn commit(&self, message: &Message) -> Result<(), DirectError> {
-        let connected = self.connected()?;
+        let connected = self.connection.get()?;
         let partition = self.partition_of(message);
         let next_offset = message.offset().saturating_add(1);
         let offsets = [(partition, next_offset)];
@@ -333,8 +272,8 @@ impl Consumer {
     /// # Errors
     /// As [`Consumer::commit`].
     pub async fn commit_all(&self) -> Result<(), DirectError> {
-        let connected = self.connected()?;
-        self.put_back(connected).await;
+        let connected = self.connection.get()?;
+        self.put_back(connected);
         Ok(connected.consumer.commit().await?)
     }
 
@@ -344,7 +283,7 @@ impl Consumer {
     /// # Errors
     /// [`DirectError::ConsumerNotConnected`], [`DirectError::ShutDown`].
     pub fn take_partition_ends(&self) -> Result<Vec<PartitionEnd>, DirectError> {
-        let ends = self.connected()?.consumer.take_partition_ends();
+        let ends = self.connection.get()?.consumer.take_partition_ends();
         let own = ends.into_iter().map(|end| PartitionEnd {
             topic: self
                 .own_name(&end.partition.topic)
@@ -359,7 +298,7 @@ impl Consumer {
     /// once it is subscribed, a member of its group whose coordinator answers.
     #[must_use]
     pub fn is_alive(&self) -> bool {
-        self.connected().is_ok_and(|connected| {
+        self.connection.get().is_ok_and(|connected| {
             !self.is_subscribed.load(Ordering::Acquire) || connected.consumer.is_alive()
         })
     }
@@ -370,7 +309,7 @@ impl Consumer {
     /// [`DirectError::Client`] with why no broker answered;
     /// [`DirectError::ConsumerNotConnected`], [`DirectError::ShutDown`].
     pub async fn check_connection(&self) -> Result<(), DirectError> {
-        Ok(self.connected()?.client.check_connection().await?)
+        Ok(self.connection.get()?.client.check_connection().await?)
     }
 
     /// Commits what was processed, if automatic commits are on, leaves the group and closes
@@ -380,55 +319,37 @@ impl Consumer {
     /// [`DirectError::Client`] with why the last commit failed; the consumer is shut down
     /// nevertheless.
     pub async fn shutdown(&self) -> Result<(), DirectError> {
-        if self.is_shut_down.swap(true, Ordering::AcqRel) {
-            return Ok(());
-        }
-        let Some(connected) = self.connected.get() else {
+        let Some(connected) = self.connection.shut_down() else {
             return Ok(());
         };
-        self.put_back(connected).await;
+        self.put_back(connected);
         let closed = connected.consumer.close().await;
         connected.client.close().await;
         Ok(closed?)
     }
 
+    /// What the last call brought is not processed: it comes again.
+    pub(super) fn give_back(&self) {
+        if let Ok(connected) = self.connection.get() {
+            self.in_hand().take();
+            connected.consumer.rewind();
+        }
+    }
+
     /// The message a handler failed with, or was cancelled at, is not processed: the
     /// position goes back to it.
-    async fn put_back(&self, connected: &Connected) {
-        let held = self.in_hand().take();
-        if let Some(message) = held {
-            let position = SeekTo::Offset(message.offset());
-            let partition = self.partition_of(&message);
-            // One that is not ours any more is its next owner's matter.
-            let _ = connected.consumer.seek(&partition, position).await;
+    fn put_back(&self, connected: &Connected) {
+        if self.in_hand().take().is_some() {
+            connected.consumer.rewind();
         }
-    }
-
-    fn check_usable(&self) -> Result<(), DirectError> {
-        if self.is_shut_down.load(Ordering::Acquire) {
-            return Err(DirectError::ShutDown { client: "consumer" });
-        }
-        Ok(())
-    }
-
-    fn connected(&self) -> Result<&Connected, DirectError> {
-        self.check_usable()?;
-        self.connected
-            .get()
-            .ok_or(DirectError::ConsumerNotConnected)
     }
 
     fn subscribed(&self) -> Result<&Connected, DirectError> {
-        let connected = self.connected()?;
+        let connected = self.connection.get()?;
         if !self.is_subscribed.load(Ordering::Acquire) {
             return Err(DirectError::NotSubscribed);
         }
         Ok(connected)
-    }
-
-    fn poll_records_max(&self) -> usize {
-        let set = self.config.get("max.poll.records");
-        set.and_then(|text| text.parse().ok()).unwrap_or(500)
     }
 
     fn message(&self, record: ConsumedRecord) -> Message {
@@ -455,7 +376,7 @@ impl fmt::Debug for Consumer {
         formatter
             .debug_struct("Consumer")
             .field("config", &self.config)
-            .field("is_connected", &self.connected.initialized())
+            .field("is_connected", &self.connection.is_open())
             .finish_non_exhaustive()
     }
 }

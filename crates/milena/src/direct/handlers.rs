@@ -1,4 +1,6 @@
 //! Handlers by topic, their types erased.
+//!
+//! Owns calling one for a message, and what logs and traces tell of it.
 
 use std::any::Any;
 use std::collections::BTreeMap;
@@ -11,44 +13,78 @@ use futures_util::future::BoxFuture;
 use crate::failure::HandlerError;
 use crate::handler::{Handler, HandlerResult};
 use crate::message::Message;
+use crate::telemetry::{self, Handling};
 
-type Call = Arc<dyn Fn(&Message) -> BoxFuture<'static, HandlerResult> + Send + Sync>;
+type Call = Box<dyn Fn(&Message) -> BoxFuture<'static, HandlerResult> + Send + Sync>;
 
 /// The handlers of a consumer.
 #[derive(Default)]
 pub(super) struct Handlers {
-    by_topic: RwLock<BTreeMap<String, Call>>,
+    by_topic: RwLock<BTreeMap<String, Arc<TopicHandler>>>,
+}
+
+/// The handler of one topic.
+pub(super) struct TopicHandler {
+    call: Call,
+    handling: Handling,
 }
 
 impl Handlers {
     /// Adds a handler, or puts it in the place of the topic's former one.
-    pub(super) fn register<H, Arguments, S>(&self, topic: &str, handler: H, state: S)
-    where
+    pub(super) fn register<H, Arguments, S>(
+        &self,
+        topic: &str,
+        handling: Handling,
+        handler: H,
+        state: S,
+    ) where
         H: Handler<Arguments, S, Future: 'static>,
         S: Send + Sync + 'static,
     {
-        let call: Call = Arc::new(move |message| Box::pin(handler.call(message, &state)));
+        let call: Call = Box::new(move |message| Box::pin(handler.call(message, &state)));
+        let handler = Arc::new(TopicHandler { call, handling });
         let mut by_topic = self
             .by_topic
             .write()
             .unwrap_or_else(PoisonError::into_inner);
-        by_topic.insert(topic.to_owned(), call);
+        by_topic.insert(topic.to_owned(), handler);
     }
 
-    /// The topics that have one.
-    pub(super) fn topics(&self) -> Vec<String> {
+    /// The topics that have one, unless they are these.
+    pub(super) fn topics_unless(&self, known: &[String]) -> Option<Vec<String>> {
         let by_topic = self.by_topic.read().unwrap_or_else(PoisonError::into_inner);
-        by_topic.keys().cloned().collect()
+        (!by_topic.keys().eq(known)).then(|| by_topic.keys().cloned().collect())
     }
 
-    /// Calls the topic's handler; `None` when there is none. A panic is a failure.
-    pub(super) async fn handle(&self, message: &Message) -> Option<HandlerResult> {
-        let call = {
-            let by_topic = self.by_topic.read().unwrap_or_else(PoisonError::into_inner);
-            by_topic.get(&**message.topic()).cloned()?
-        };
-        let called = AssertUnwindSafe(async { call(message).await }).catch_unwind();
+    /// The topic's handler.
+    pub(super) fn find(&self, topic: &str) -> Option<Arc<TopicHandler>> {
+        let by_topic = self.by_topic.read().unwrap_or_else(PoisonError::into_inner);
+        by_topic.get(topic).cloned()
+    }
+}
+
+impl TopicHandler {
+    /// Has a message handled, under its trace context, and tells how that ended.
+    pub(super) async fn handle(&self, message: &Message) -> HandlerResult {
+        let handling = telemetry::attempted(&self.handling, message, self.call(message));
+        match self.handling.follow(message) {
+            None => handling.await,
+            Some(followed) => followed.through(handling, outcome).await,
+        }
+    }
+
+    /// A panic is a failure.
+    async fn call(&self, message: &Message) -> HandlerResult {
+        let called = AssertUnwindSafe(async { (self.call)(message).await }).catch_unwind();
         let panicked = |payload: Box<dyn Any + Send>| Err(HandlerError::panicked(payload.as_ref()));
-        Some(called.await.unwrap_or_else(panicked))
+        called.await.unwrap_or_else(panicked)
+    }
+}
+
+/// As events have it: a message whose handler failed comes again.
+fn outcome(handled: &HandlerResult) -> &'static str {
+    match handled {
+        Ok(()) => "handled",
+        Err(_) => "given_back",
     }
 }

@@ -5,6 +5,7 @@
 //! was forgotten; parsing messages, and storing those that failed. Retries, commits by
 //! watermark and stopping in order are the application's ([`App`](crate::App)).
 
+mod connection;
 mod consumer;
 mod dead_letter_handler;
 mod error;

@@ -1,12 +1,11 @@
 //! A producer that is connected and shut down by hand.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use milena_client::Client;
 use milena_client::producer::RecordMetadata;
-use tokio::sync::OnceCell;
 
+use super::connection::{Connection, Kind};
 use super::error::DirectError;
 use crate::config::Config;
 use crate::connect::connect;
@@ -31,8 +30,7 @@ use crate::publisher::{Outgoing, PublishError, Publisher};
 #[derive(Debug)]
 pub struct Producer {
     config: Config,
-    connected: OnceCell<Connected>,
-    is_shut_down: AtomicBool,
+    connection: Connection<Connected>,
 }
 
 #[derive(Debug)]
@@ -47,8 +45,7 @@ impl Producer {
     pub fn new(config: Config) -> Producer {
         Producer {
             config,
-            connected: OnceCell::new(),
-            is_shut_down: AtomicBool::new(false),
+            connection: Connection::new(Kind::Producer),
         }
     }
 
@@ -59,9 +56,7 @@ impl Producer {
     /// [`DirectError::ConnectionFailed`], [`DirectError::Config`],
     /// [`DirectError::ShutDown`].
     pub async fn connect(&self) -> Result<(), DirectError> {
-        self.check_usable()?;
-        let made = self.connected.get_or_try_init(|| Box::pin(self.make()));
-        made.await.map(|_| ())
+        self.connection.open(Box::pin(self.make())).await
     }
 
     async fn make(&self) -> Result<Connected, DirectError> {
@@ -105,7 +100,7 @@ impl Producer {
     /// # Errors
     /// [`DirectError::ProducerNotConnected`], [`DirectError::ShutDown`].
     pub fn publisher(&self) -> Result<&Publisher, DirectError> {
-        Ok(&self.connected()?.publisher)
+        Ok(&self.connection.get()?.publisher)
     }
 
     /// Waits until everything taken before is settled.
@@ -121,7 +116,7 @@ impl Producer {
     /// is what [`Producer::check_connection`] finds out.
     #[must_use]
     pub fn is_alive(&self) -> bool {
-        self.connected().is_ok()
+        self.connection.is_open()
     }
 
     /// Asks the cluster for a sign of life, once.
@@ -130,7 +125,7 @@ impl Producer {
     /// [`DirectError::Client`] with why no broker answered;
     /// [`DirectError::ProducerNotConnected`], [`DirectError::ShutDown`].
     pub async fn check_connection(&self) -> Result<(), DirectError> {
-        Ok(self.connected()?.client.check_connection().await?)
+        Ok(self.connection.get()?.client.check_connection().await?)
     }
 
     /// Takes nothing more, waits until everything taken is settled, and closes the
@@ -140,28 +135,11 @@ impl Producer {
     /// [`DirectError::Publish`] when something was not settled within
     /// `delivery.timeout.ms`.
     pub async fn shutdown(&self) -> Result<(), DirectError> {
-        if self.is_shut_down.swap(true, Ordering::AcqRel) {
-            return Ok(());
-        }
-        let Some(connected) = self.connected.get() else {
+        let Some(connected) = self.connection.shut_down() else {
             return Ok(());
         };
         let closed: Result<(), PublishError> = connected.publisher.close().await;
         connected.client.close().await;
         Ok(closed?)
-    }
-
-    fn check_usable(&self) -> Result<(), DirectError> {
-        if self.is_shut_down.load(Ordering::Acquire) {
-            return Err(DirectError::ShutDown { client: "producer" });
-        }
-        Ok(())
-    }
-
-    fn connected(&self) -> Result<&Connected, DirectError> {
-        self.check_usable()?;
-        self.connected
-            .get()
-            .ok_or(DirectError::ProducerNotConnected)
     }
 }

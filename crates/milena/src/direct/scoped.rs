@@ -40,8 +40,8 @@ where
 }
 
 /// Connects a consumer, subscribes it to `topics`, lends it to `body`, and shuts it down
-/// when `body` ends, well or not: with `enable.auto.commit`, what was handed out is
-/// committed.
+/// when `body` ends, well or not. With `enable.auto.commit`, what was handed out is committed;
+/// when `body` failed, save for what its last call brought, which comes again.
 ///
 /// ```no_run
 /// use milena::{Config, DirectError, with_consumer};
@@ -76,6 +76,9 @@ where
         Ok(()) => body(&consumer).await,
         Err(error) => Err(error.into()),
     };
+    if result.is_err() {
+        consumer.give_back();
+    }
     let closed = consumer.shutdown().await;
     let output = result?;
     closed?;

@@ -94,19 +94,6 @@ impl Followed {
     }
 }
 
-/// The trace context that a record is handled under.
-#[inline]
-pub(crate) fn context_for(mode: TraceMode, message: &Message) -> Option<TraceContext> {
-    let own = match mode {
-        TraceMode::Off => return None,
-        _ => TraceContext::of(message.headers()),
-    };
-    match mode {
-        TraceMode::Generate => Some(own.unwrap_or_else(TraceContext::generate)),
-        _ => own,
-    }
-}
-
 /// The header of the context that was made for a record without one.
 pub(crate) fn made_header(message: &Message) -> Option<(String, Option<Bytes>)> {
     let is_traced = message.headers().get(TRACEPARENT_HEADER).is_some();

@@ -31,7 +31,7 @@
 //! | `producer_send` | the topic has a message, acknowledged; not told of messages within a transaction | since it was given to the publisher | `message_id`, `trace_id` |
 //! | `producer_send_failed` | it has not, or nobody knows; no `partition`, no `offset` | as above | `message_id`, `trace_id`, `error` |
 //! | `consumer_receive` | an application fetched a batch; `offset` is its first | of the poll | `messages_count`, at most: a batch counts whole |
-//! | `consumer_handle` | a record is done, or given back | since its first attempt began, retries and dead letter included | `outcome`: `handled`, `dead_lettered`, `moved` (to the retry topic) or `given_back`; `trace_id` |
+//! | `consumer_handle` | a record is done, or given back | since its first attempt began, retries and dead letter included; by a [`Consumer`](crate::Consumer), each attempt | `outcome`: `handled`, `dead_lettered`, `moved` (to the retry topic) or `given_back`; `trace_id` |
 //! | `consumer_commit` | an offset is committed: the next to be handled | of the commit | |
 //! | `consumer_commit_failed` | it is not, yet | of the commit | `error` |
 //!
@@ -47,7 +47,7 @@
 //!
 //! | Span | From, to | `messaging.operation.type` | `otel.kind` |
 //! |---|---|---|---|
-//! | `process` | an attempt at a record, its result; at a batch of records, with a link to the span that sent each | `process` | consumer |
+//! | `process` | an attempt at a record, by an application or a [`Consumer`](crate::Consumer)'s handler, its result; at a batch of records, with a link to the span that sent each | `process` | consumer |
 //!
 //! Its attributes: `messaging.system`, `messaging.operation.name`, `messaging.client.id`,
 //! `messaging.consumer.group.name`, `messaging.destination.name`,
@@ -69,11 +69,11 @@ mod trace_context;
 
 pub use self::events::EVENT_TARGET;
 pub(crate) use self::events::{Started, consumer_commit, consumer_receive, producer_send, start};
-pub(crate) use self::handling::{Followed, Handling, context_for, made_header, trace_id};
+pub(crate) use self::handling::{Followed, Handling, made_header, trace_id};
 pub(crate) use self::mode::{TRACE_MODES_ALLOWED, TraceMode};
 pub use self::propagator::{Propagator, set_propagator};
 pub use self::spans::SPAN_TARGET;
-pub(crate) use self::spans::{attempt, batch, failed};
+pub(crate) use self::spans::{attempt, attempted, batch, failed};
 pub(crate) use self::trace_context::TRACEPARENT_BYTES;
 pub use self::trace_context::{
     TRACEPARENT_HEADER, TRACESTATE_HEADER, TraceContext, TraceContextError, TraceId,

@@ -3,12 +3,13 @@
 //! Owns their names and attributes; the table is in the module above. A record without a trace
 //! context has a span only where a tracing system is there to see it.
 
-use tracing::Span;
 use tracing::field::{Empty, display};
+use tracing::{Instrument as _, Span};
 
 use super::handling::Handling;
 use super::propagator;
 use super::trace_context::TraceContext;
+use crate::handler::HandlerResult;
 use crate::message::Message;
 
 /// The target of all spans: `milena::spans=off` in `MILENA_LOG` turns them off.
@@ -17,6 +18,29 @@ pub const SPAN_TARGET: &str = "milena::spans";
 pub(super) const TRACE_ID: &str = "trace_id";
 const ERROR_TYPE: &str = "error.type";
 const OTEL_STATUS: &str = "otel.status_code";
+
+/// A span `process` of `$handling` that begins at the record `$first`, with further fields.
+macro_rules! process_span {
+    ($handling:ident, $first:ident, $($further:tt)*) => {
+        tracing::info_span!(
+            target: SPAN_TARGET,
+            "process",
+            "otel.name" = %format_args!("process {}", $handling.topic),
+            "otel.kind" = "consumer",
+            "otel.status_code" = Empty,
+            "error.type" = Empty,
+            "messaging.system" = "kafka",
+            "messaging.operation.name" = "process",
+            "messaging.operation.type" = "process",
+            "messaging.client.id" = &*$handling.client_id,
+            "messaging.consumer.group.name" = &*$handling.group,
+            "messaging.destination.name" = &*$handling.topic,
+            "messaging.destination.partition.id" = %$first.partition(),
+            "messaging.kafka.offset" = $first.offset(),
+            $($further)*
+        )
+    };
+}
 
 /// The span of an attempt at a record, if anybody wants it.
 #[inline]
@@ -33,21 +57,9 @@ pub(crate) fn attempt(handling: &Handling, message: &Message) -> Option<Span> {
 
 #[cold]
 fn process(handling: &Handling, message: &Message, of_task: Option<TraceContext>) -> Span {
-    let span = tracing::info_span!(
-        target: SPAN_TARGET,
-        "process",
-        "otel.name" = %format_args!("process {}", handling.topic),
-        "otel.kind" = "consumer",
-        "otel.status_code" = Empty,
-        "error.type" = Empty,
-        "messaging.system" = "kafka",
-        "messaging.operation.name" = "process",
-        "messaging.operation.type" = "process",
-        "messaging.client.id" = &*handling.client_id,
-        "messaging.consumer.group.name" = &*handling.group,
-        "messaging.destination.name" = &*handling.topic,
-        "messaging.destination.partition.id" = %message.partition(),
-        "messaging.kafka.offset" = message.offset(),
+    let span = process_span!(
+        handling,
+        message,
         "messaging.message.id" = message.id(),
         "messaging.message.body.size" = message.value().map_or(0, <[u8]>::len),
         trace_id = Empty,
@@ -64,29 +76,29 @@ fn process(handling: &Handling, message: &Message, of_task: Option<TraceContext>
     span
 }
 
+/// Carries an attempt at a record out, within its span if anybody wants one.
+pub(crate) async fn attempted(
+    handling: &Handling,
+    message: &Message,
+    attempt: impl Future<Output = HandlerResult>,
+) -> HandlerResult {
+    let Some(span) = self::attempt(handling, message) else {
+        return attempt.await;
+    };
+    let result = attempt.instrument(span.clone()).await;
+    if let Err(error) = &result {
+        failed(&span, error.code());
+    }
+    result
+}
+
 /// The span of an attempt at a batch, with a link to each span that sent a record, if anybody
 /// wants it.
 pub(crate) fn batch(handling: &Handling, messages: &[Message]) -> Option<Span> {
     let propagator = propagator::installed()?;
     let first = messages.first()?;
-    let span = tracing::info_span!(
-        target: SPAN_TARGET,
-        parent: None,
-        "process",
-        "otel.name" = %format_args!("process {}", handling.topic),
-        "otel.kind" = "consumer",
-        "otel.status_code" = Empty,
-        "error.type" = Empty,
-        "messaging.system" = "kafka",
-        "messaging.operation.name" = "process",
-        "messaging.operation.type" = "process",
-        "messaging.client.id" = &*handling.client_id,
-        "messaging.consumer.group.name" = &*handling.group,
-        "messaging.destination.name" = &*handling.topic,
-        "messaging.destination.partition.id" = %first.partition(),
-        "messaging.kafka.offset" = first.offset(),
-        "messaging.batch.message_count" = messages.len(),
-    );
+    let count = messages.len();
+    let span = process_span!(handling, first, "messaging.batch.message_count" = count);
     if span.is_disabled() {
         return None;
     }

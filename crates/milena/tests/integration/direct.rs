@@ -246,6 +246,97 @@ async fn shutting_down_commits_what_was_handled_and_no_more() {
     assert_eq!(bench.committed("orders", 0).await, Some(3));
 }
 
+/// With automatic commits, messages that came together are processed together: not before
+/// the next ones are asked for.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_is_not_committed_while_it_is_worked_on() {
+    let bench = Bench::new().await;
+    bench.create("orders", 1).await;
+    bench.publish("orders", 0, numbers(12)).await;
+    let config = bench.builder().set("max.poll.records", "10");
+    let consumer = connected(config.build().unwrap()).await;
+    consumer.subscribe(["orders"]).await.unwrap();
+    for expected in [10, 2] {
+        let messages = consumer.poll(DEADLINE).await.unwrap();
+        assert_eq!(messages.len(), expected);
+    }
+    bench.until_committed("orders", 1, 10).await;
+    consumer.shutdown().await.unwrap();
+    assert_eq!(bench.committed("orders", 0).await, Some(12));
+}
+
+/// Handlers may come later than the first messages.
+#[tokio::test(flavor = "multi_thread")]
+async fn topics_of_handlers_are_followed() {
+    let bench = Bench::new().await;
+    let consumer = connected(bench.config()).await;
+    for topic in ["orders", "others"] {
+        bench.create(topic, 1).await;
+        bench.publish(topic, 0, numbers(1)).await;
+        consumer.register(topic, async || {});
+        within("a message", async {
+            while consumer.consume(Duration::from_millis(50)).await.unwrap() == 0 {}
+        })
+        .await;
+    }
+    consumer.shutdown().await.unwrap();
+}
+
+/// A message that failed is no longer ours when its partition is another member's.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failed_message_goes_with_its_partition() {
+    let bench = Bench::new().await;
+    bench.create("orders", 1).await;
+    bench.publish("orders", 0, numbers(1)).await;
+    // By range, the one partition is the first member's in the order of their ids, which
+    // begin with the clients'.
+    let config = |client_id: &str| {
+        let config = bench.builder().set("client.id", client_id);
+        let config = config.set("partition.assignment.strategy", "range");
+        config.set("heartbeat.interval.ms", "50").build().unwrap()
+    };
+    let last = connected(config("z")).await;
+    last.register("orders", async || {
+        Err::<(), _>(HandlerError::retriable("not here"))
+    });
+    let consume = async || last.consume(Duration::from_millis(50)).await;
+    within("a failure", async { while consume().await.is_ok() {} }).await;
+    consume().await.expect_err("it comes again");
+    let first = connected(config("a")).await;
+    first.subscribe(["orders"]).await.unwrap();
+    assert_eq!(next(&first).await.offset(), 0);
+    assert_eq!(consume().await.unwrap(), 0, "the other has it");
+    last.shutdown().await.unwrap();
+    first.shutdown().await.unwrap();
+    assert_eq!(bench.committed("orders", 0).await, Some(1));
+}
+
+/// A message a handler failed with is not passed over by asking for the next one.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failed_message_can_be_taken_in_hand() {
+    let bench = Bench::new().await;
+    bench.create("orders", 1).await;
+    bench.publish("orders", 0, numbers(3)).await;
+    let consumer = connected(bench.config()).await;
+    consumer.register("orders", async || {
+        Err::<(), _>(HandlerError::retriable("not here"))
+    });
+    let fail = async || {
+        within("a failure", async {
+            while consumer.consume(Duration::from_millis(50)).await.is_ok() {}
+        })
+        .await;
+    };
+    fail().await;
+    assert_eq!(next(&consumer).await.offset(), 0);
+    fail().await;
+    let polled = consumer.poll(DEADLINE).await.unwrap();
+    assert_eq!(polled.iter().map(Message::offset).collect::<Vec<_>>(), [1]);
+    assert_eq!(next(&consumer).await.offset(), 2);
+    consumer.shutdown().await.unwrap();
+    assert_eq!(bench.committed("orders", 0).await, Some(3));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn scoped_clients_end_with_their_scope() {
     let bench = Bench::new().await;
@@ -272,4 +363,26 @@ async fn scoped_clients_end_with_their_scope() {
     .unwrap();
     assert_eq!(values, numbers(5).collect::<Vec<_>>());
     assert_eq!(bench.committed("events", 0).await, Some(5));
+}
+
+/// What a scope failed with is not committed, what it had done with before is.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_scope_that_fails_gives_back_its_last_message() {
+    let bench = Bench::new().await;
+    bench.create("events", 1).await;
+    bench.publish("events", 0, numbers(5)).await;
+    let failed = with_consumer(bench.config(), &["events"], async |consumer| {
+        for _ in 0..2 {
+            next(consumer).await;
+        }
+        Err::<(), _>(DirectError::Handler {
+            topic: next(consumer).await.topic().clone(),
+            partition: 0,
+            offset: 2,
+            error: HandlerError::retriable("no"),
+        })
+    })
+    .await;
+    assert!(failed.is_err());
+    assert_eq!(bench.committed("events", 0).await, Some(2));
 }

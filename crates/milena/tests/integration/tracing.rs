@@ -572,3 +572,52 @@ async fn handlers_of_a_consumer_carry_the_trace_on() {
     assert_carried(&bench.read("next", 1).await[0]);
     consumer.shutdown().await.expect("shut down");
 }
+
+#[tokio::test]
+async fn handlers_of_a_consumer_have_spans_and_events() {
+    let (exporter, log, _guard) = opentelemetry();
+    let bench = Bench::new().await;
+    for topic in ["orders", "next"] {
+        bench.create(topic, 1).await;
+    }
+    let message = Outgoing::to("orders").value("retry");
+    let sent = bench.publisher.send(&message);
+    parent().scope(sent).await.expect("sent");
+    let consumer = Consumer::new(bench.config());
+    consumer.connect().await.expect("connected");
+    consumer.register_with("orders", pass_on, bench.publisher.clone());
+    let consume = async || {
+        within("a message", async {
+            loop {
+                match consumer.consume(DEADLINE).await {
+                    Ok(0) => {}
+                    result => return result,
+                }
+            }
+        })
+        .await
+    };
+    consume().await.expect_err("the first attempt fails");
+    assert_eq!(consume().await.expect("the second does not"), 1);
+    consumer.shutdown().await.expect("shut down");
+
+    let spans = exporter.get_finished_spans().expect("spans");
+    let name = format!("process {}", bench.name("orders"));
+    let attempts: Vec<_> = spans.iter().filter(|span| span.name == name).collect();
+    assert_eq!(attempts.len(), 2, "{spans:?}");
+    let parent = parent();
+    for (attempt, error) in attempts.iter().zip([Some("handler"), None]) {
+        assert_eq!(attempt.span_context.trace_id().to_string(), TRACE);
+        assert_eq!(attempt.parent_span_id.to_bytes(), parent.span_id());
+        let mut attributes = attempt.attributes.iter();
+        let code = attributes.find(|attribute| attribute.key.as_str() == "error.type");
+        let code = code.map(|attribute| attribute.value.to_string());
+        assert_eq!(code.as_deref(), error);
+    }
+    let lines = log.of("consumer_handle");
+    let told = lines
+        .iter()
+        .map(|line| (line["outcome"].as_str(), line["trace_id"].as_str()));
+    let expected = ["given_back", "handled"].map(|outcome| (outcome, TRACE));
+    assert_eq!(told.collect::<Vec<_>>(), expected);
+}
