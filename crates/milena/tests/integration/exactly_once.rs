@@ -13,7 +13,7 @@ use milena_client::producer::ProducerConfig;
 use milena_client::transaction::TransactionalProducer;
 use tokio::sync::mpsc::Sender;
 
-use crate::setup::{Bench, DEADLINE, Running, few_reports, numbers, reports, within};
+use crate::setup::{Bench, DEADLINE, Running, few_reports, numbers, reports, until_some};
 
 const QUICK: Retry = Retry::fixed(Duration::from_millis(2)).attempts(3);
 /// How long nothing may come before a test takes it for certain that nothing will.
@@ -124,15 +124,14 @@ async fn crashes_neither_lose_nor_double_output() {
         handled.rest();
     }
     let two = [Running::start(app()), Running::start(app())];
-    within("everything is handled", async {
-        for partition in 0..PARTITIONS {
-            while bench.committed("orders", partition).await != Some(RECORDS as i64) {
-                handled.rest();
-                tokio::time::sleep(Duration::from_millis(10)).await;
-            }
-        }
-    })
-    .await;
+    for partition in 0..PARTITIONS {
+        until_some("everything is handled", async || {
+            handled.rest();
+            let committed = bench.committed("orders", partition).await;
+            (committed == Some(RECORDS as i64)).then_some(())
+        })
+        .await;
+    }
     let count = RECORDS * PARTITIONS as usize;
     let mut seen: BTreeMap<String, usize> = BTreeMap::new();
     for record in all(&reader(&bench, "invoices", 2).await, count).await {

@@ -9,7 +9,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 
-use crate::setup::{Bench, DEADLINE, numbers, within};
+use crate::setup::{Bench, numbers, until_some, within};
 
 /// What an endpoint answers: the status and the body.
 async fn get(app: &AppHandle, path: &str) -> (u16, String) {
@@ -26,20 +26,15 @@ async fn get(app: &AppHandle, path: &str) -> (u16, String) {
 
 /// Waits until `/live`, `/ready` and `/started` answer with these.
 async fn until(app: &AppHandle, what: &str, expected: [u16; 3]) -> String {
-    let deadline = tokio::time::Instant::now() + DEADLINE;
-    loop {
+    until_some(what, async || {
         let mut statuses = [0; 3];
         let mut body = String::new();
         for (status, path) in statuses.iter_mut().zip(["/live", "/ready", "/started"]) {
             (*status, body) = get(app, path).await;
         }
-        if statuses == expected {
-            return body;
-        }
-        let is_late = tokio::time::Instant::now() > deadline;
-        assert!(!is_late, "{what}: {body}");
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+        (statuses == expected).then_some(body)
+    })
+    .await
 }
 
 /// Looks often, and loses its patience soon.
@@ -136,17 +131,13 @@ async fn endpoints_answer_from_the_beginning() {
         .build()
         .unwrap();
     let starting = tokio::spawn(App::new(config).topic("a", handler(|| async {})).start());
-    let mut answer = String::new();
-    within("an answer", async {
-        while answer.is_empty() {
-            let Ok(mut connection) = TcpStream::connect(address).await else {
-                tokio::time::sleep(Duration::from_millis(5)).await;
-                continue;
-            };
-            let request = b"GET /started HTTP/1.1\r\nhost: a\r\n\r\n";
-            connection.write_all(request).await.unwrap();
-            connection.read_to_string(&mut answer).await.unwrap();
-        }
+    let answer = until_some("an answer", async || {
+        let mut connection = TcpStream::connect(address).await.ok()?;
+        let request = b"GET /started HTTP/1.1\r\nhost: a\r\n\r\n";
+        connection.write_all(request).await.unwrap();
+        let mut answer = String::new();
+        connection.read_to_string(&mut answer).await.unwrap();
+        Some(answer)
     })
     .await;
     assert!(answer.starts_with("HTTP/1.1 503"), "{answer}");

@@ -32,12 +32,20 @@ pub(crate) async fn within<T>(what: &str, future: impl Future<Output = T>) -> T 
 
 /// Waits until something is so that nobody reports.
 pub(crate) async fn until(what: &str, is_so: impl Fn() -> bool) {
+    until_some(what, async || is_so().then_some(())).await;
+}
+
+/// As [`until`], where one has to ask: what the answer was that was waited for.
+pub(crate) async fn until_some<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
     within(what, async {
-        while !is_so() {
+        loop {
+            if let Some(answer) = ask().await {
+                return answer;
+            }
             tokio::time::sleep(LOOK_INTERVAL).await;
         }
     })
-    .await;
+    .await
 }
 
 /// A broker, and a client to look at it from the side.
@@ -133,35 +141,31 @@ impl Bench {
 
     /// Waits until the group has committed `offset` for each of the partitions.
     pub(crate) async fn until_committed(&self, topic: &str, partitions: i32, offset: i64) {
-        within("everything is committed", async {
-            for partition in 0..partitions {
-                while self.committed(topic, partition).await != Some(offset) {
-                    tokio::task::yield_now().await;
-                }
-            }
-        })
-        .await;
+        for partition in 0..partitions {
+            until_some("everything is committed", async || {
+                let committed = self.committed(topic, partition).await;
+                (committed == Some(offset)).then_some(())
+            })
+            .await;
+        }
     }
 
     /// The partitions of a topic, as soon as it exists.
     async fn partitions(&self, topic: &str) -> Vec<TopicPartition> {
         let topic = self.name(topic);
-        loop {
+        until_some("the topic is there", async || {
             let described = Box::pin(self.admin.describe_topics(&[topic.as_str()])).await;
-            let described = described.expect("an answer");
-            if let Some((_, Ok(description))) = described.into_iter().next() {
-                let partitions = description.partitions.iter();
-                return partitions
-                    .map(|one| TopicPartition::new(topic.as_str(), one.index))
-                    .collect();
-            }
-            tokio::task::yield_now().await;
-        }
+            let (_, described) = described.expect("an answer").into_iter().next()?;
+            let partitions = described.ok()?.partitions.into_iter();
+            let names = partitions.map(|one| TopicPartition::new(topic.as_str(), one.index));
+            Some(names.collect())
+        })
+        .await
     }
 
     /// Reads so many records of a topic from its beginning.
     pub(crate) async fn read(&self, topic: &str, count: usize) -> Vec<ConsumedRecord> {
-        let partitions = within("the topic is there", self.partitions(topic)).await;
+        let partitions = self.partitions(topic).await;
         let config = ConsumerConfig::new().auto_offset_reset(milena::OffsetReset::Earliest);
         let consumer = Consumer::new(&self.client, config).expect("a consumer");
         consumer.assign(partitions).await.expect("assigned");
