@@ -61,12 +61,12 @@ impl Members {
     /// Whether all are alive.
     #[must_use]
     pub fn is_alive(&self) -> bool {
-        self.running.iter().all(RunningApp::is_alive)
+        self.running.iter().all(|one| one.is_alive())
     }
 
     /// Has all of them stop gracefully. Returns at once.
     pub fn stop(&self) {
-        self.running.iter().for_each(RunningApp::stop);
+        self.running.iter().for_each(|one| one.stop());
     }
 
     /// Waits until all have ended. One that fails has the others stop.

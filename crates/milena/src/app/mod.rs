@@ -21,6 +21,7 @@ mod error;
 mod exactly_once;
 mod failed;
 mod gate;
+mod health_watch;
 mod lifecycle;
 mod limits;
 mod members;

@@ -6,9 +6,10 @@
 use std::fmt;
 #[cfg(feature = "http")]
 use std::net::SocketAddr;
+use std::ops::Deref;
 #[cfg(feature = "http")]
 use std::sync::OnceLock;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use milena_client::consumer::Consumer;
@@ -74,6 +75,12 @@ enum Stage {
     Failed,
 }
 
+impl Stage {
+    fn is_over(&self) -> bool {
+        matches!(self, Stage::Stopped | Stage::Failed)
+    }
+}
+
 /// What the application's task listens to, and where it says how far it is.
 pub(super) struct Controlled {
     shared: Arc<Shared>,
@@ -120,10 +127,8 @@ pub(super) fn control(shown: Shown) -> (AppHandle, Controlled) {
 }
 
 /// An application, without keeping it.
-#[cfg(feature = "http")]
-pub(super) struct WeakHandle(std::sync::Weak<Shared>);
+pub(super) struct WeakHandle(Weak<Shared>);
 
-#[cfg(feature = "http")]
 impl WeakHandle {
     pub(super) fn upgrade(&self) -> Option<AppHandle> {
         let shared = self.0.upgrade()?;
@@ -160,7 +165,7 @@ impl Drop for Controlled {
     /// A task that panics or is torn down has ended too.
     fn drop(&mut self) {
         let stage = *self.shared.stage.borrow();
-        if matches!(stage, Stage::Running | Stage::Stopping) {
+        if !stage.is_over() {
             self.shared.set_failed(AppError::Interrupted.to_string());
         }
     }
@@ -266,7 +271,6 @@ impl AppHandle {
         self.shared.paused.send_replace(false);
     }
 
-    #[cfg(feature = "http")]
     pub(super) fn downgrade(&self) -> WeakHandle {
         WeakHandle(Arc::downgrade(&self.shared))
     }
@@ -288,9 +292,12 @@ impl AppHandle {
     /// Waits until the application has ended, however that came.
     pub async fn ended(&self) {
         let mut stage = self.shared.stage.subscribe();
-        let is_over = |stage: &Stage| matches!(stage, Stage::Stopped | Stage::Failed);
         // The sender lives in this handle.
-        let _ = stage.wait_for(is_over).await;
+        let _ = stage.wait_for(Stage::is_over).await;
+    }
+
+    pub(super) fn has_ended(&self) -> bool {
+        self.shared.stage.borrow().is_over()
     }
 
     /// The application's counts.
@@ -315,7 +322,8 @@ impl fmt::Debug for AppHandle {
     }
 }
 
-/// An application in the background; made by [`App::start`](crate::App::start).
+/// An application in the background; made by [`App::start`](crate::App::start). What its
+/// [`AppHandle`] tells and does, it does too.
 ///
 /// Dropping it has the application stop gracefully, without waiting for that;
 /// [`RunningApp::join`] waits.
@@ -335,23 +343,6 @@ impl RunningApp {
     #[must_use]
     pub fn handle(&self) -> AppHandle {
         self.handle.clone()
-    }
-
-    /// As [`AppHandle::is_alive`].
-    #[must_use]
-    pub fn is_alive(&self) -> bool {
-        self.handle.is_alive()
-    }
-
-    /// As [`AppHandle::state`].
-    #[must_use]
-    pub fn state(&self) -> AppState {
-        self.handle.state()
-    }
-
-    /// As [`AppHandle::stop`].
-    pub fn stop(&self) {
-        self.handle.stop();
     }
 
     /// Waits until the application has ended; stops nothing.
@@ -378,6 +369,14 @@ impl RunningApp {
     pub async fn shutdown(self) -> Result<(), AppError> {
         self.stop();
         self.join().await
+    }
+}
+
+impl Deref for RunningApp {
+    type Target = AppHandle;
+
+    fn deref(&self) -> &AppHandle {
+        &self.handle
     }
 }
 

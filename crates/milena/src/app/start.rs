@@ -14,6 +14,7 @@ use super::dispatcher::{Dispatcher, Outside, Pace};
 use super::endpoint::Endpoint;
 use super::error::AppError;
 use super::exactly_once;
+use super::health_watch::watch;
 use super::lifecycle::{Hooks, Lifecycle};
 use super::limits::{QUEUED_COMMANDS_MAX, QUEUED_FAILURES_MAX};
 use super::progress::Progress;
@@ -122,6 +123,7 @@ pub(super) async fn start(config: Config, parts: Parts) -> Result<RunningApp, Ap
         endpoint.set_app(handle.downgrade());
         handle.keep(server);
     }
+    tokio::spawn(watch(handle.downgrade(), config.health_interval));
     let task = tokio::spawn(async move {
         let result = running.run(&controlled).await;
         hooks.tell(|hook| hook.stopped(result.as_ref().copied()));

@@ -26,9 +26,16 @@ impl HealthBoard {
         judge.see_work(seen, Instant::now());
     }
 
-    /// What to say, given what can be seen now.
+    /// What to say, given what can be seen now. A verdict that is another than before is
+    /// logged.
     pub(crate) fn report(&self, observed: Observed) -> HealthReport {
         let mut judge = self.judge.lock().unwrap_or_else(PoisonError::into_inner);
-        judge.report(observed)
+        let report = judge.report(observed);
+        let is_news = judge.is_news(&report);
+        drop(judge);
+        if is_news {
+            report.log();
+        }
+        report
     }
 }

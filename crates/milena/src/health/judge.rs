@@ -87,6 +87,8 @@ pub(crate) struct Judge {
     seen_at: Instant,
     was_member: bool,
     missing_since: Option<Instant>,
+    /// Whether it was live and ready when that was news last.
+    told: (bool, bool),
 }
 
 #[derive(Debug)]
@@ -103,7 +105,19 @@ impl Judge {
             seen_at: now,
             was_member: false,
             missing_since: None,
+            // What starts is not ready: nobody needs to be told.
+            told: (true, false),
         }
+    }
+
+    /// Whether this is another verdict than the last one, and worth a line in the log.
+    /// Stopping and having ended have lines of their own.
+    pub(crate) fn is_news(&mut self, report: &HealthReport) -> bool {
+        if report.problems.iter().any(HealthProblem::is_the_end) {
+            return false;
+        }
+        let verdict = (report.is_live, report.is_ready);
+        std::mem::replace(&mut self.told, verdict) != verdict
     }
 
     /// The dispatcher tells how far its partitions are; those it leaves out are gone.

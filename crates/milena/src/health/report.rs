@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use milena_client::TopicPartition;
+use tracing::field::display;
 
 /// An application's health at one moment.
 ///
@@ -33,6 +34,24 @@ impl HealthReport {
             is_started: false,
             problems: vec![problem],
         }
+    }
+
+    /// Writes the verdict to the log.
+    pub(crate) fn log(&self) {
+        let (is_live, is_ready) = (self.is_live, self.is_ready);
+        if self.problems.iter().all(HealthProblem::is_wanted) {
+            let problems = (!is_ready).then(|| display(self.list()));
+            tracing::info!(event = "health_changed", is_live, is_ready, problems);
+        } else {
+            let problems = display(self.list());
+            tracing::warn!(event = "health_changed", is_live, is_ready, problems);
+        }
+    }
+
+    /// All problems in one line.
+    fn list(&self) -> String {
+        let problems: Vec<String> = self.problems.iter().map(ToString::to_string).collect();
+        problems.join("; ")
     }
 }
 
@@ -103,6 +122,18 @@ pub enum HealthProblem {
         /// The job.
         job: String,
     },
+}
+
+impl HealthProblem {
+    /// The application ends, or has.
+    pub(crate) fn is_the_end(&self) -> bool {
+        matches!(self, HealthProblem::Stopping | HealthProblem::Ended { .. })
+    }
+
+    /// Somebody wants it so.
+    fn is_wanted(&self) -> bool {
+        matches!(self, HealthProblem::Paused)
+    }
 }
 
 impl fmt::Display for HealthProblem {

@@ -25,7 +25,7 @@ use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-use crate::setup::{Bench, DEADLINE, Running, reports, within};
+use crate::setup::{Bench, DEADLINE, Running, reports, until, within};
 
 const PARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
@@ -620,4 +620,31 @@ async fn handlers_of_a_consumer_have_spans_and_events() {
         .map(|line| (line["outcome"].as_str(), line["trace_id"].as_str()));
     let expected = ["given_back", "handled"].map(|outcome| (outcome, TRACE));
     assert_eq!(told.collect::<Vec<_>>(), expected);
+}
+
+#[tokio::test]
+async fn a_change_of_health_is_logged_once() {
+    let (log, _guard) = Log::capture(Targets::new().with_target("milena", LevelFilter::INFO));
+    let bench = Bench::new().await;
+    bench.create("orders", 1).await;
+    let config = bench.builder().set("health.interval.ms", "20").build();
+    let app = App::new(config.expect("a config")).topic("orders", handler(|| async {}));
+    let running = app.start().await.expect("started");
+    let changes = async |count: usize| {
+        until("a line", || log.of("health_changed").len() == count).await;
+    };
+    changes(1).await;
+    running.handle().pause();
+    changes(2).await;
+    running.handle().resume();
+    changes(3).await;
+    running.shutdown().await.expect("stopped");
+    let lines = log.of("health_changed");
+    let told = lines.iter().map(|line| {
+        let names = ["level", "is_live", "is_ready", "problems"];
+        names.map(|name| line.get(name).map_or("", String::as_str))
+    });
+    let well = ["info", "true", "true", ""];
+    let paused = ["info", "true", "false", "the application is paused"];
+    assert_eq!(told.collect::<Vec<_>>(), [well, paused, well]);
 }

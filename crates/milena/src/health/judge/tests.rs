@@ -227,3 +227,32 @@ fn a_silent_dispatcher_a_dead_job_and_the_end_are_not_live() {
     let ended = StageSeen::Ended { failure: None };
     check(&report(ended, &[]), (false, false, true));
 }
+
+#[test]
+fn a_verdict_is_news_once() {
+    let mut case = Case::new();
+    let joining = MembershipSeen {
+        is_member: false,
+        ..MEMBER
+    };
+    for (seconds, membership, expected) in [
+        (0, joining.clone(), false),
+        (1, MEMBER, true),
+        (2, MEMBER, false),
+        (3, joining.clone(), true),
+        (4, joining.clone(), false),
+        (63, joining, true),
+        (64, MEMBER, true),
+    ] {
+        let report = case.report(seconds, Some(membership));
+        assert_eq!(case.judge.is_news(&report), expected, "at {seconds} s");
+    }
+    let stopping = case.judge.report(Observed {
+        now: case.at(65),
+        stage: StageSeen::Stopping,
+        membership: Some(MEMBER),
+        dead_jobs: Vec::new(),
+        paused_topics: Vec::new(),
+    });
+    assert!(!stopping.is_ready && !case.judge.is_news(&stopping));
+}
