@@ -77,7 +77,7 @@ pub trait Lifecycle: Send + Sync + 'static {
     }
 
     /// These offsets are committed, each that of the next record to handle. Told of what
-    /// is committed from time to time, not of the last commit before partitions go.
+    /// is committed while the application runs, not of the last commit when it stops.
     fn committed(&self, offsets: &[(TopicPartition, i64)]) {
         let _ = offsets;
     }

@@ -40,8 +40,8 @@ const NUMBER_VARIABLE: &str = "MILENA_MEMBER_NUMBER";
 /// }
 /// ```
 ///
-/// On SIGINT or SIGTERM all members stop gracefully. If one fails, the others are stopped;
-/// if the parent is killed, they stop too.
+/// On SIGINT or SIGTERM all members stop gracefully. When one ends, well or not, the others
+/// are stopped; if the parent is killed, they stop too.
 #[derive(Debug, Clone)]
 #[must_use = "nothing is started until `run`"]
 pub struct Processes {
@@ -153,19 +153,21 @@ impl Processes {
                     first_failure = result;
                 }
             }
-            first_failure
         };
-        match tokio::time::timeout(self.stop_timeout, rest).await {
-            Ok(result) => result,
+        let is_late = tokio::time::timeout(self.stop_timeout, rest).await.is_err();
+        if is_late {
             // Those that are left are killed when `ending` is dropped.
-            Err(_) => Err(AppError::Process {
+            let problem = format!(
+                "did not stop within {:?}, and was killed",
+                self.stop_timeout
+            );
+            tracing::warn!(event = "processes_killed", problem);
+            first_failure = first_failure.and(Err(AppError::Process {
                 number: None,
-                problem: format!(
-                    "did not stop within {:?}, and was killed",
-                    self.stop_timeout
-                ),
-            }),
+                problem,
+            }));
         }
+        first_failure
     }
 
     fn start(&self, number: usize) -> Result<(Child, Option<ChildStdin>), AppError> {

@@ -56,6 +56,14 @@ impl RebalanceListener for Rebalance {
             let started = telemetry::start();
             let result = context.commit_offsets(&committer::pairs(&offsets)).await;
             committer::note(&offsets, started, &result);
+            if result.is_ok() && !offsets.is_empty() {
+                let (committed, next): (Vec<_>, Vec<_>) =
+                    committer::pairs(&offsets).into_iter().unzip();
+                self.tell(&committed, |hook, ours| {
+                    let offsets = ours.iter().cloned().zip(next.iter().copied());
+                    hook.committed(&offsets.collect::<Vec<_>>());
+                });
+            }
             self.tell(partitions, |hook, gone| hook.partitions_revoked(gone));
             tracing::info!(event = "partitions_revoked", partitions = %list(partitions));
         })

@@ -127,6 +127,12 @@ impl Desk {
         state.askers.clear();
     }
 
+    /// Nothing runs any more: runs that did not end by themselves were ended.
+    pub(super) fn abandon(&self) {
+        self.close();
+        self.state().planner.abandon();
+    }
+
     /// Asks for a run, whose end the receiver tells.
     pub(super) fn trigger(&self) -> Result<oneshot::Receiver<Result<(), JobError>>, JobError> {
         let mut state = self.state();

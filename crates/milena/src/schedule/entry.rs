@@ -92,7 +92,7 @@ impl JobEntry {
 impl Drop for JobEntry {
     /// Nothing will run the job: who waits for a run is told.
     fn drop(&mut self) {
-        self.desk.close();
+        self.desk.abandon();
     }
 }
 

@@ -139,6 +139,11 @@ impl Planner {
         self.running = self.running.saturating_sub(1);
     }
 
+    /// All runs ended, whether they came to their end or not.
+    pub(crate) fn abandon(&mut self) {
+        self.running = 0;
+    }
+
     /// Has the job run as soon as it is free, whether it is enabled or not.
     pub(crate) fn trigger(&mut self) {
         self.triggers += 1;

@@ -57,6 +57,14 @@ pub enum TestError {
     /// The message was not published.
     #[error(transparent)]
     Publish(#[from] PublishError),
+    /// What was waited for cannot come any more.
+    #[error("{what}: the application ended before, {}", failure.as_deref().unwrap_or("as it was told to"))]
+    Ended {
+        /// What was waited for.
+        what: String,
+        /// Why it ended, if it was not told to.
+        failure: Option<Arc<str>>,
+    },
     /// What was waited for did not come in time.
     #[error("{what}: not within {after:?}; the application is {state}")]
     Late {
@@ -110,7 +118,7 @@ impl TestApp {
     /// included; 30 s at most.
     ///
     /// # Errors
-    /// [`TestError::Publish`], or [`TestError::Late`].
+    /// [`TestError::Publish`], [`TestError::Ended`] or [`TestError::Late`].
     pub async fn publish(&self, message: &Outgoing) -> Result<MessageEnd, TestError> {
         let written = self.publisher.send(message).await?;
         let partition = TopicPartition::new(message.topic(), written.partition());
@@ -125,7 +133,7 @@ impl TestApp {
     /// Waits until all that was published through this is committed; 30 s at most.
     ///
     /// # Errors
-    /// [`TestError::Late`].
+    /// [`TestError::Ended`] or [`TestError::Late`].
     pub async fn committed(&self) -> Result<(), TestError> {
         self.until("the commit", |state| {
             let is_committed = |(partition, next): (&TopicPartition, &i64)| {
@@ -172,12 +180,20 @@ impl TestApp {
                 changed.await;
             }
         };
-        let waited = tokio::time::timeout(PATIENCE, waiting).await;
-        waited.map_err(|_| TestError::Late {
-            what: what.to_owned(),
-            after: PATIENCE,
-            state: format!("{:?}", self.running.state()),
-        })
+        let what = || what.to_owned();
+        tokio::select! {
+            biased;
+            found = waiting => Ok(found),
+            () = self.running.ended() => Err(TestError::Ended {
+                what: what(),
+                failure: self.running.failure(),
+            }),
+            () = tokio::time::sleep(PATIENCE) => Err(TestError::Late {
+                what: what(),
+                after: PATIENCE,
+                state: format!("{:?}", self.running.state()),
+            }),
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use milena::testing::{ApiKey, ErrorCode, Fault};
 use milena::{
     App, AppError, HandlerError, Json, Lifecycle, Message, MessageEnd, Retry, TopicPartition,
     handler,
@@ -46,6 +47,10 @@ impl Lifecycle for Log {
 
     fn partitions_revoked(&self, partitions: &[TopicPartition]) {
         self.note(format!("revoked {}", partitions[0]));
+    }
+
+    fn partitions_lost(&self, partitions: &[TopicPartition]) {
+        self.note(format!("lost {}", partitions[0]));
     }
 
     fn message_received(&self, message: &Message) {
@@ -129,4 +134,54 @@ async fn hooks_are_told_of_everything_in_order() {
             "ended 2: Handled",
         ]
     );
+}
+
+/// What is committed when partitions go is told of before they are gone.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_commit_before_partitions_go_is_told_of() {
+    let bench = Bench::new().await;
+    bench.create("orders", 1).await;
+    let log = Log::default();
+    // By range, the one partition is the first member's in the order of their ids, which
+    // begin with the clients'. Nothing is committed but when partitions go.
+    let app = |client_id: &str| {
+        let config = bench.builder().set("client.id", client_id);
+        let config = config.set("partition.assignment.strategy", "range");
+        let config = config.set("heartbeat.interval.ms", "50");
+        let config = config.commit_interval(Duration::from_secs(3600));
+        App::new(config.build().unwrap()).topic("orders", handler(async || {}))
+    };
+    let last = app("z").lifecycle(log.clone()).start().await.unwrap();
+    // The first look at what is to be committed comes at once, and finds nothing.
+    log.until("assigned orders-0").await;
+    bench.publish("orders", 0, numbers(3)).await;
+    log.until("ended 2: Handled").await;
+    let first = app("a").start().await.unwrap();
+    log.until("revoked orders-0").await;
+    let told = log.0.lock().unwrap().clone();
+    let told = told.iter().map(String::as_str);
+    let told: Vec<&str> = told.filter(|line| line.contains(" orders-0")).collect();
+    let gone = ["committed orders-0 3", "revoked orders-0"];
+    assert!(told.ends_with(&gone), "{told:?}");
+    last.shutdown().await.unwrap();
+    first.shutdown().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn partitions_that_are_lost_are_told_of() {
+    let bench = Bench::new().await;
+    let Some(faults) = bench.faults() else {
+        return;
+    };
+    bench.create("orders", 1).await;
+    let log = Log::default();
+    let config = bench.builder().set("heartbeat.interval.ms", "50");
+    let app = App::new(config.build().unwrap())
+        .topic("orders", handler(async || {}))
+        .lifecycle(log.clone());
+    let running = app.start().await.unwrap();
+    log.until("assigned orders-0").await;
+    faults.next(ApiKey::Heartbeat, Fault::Fail(ErrorCode::IllegalGeneration));
+    log.until("lost orders-0").await;
+    running.shutdown().await.unwrap();
 }

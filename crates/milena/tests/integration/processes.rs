@@ -1,11 +1,12 @@
 //! Members of a group as processes: this test program, started again.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use milena::{App, AppError, Config, Json, Meta, Outgoing, Processes, Publisher, State, handler};
 use tokio::sync::oneshot;
 
-use crate::setup::{Bench, numbers, within};
+use crate::setup::{Bench, numbers, until_some, within};
 
 /// Where the members find the broker, and under which names.
 const VARIABLES: [&str; 3] = ["TEST_BOOTSTRAP", "TEST_PREFIX", "TEST_GROUP"];
@@ -60,16 +61,10 @@ async fn members_are_processes_that_stop_together() {
         },
         |_| member(),
     ));
-    within("both have partitions", async {
-        loop {
-            let group = bench.group.clone();
-            let described = Box::pin(bench.admin.describe_groups(&[group.as_str()])).await;
-            let members = described.ok().and_then(|mut groups| groups.pop());
-            if members.is_some_and(|(_, group)| group.is_ok_and(|group| group.members.len() == 2)) {
-                break;
-            }
-            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-        }
+    until_some("both have joined", async || {
+        let described = Box::pin(bench.admin.describe_groups(&[bench.group.as_str()])).await;
+        let (_, group) = described.ok()?.pop()?;
+        (group.ok()?.members.len() == 2).then_some(())
     })
     .await;
     for partition in 0..8 {
@@ -91,13 +86,42 @@ async fn members_are_processes_that_stop_together() {
 async fn a_process_that_fails_stops_the_others() {
     const NAME: &str = "processes::a_process_that_fails_stops_the_others";
     if let Some(number) = Processes::number() {
-        assert_ne!(number, 1, "as told");
+        if number == 1 {
+            std::process::abort();
+        }
         let ran = Processes::new(2).run(|_| member()).await;
         return ran.expect("a graceful end");
     }
     let bench = Bench::new().await;
     bench.create("orders", 2).await;
     let running = processes(&bench, NAME).run_until(std::future::pending(), |_| member());
+    let error = within("the processes end", running).await.unwrap_err();
+    assert!(
+        matches!(
+            error,
+            AppError::Process {
+                number: Some(1),
+                ..
+            }
+        ),
+        "{error}"
+    );
+}
+
+/// A member that has to be killed does not hide why the others were stopped.
+#[tokio::test]
+async fn the_first_failure_is_told() {
+    const NAME: &str = "processes::the_first_failure_is_told";
+    if let Some(number) = Processes::number() {
+        if number == 1 {
+            std::process::abort();
+        }
+        std::future::pending::<()>().await;
+    }
+    let processes = Processes::new(2)
+        .arguments(["--exact", NAME, "--nocapture"])
+        .stop_timeout(Duration::from_millis(50));
+    let running = processes.run_until(std::future::pending(), |_| member());
     let error = within("the processes end", running).await.unwrap_err();
     assert!(
         matches!(

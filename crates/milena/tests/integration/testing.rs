@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use milena::testing::{TestApp, TestBroker, TestClock};
+use milena::testing::{TestApp, TestBroker, TestClock, TestError};
 use milena::{
     App, AppState, Batch, HandlerError, Json, Message, MessageEnd, Outgoing, Retry, State,
     batch_handler, handler, job,
@@ -41,6 +41,34 @@ async fn a_message_is_published_and_its_end_awaited() {
     app.committed().await.unwrap();
     assert_eq!(app.handle().progress().failures(), 2);
     app.shutdown().await.unwrap();
+}
+
+/// Commits of transactions are told of as others are.
+#[tokio::test]
+async fn what_counts_exactly_once_is_committed_too() {
+    let broker = TestBroker::start().await.unwrap();
+    let config = broker.config("group").unwrap();
+    let app = App::new(config).topic("orders", handler(on_order).exactly_once());
+    let app = TestApp::start(app).await.unwrap();
+    let end = app.publish(&Outgoing::to("orders").value("1")).await;
+    assert_eq!(end.unwrap(), MessageEnd::Handled);
+    app.committed().await.unwrap();
+    assert_eq!(app.handle().progress().commits(), 1);
+    app.shutdown().await.unwrap();
+}
+
+#[tokio::test]
+async fn an_application_that_ended_is_not_waited_for() {
+    let broker = TestBroker::start().await.unwrap();
+    let config = broker.config("group").unwrap();
+    let give_up = async || Err::<(), _>(HandlerError::terminal("no disk"));
+    let app = App::new(config).topic("orders", handler(give_up));
+    let app = TestApp::start(app).await.unwrap();
+    let end = app.publish(&Outgoing::to("orders").value("1")).await;
+    let Err(TestError::Ended { failure, .. }) = end else {
+        panic!("{end:?}")
+    };
+    assert!(failure.unwrap().contains("no disk"));
 }
 
 /// Hours of retries and jobs in a moment; the member stays in its group all the while.

@@ -6,7 +6,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use milena_client::TopicPartition;
 use milena_client::transaction::TransactionError;
+use tokio::time::Instant;
 
 use super::limits::{AGAIN_DELAY, FENCED_HEARTBEATS, RECORDS_MAX};
 use super::transactor::{Done, Transactor, Trouble};
@@ -21,6 +23,7 @@ use crate::publisher::PublishError;
 
 pub(super) struct Ledger {
     transactional_id: String,
+    partition: i32,
     heartbeat_interval: Duration,
     transactor: Transactor,
     context: Arc<RouteContext>,
@@ -54,6 +57,7 @@ impl Ledger {
     ) -> Ledger {
         Ledger {
             transactional_id,
+            partition: seat.partition,
             heartbeat_interval,
             transactor,
             context: context.clone(),
@@ -84,18 +88,20 @@ impl Ledger {
     /// Commits what is in it, however often that takes, and that `next_offset` comes next.
     pub(super) async fn commit(&mut self, next_offset: i64) -> Onward {
         loop {
+            let began = Instant::now();
             let trouble = match self.transactor.commit(&self.done, next_offset).await {
-                Ok(()) => return self.committed(next_offset),
+                Ok(()) => return self.committed(next_offset, began),
                 Err(Trouble::Unknown(error)) => {
                     self.log(&error);
                     match self.resolve().await {
-                        Ok(true) => return self.committed(next_offset),
+                        Ok(true) => return self.committed(next_offset, began),
                         Ok(false) => continue,
                         Err(trouble) => trouble,
                     }
                 }
                 Err(trouble) => trouble,
             };
+            self.context.progress.add_commit(began.elapsed(), false);
             match trouble {
                 Trouble::Again(error) | Trouble::Unknown(error) => {
                     self.log(&error);
@@ -138,8 +144,9 @@ impl Ledger {
         }
     }
 
-    fn committed(&mut self, next_offset: i64) -> Onward {
+    fn committed(&mut self, next_offset: i64, began: Instant) -> Onward {
         let counts = std::mem::take(&mut self.counts);
+        self.context.progress.add_commit(began.elapsed(), true);
         self.context.progress.add_handled(counts.handled);
         for _ in 0..counts.dead_lettered {
             self.context.progress.add_dead_lettered();
@@ -152,6 +159,10 @@ impl Ledger {
         );
         self.done.clear();
         self.offsets.set_both(next_offset);
+        self.context.hooks.tell(|hook| {
+            let partition = TopicPartition::new(self.context.topic.clone(), self.partition);
+            hook.committed(&[(partition, next_offset)]);
+        });
         Onward::Yes
     }
 
