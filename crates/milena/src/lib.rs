@@ -46,6 +46,7 @@ pub mod telemetry;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod validate;
+mod wall_clock;
 
 pub use app::{
     App, AppError, AppHandle, AppState, BatchTopicHandler, Concurrency, Lifecycle, Members,

@@ -5,8 +5,6 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
-
 use super::error::AppError;
 use super::gate::Sign;
 use super::lifecycle::MessageEnd;
@@ -19,6 +17,7 @@ use crate::message::Message;
 use crate::publisher::{DeadLetters, PublishError};
 use crate::retry::Retry;
 use crate::telemetry;
+use crate::wall_clock;
 
 /// How a record is sent again when the topic for it does not take it: until it does.
 const PUBLISH_RETRY: Retry = Retry::exponential(Duration::from_millis(250))
@@ -101,7 +100,7 @@ impl Failed {
 
     /// An attempt failed, after what `history` tells.
     pub(super) fn resumed(message: Message, error: HandlerError, mut history: History) -> Failed {
-        history.push(Timestamp::now(), &error);
+        history.push(wall_clock::now(), &error);
         Failed {
             message,
             error,
@@ -113,7 +112,7 @@ impl Failed {
 
     /// Another attempt failed.
     pub(super) fn failed_again(&mut self, error: HandlerError) {
-        self.history.push(Timestamp::now(), &error);
+        self.history.push(wall_clock::now(), &error);
         self.error = error;
     }
 

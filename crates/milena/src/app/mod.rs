@@ -108,8 +108,6 @@ struct Parts {
     topics: Vec<TopicEntry>,
     scheduled: Vec<JobEntry>,
     hooks: Hooks,
-    /// Where the wall clock of jobs begins, when it is not the machine's.
-    wall_at_start: Option<jiff::Timestamp>,
     /// The first job that cannot work.
     problem: Option<ConfigError>,
     progress: Progress,
@@ -226,13 +224,6 @@ impl<S: Clone + Send + Sync + 'static> App<S> {
     /// added. Without any, nothing is told and nothing is spent.
     pub fn lifecycle(mut self, hooks: impl Lifecycle) -> App<S> {
         self.parts.hooks.add(hooks);
-        self
-    }
-
-    /// Has the wall clock of cron expressions begin here, and go by tokio's time.
-    #[cfg(feature = "testing")]
-    pub(crate) fn wall_at_start(mut self, wall: jiff::Timestamp) -> App<S> {
-        self.parts.wall_at_start = Some(wall);
         self
     }
 

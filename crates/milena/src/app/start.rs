@@ -109,12 +109,9 @@ pub(super) async fn start(config: Config, parts: Parts) -> Result<RunningApp, Ap
     let on_fatal: OnFatal = Arc::new(move |JobFailed { job, error }| {
         fail(&failures_in, AppError::Job { job, error });
     });
-    let clock = parts
-        .wall_at_start
-        .map_or_else(Clock::system, Clock::starting_at);
     let running = Running {
         work,
-        scheduler: Scheduler::start(parts.scheduled, clock, &on_fatal),
+        scheduler: Scheduler::start(parts.scheduled, Clock::begin(), &on_fatal),
         shutdown_timeout: config.shutdown_timeout,
         hooks: hooks.clone(),
     };

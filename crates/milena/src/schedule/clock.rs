@@ -1,12 +1,13 @@
 //! The scheduler's clocks: one that never goes back for periods, the wall clock for cron.
 //!
-//! Owns the only calls here that read a clock; the state machines are handed a
-//! [`Moment`].
+//! Owns the only calls here that read them; the state machines are handed a [`Moment`].
 
 use std::time::{Duration, SystemTime};
 
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
+
+use crate::wall_clock;
 
 /// One point in time, on both clocks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,38 +40,21 @@ impl Moment {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Clock {
     began: Instant,
-    /// The wall clock at the beginning, of a clock that goes by tokio's time alone.
-    wall_at_begin: Option<Timestamp>,
 }
 
 impl Clock {
-    /// The machine's clocks.
-    pub(crate) fn system() -> Clock {
+    /// One that begins now.
+    pub(crate) fn begin() -> Clock {
         Clock {
             began: Instant::now(),
-            wall_at_begin: None,
-        }
-    }
-
-    /// A wall clock that says `wall` now and goes by tokio's time, which tests can stop.
-    pub(crate) fn starting_at(wall: Timestamp) -> Clock {
-        Clock {
-            began: Instant::now(),
-            wall_at_begin: Some(wall),
         }
     }
 
     pub(crate) fn now(&self) -> Moment {
-        let uptime = self.began.elapsed();
-        let wall = match self.wall_at_begin {
-            None => Timestamp::now(),
-            Some(wall) => Moment {
-                uptime: Duration::ZERO,
-                wall,
-            }
-            .wall_at(uptime),
-        };
-        Moment { uptime, wall }
+        Moment {
+            uptime: self.began.elapsed(),
+            wall: wall_clock::now(),
+        }
     }
 }
 

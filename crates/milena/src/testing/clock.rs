@@ -1,15 +1,13 @@
 //! One clock for everything in a test: it stands still until it is moved.
 //!
-//! Owns stopping tokio's time and moving it in small steps. Timers of the application, the
-//! client and the embedded broker are all tokio's, so they move together; the network is
-//! real and takes real time.
+//! Owns stopping tokio's time and moving it in small steps, the wall clock with it. Timers of
+//! the application, the client and the embedded broker are all tokio's, so they move together;
+//! the network is real and takes real time.
 
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::time::{Duration, SystemTime};
 
-use jiff::Timestamp;
-
-use crate::app::App;
+use crate::wall_clock::{self, stopped};
 
 /// How far the clock goes at once: less than heartbeats and timeouts are apart, so that
 /// what is due first also happens first.
@@ -18,7 +16,8 @@ const STEP: Duration = Duration::from_millis(250);
 const BREATH: Duration = Duration::from_micros(500);
 
 /// Virtual time for retries, delays, jobs, sessions and timeouts: of everything on this
-/// test's runtime, which must be a `current_thread` one, as `#[tokio::test]` makes it.
+/// test's runtime, which must be a `current_thread` one, as `#[tokio::test]` makes it. Cron
+/// expressions and the retry topic go by its wall clock.
 ///
 /// Time stands still until [`TestClock::advance`]; messages come and go meanwhile, as the
 /// network needs no timers. Timestamps of records, and times on disk, are the machine's.
@@ -33,7 +32,7 @@ const BREATH: Duration = Duration::from_micros(500);
 /// async fn report() {}
 ///
 /// let clock = TestClock::stop("2026-11-21T23:59:00Z")?;
-/// let app = clock.set(App::new(Config::builder().build()?).cron("0 0 * * *", job(report)));
+/// let app = App::new(Config::builder().build()?).cron("0 0 * * *", job(report));
 /// let running = app.start().await?;
 /// clock.advance(Duration::from_secs(59)).await;
 /// assert_eq!(running.handle().jobs().status("report")?.runs, 0);
@@ -44,15 +43,13 @@ const BREATH: Duration = Duration::from_micros(500);
 /// ```
 #[derive(Debug)]
 pub struct TestClock {
-    wall_at_stop: Timestamp,
-    stopped: tokio::time::Instant,
     /// While somebody blocks a thread, tokio does not move its time by itself.
     _hold: SyncSender<()>,
 }
 
 impl TestClock {
-    /// Stops the time of this runtime; the wall clock of jobs says `wall`, as in
-    /// `2026-11-21T23:59:00Z`. Time goes on when the clock is dropped.
+    /// Stops the time of this runtime; the wall clock says `wall`, as in
+    /// `2026-11-21T23:59:00Z`. Time goes on when the clock is dropped, as the machine has it.
     ///
     /// # Errors
     /// When `wall` is no such time.
@@ -60,29 +57,18 @@ impl TestClock {
     /// # Panics
     /// On a runtime with several threads: their time cannot be stopped.
     pub fn stop(wall: &str) -> Result<TestClock, jiff::Error> {
-        let wall_at_stop = wall.parse()?;
+        let wall = wall.parse()?;
         tokio::time::pause();
+        stopped::stop_at(wall);
         let (hold, held) = sync_channel::<()>(0);
         tokio::task::spawn_blocking(move || held.recv());
-        Ok(TestClock {
-            wall_at_stop,
-            stopped: tokio::time::Instant::now(),
-            _hold: hold,
-        })
+        Ok(TestClock { _hold: hold })
     }
 
-    /// Has the cron expressions of an application that starts now go by this clock.
-    pub fn set<S>(&self, app: App<S>) -> App<S>
-    where
-        S: Clone + Send + Sync + 'static,
-    {
-        app.wall_at_start(self.wall())
-    }
-
-    /// What the wall clock of jobs says.
+    /// What the wall clock says.
     #[must_use]
     pub fn now(&self) -> SystemTime {
-        SystemTime::from(self.wall())
+        SystemTime::from(wall_clock::now())
     }
 
     /// Moves the time, in steps; after each, what became due happens.
@@ -101,16 +87,11 @@ impl TestClock {
         // A thread that panics, or cannot be had, gives no moment.
         let _ = tokio::task::spawn_blocking(|| std::thread::sleep(BREATH)).await;
     }
-
-    fn wall(&self) -> Timestamp {
-        let since = self.stopped.elapsed();
-        let shifted = self.wall_at_stop.checked_add(since);
-        shifted.unwrap_or(Timestamp::MAX)
-    }
 }
 
 impl Drop for TestClock {
     fn drop(&mut self) {
+        stopped::go_on();
         tokio::time::resume();
     }
 }

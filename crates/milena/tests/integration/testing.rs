@@ -75,7 +75,7 @@ async fn an_application_that_ended_is_not_waited_for() {
 #[tokio::test]
 async fn one_clock_moves_everything() {
     let broker = TestBroker::start().await.unwrap();
-    let clock = TestClock::stop("2026-11-21T23:00:00Z").unwrap();
+    let clock = TestClock::stop("2026-11-21T23:59:00Z").unwrap();
     let attempts = Arc::new(AtomicU32::new(0));
     let fail_thrice = |State(attempts): State<Arc<AtomicU32>>| async move {
         match attempts.fetch_add(1, Ordering::SeqCst) {
@@ -90,7 +90,7 @@ async fn one_clock_moves_everything() {
         .state(attempts.clone())
         .topic("orders", handler(fail_thrice).retry(minute))
         .cron("0 0 * * *", job(nightly));
-    let running = clock.set(app).start().await.unwrap();
+    let running = app.start().await.unwrap();
     let handle = running.handle();
     let publisher = milena::Publisher::new(&broker.config("nobody").unwrap()).unwrap();
     publisher
@@ -110,7 +110,42 @@ async fn one_clock_moves_everything() {
     }
     assert_eq!(handle.progress().handled(), 1);
     assert_eq!(handle.state(), AppState::Running, "{:?}", handle.health());
-    assert_eq!(handle.jobs().status("nightly").unwrap().runs, 0);
+    assert_eq!(handle.jobs().status("nightly").unwrap().runs, 1);
+    drop(clock);
+    running.shutdown().await.unwrap();
+}
+
+/// A record in the retry topic is due by the clock, too.
+#[tokio::test]
+async fn the_clock_moves_the_retry_topic() {
+    let broker = TestBroker::start().await.unwrap();
+    let clock = TestClock::stop("2026-11-21T23:00:00Z").unwrap();
+    let attempts = Arc::new(AtomicU32::new(0));
+    let fail_once = |State(attempts): State<Arc<AtomicU32>>| async move {
+        match attempts.fetch_add(1, Ordering::SeqCst) {
+            0 => Err(HandlerError::retriable("not yet")),
+            _ => Ok(()),
+        }
+    };
+    let later = Retry::fixed(Duration::from_secs(300)).jitter(0.0);
+    let app = App::new(broker.config("group").unwrap())
+        .state(attempts.clone())
+        .topic(
+            "orders",
+            handler(fail_once).retry(later).retry_through_topic(),
+        );
+    let running = app.start().await.unwrap();
+    let publisher = milena::Publisher::new(&broker.config("nobody").unwrap()).unwrap();
+    let order = Outgoing::to("orders").value("1");
+    publisher.send(&order).await.unwrap();
+    while attempts.load(Ordering::SeqCst) == 0 {
+        clock.advance(Duration::from_secs(1)).await;
+    }
+    // It failed at most a second ago.
+    clock.advance(Duration::from_secs(298)).await;
+    assert_eq!(attempts.load(Ordering::SeqCst), 1);
+    clock.advance(Duration::from_secs(10)).await;
+    assert_eq!(attempts.load(Ordering::SeqCst), 2);
     drop(clock);
     running.shutdown().await.unwrap();
 }

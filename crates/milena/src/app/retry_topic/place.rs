@@ -12,6 +12,7 @@ use crate::dead_letter::{FailurePlace, History, NewDeadLetter};
 use crate::failure::HandlerError;
 use crate::message::Message;
 use crate::publisher::{PublishError, Publisher};
+use crate::wall_clock;
 
 /// Where records of one topic wait to be tried again.
 pub(in crate::app) struct RetryTopic {
@@ -31,7 +32,7 @@ impl RetryTopic {
         delay: Duration,
     ) -> Option<NewDeadLetter> {
         let delay = jiff::SignedDuration::try_from(delay).unwrap_or(jiff::SignedDuration::MAX);
-        let due = Timestamp::now()
+        let due = wall_clock::now()
             .checked_add(delay)
             .unwrap_or(Timestamp::MAX);
         for_retry(message, error, history, &self.origin, due)

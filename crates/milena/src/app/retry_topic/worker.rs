@@ -9,7 +9,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::{BoxFuture, join_all};
-use jiff::Timestamp;
 use tokio::task::JoinSet;
 
 use super::lanes::{Begun, Lanes};
@@ -27,6 +26,7 @@ use crate::app::worker::own_topic;
 use crate::dead_letter::History;
 use crate::failure::HandlerError;
 use crate::message::Message;
+use crate::wall_clock;
 
 /// The retry topic as one of the application's topics.
 pub(in crate::app) struct RetryRoute {
@@ -275,5 +275,5 @@ impl RetryWorker {
 }
 
 fn now_ms() -> i64 {
-    Timestamp::now().as_millisecond()
+    wall_clock::now().as_millisecond()
 }

@@ -8,10 +8,12 @@ use super::Scheduler;
 use crate::extract::State;
 use crate::failure::HandlerError;
 use crate::schedule::{Clock, IntoJob, JobEntry, JobError, JobFailed, Jobs, Tick, TickCause, job};
+use crate::wall_clock;
 
 /// Starts at midnight, by tokio's time.
 fn clock() -> Clock {
-    Clock::starting_at("2026-11-21T00:00:00Z".parse().unwrap())
+    wall_clock::stopped::stop_at("2026-11-21T00:00:00Z".parse().unwrap());
+    Clock::begin()
 }
 
 struct Started {
