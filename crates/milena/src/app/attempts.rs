@@ -53,7 +53,7 @@ async fn try_to_end<Svc>(
 where
     Svc: Service<Message, Response = (), Error: IntoHandlerError, Future: Send> + Send,
 {
-    if !pass(context, stop).await {
+    if context.is_paused() && !pass(context, stop).await {
         return Ended::GivenBack;
     }
     let called = call(service, message.clone(), context).await;

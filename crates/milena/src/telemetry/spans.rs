@@ -45,11 +45,12 @@ macro_rules! process_span {
 /// The span of an attempt at a record, if anybody wants it.
 #[inline]
 pub(crate) fn attempt(handling: &Handling, message: &Message) -> Option<Span> {
-    let of_task = TraceContext::of_task();
-    if of_task.is_none() && propagator::installed().is_none() {
+    // The cheapest first: nobody listens.
+    if !tracing::span_enabled!(target: SPAN_TARGET, tracing::Level::INFO) {
         return None;
     }
-    if !tracing::span_enabled!(target: SPAN_TARGET, tracing::Level::INFO) {
+    let of_task = TraceContext::of_task();
+    if of_task.is_none() && propagator::installed().is_none() {
         return None;
     }
     Some(process(handling, message, of_task))
