@@ -70,6 +70,7 @@ impl Scheduler {
         if tokio::time::timeout(timeout, ended).await.is_err() {
             for desk in self.desks.iter().filter(|desk| desk.running() > 0) {
                 tracing::warn!(event = "job_aborted", job = %desk.name);
+                desk.abandon();
             }
         }
     }
