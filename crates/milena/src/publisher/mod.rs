@@ -37,8 +37,8 @@ use crate::config::{Config, topic_problem};
 use crate::dead_letter::NewDeadLetter;
 use crate::message::MESSAGE_ID_HEADER;
 use crate::telemetry::{
-    self, Started, TRACEPARENT_BYTES, TRACEPARENT_HEADER, TRACESTATE_HEADER, TraceContext, TraceId,
-    TraceMode,
+    self, Sending, Started, TRACEPARENT_BYTES, TRACEPARENT_HEADER, TRACESTATE_HEADER, TraceContext,
+    TraceId, TraceMode,
 };
 
 /// Publishes messages. Cheap to clone; all clones share buffers, connections and what
@@ -170,10 +170,8 @@ impl Publisher {
         trace_id: Option<TraceId>,
         taken: &Result<Delivery, ProduceError>,
     ) {
-        let (topic, id) = (topic.to_owned(), id.clone());
-        let tell = move |answer: Result<RecordMetadata, ProduceError>| {
-            telemetry::producer_send(started, &topic, &id, trace_id, &answer);
-        };
+        let sending = sending(started, topic, id, trace_id);
+        let tell = move |answer: Result<RecordMetadata, ProduceError>| sending.tell(&answer);
         match taken {
             Ok(delivery) => self.producer.observe(delivery, tell),
             Err(error) => tell(Err(error.clone())),
@@ -210,22 +208,25 @@ impl Publisher {
     }
 
     /// As [`Publisher::enqueue`], as part of a transaction, under the trace context that was
-    /// current where the message was made.
+    /// current where the message was made; and what is to be told when that is committed, if
+    /// somebody wants to know.
     pub(crate) async fn enqueue_in(
         &self,
         transaction: &Transaction<'_>,
         message: &Outgoing,
         trace: Option<&TraceContext>,
-    ) -> Result<Delivery, PublishError> {
+    ) -> Result<(Delivery, Option<Sending>), PublishError> {
         let id = self.id_of(message);
         let topic = self.topic_name(&message.topic)?;
         let trace = trace.filter(|_| !message.is_traced());
+        let started = telemetry::start();
         let mut written = Written::new();
         let (few, many) = &mut headers_room();
         let headers = written.headers(message, &id, trace, few, many);
-        Ok(transaction
-            .enqueue(record(&topic, message, headers))
-            .await?)
+        let delivery = transaction.enqueue(record(&topic, message, headers));
+        let delivery = delivery.await?;
+        let told = started.map(|started| sending(started, &topic, &id, trace_id(trace, message)));
+        Ok((delivery, told))
     }
 
     /// Sends a dead letter to `topic`, which has its prefix already.
@@ -348,6 +349,16 @@ impl Written {
         }
         many.extend(headers);
         many
+    }
+}
+
+#[cold]
+fn sending(started: Started, topic: &str, id: &MessageId, trace_id: Option<TraceId>) -> Sending {
+    Sending {
+        started,
+        topic: topic.to_owned(),
+        message_id: id.to_string(),
+        trace_id,
     }
 }
 

@@ -69,6 +69,24 @@ pub(crate) fn producer_send(
     }
 }
 
+/// A message that is on its way, of which an event is to tell.
+#[derive(Debug)]
+pub(crate) struct Sending {
+    pub(crate) started: Started,
+    /// As the cluster names it.
+    pub(crate) topic: String,
+    pub(crate) message_id: String,
+    pub(crate) trace_id: Option<TraceId>,
+}
+
+impl Sending {
+    /// It arrived, or did not.
+    pub(crate) fn tell(&self, answer: &Result<RecordMetadata, ProduceError>) {
+        let id = &self.message_id;
+        producer_send(self.started, &self.topic, id, self.trace_id, answer);
+    }
+}
+
 /// A batch was fetched.
 pub(crate) fn consumer_receive(started: Started, batch: &FetchedBatch) {
     let partition = batch.topic_partition();

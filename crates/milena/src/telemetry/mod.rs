@@ -28,7 +28,7 @@
 //!
 //! | `event` | When | `duration_ms` | Further fields |
 //! |---|---|---|---|
-//! | `producer_send` | the topic has a message, acknowledged; not told of messages within a transaction | since it was given to the publisher | `message_id`, `trace_id` |
+//! | `producer_send` | the topic has a message, acknowledged; what a handler publishes within a transaction, when that is committed | since it was given to the publisher | `message_id`, `trace_id` |
 //! | `producer_send_failed` | it has not, or nobody knows; no `partition`, no `offset` | as above | `message_id`, `trace_id`, `error` |
 //! | `consumer_receive` | an application fetched a batch; `offset` is its first | of the poll | `messages_count`, at most: a batch counts whole |
 //! | `consumer_handle` | a record is done, or given back | since its first attempt began, retries and dead letter included; by a [`Consumer`](crate::Consumer), each attempt | `outcome`: `handled`, `dead_lettered`, `moved` (to the retry topic) or `given_back`; `trace_id` |
@@ -68,7 +68,9 @@ mod spans;
 mod trace_context;
 
 pub use self::events::EVENT_TARGET;
-pub(crate) use self::events::{Started, consumer_commit, consumer_receive, producer_send, start};
+pub(crate) use self::events::{
+    Sending, Started, consumer_commit, consumer_receive, producer_send, start,
+};
 pub(crate) use self::handling::{Followed, Handling, made_header, trace_id};
 pub(crate) use self::mode::{TRACE_MODES_ALLOWED, TraceMode};
 pub use self::propagator::{Propagator, set_propagator};

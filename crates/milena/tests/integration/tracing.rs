@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use milena::telemetry::{EVENT_TARGET, TRACEPARENT_HEADER, TraceContext};
 use milena::{
-    App, Batch, BatchOutcome, Bytes, Config, Consumer, Delivered, HandlerError, Outgoing,
+    App, Batch, BatchOutcome, Bytes, Config, Consumer, Delivered, HandlerError, Outbox, Outgoing,
     Publisher, Retry, State, batch_handler, handler,
 };
 use milena_client::consumer::ConsumedRecord;
@@ -647,4 +647,27 @@ async fn a_change_of_health_is_logged_once() {
     let well = ["info", "true", "true", ""];
     let paused = ["info", "true", "false", "the application is paused"];
     assert_eq!(told.collect::<Vec<_>>(), [well, paused, well]);
+}
+
+#[tokio::test]
+async fn what_is_published_in_a_transaction_has_its_event() {
+    let (log, _guard) = Log::capture(Targets::new().with_target(EVENT_TARGET, LevelFilter::DEBUG));
+    let bench = Bench::new().await;
+    for topic in ["orders", "next"] {
+        bench.create(topic, 1).await;
+    }
+    let pass_on = async |outbox: Outbox| outbox.publish(Outgoing::to("next").id("7").value("x"));
+    let app = App::new(bench.config()).topic("orders", handler(pass_on).exactly_once());
+    let running = Running::start(app);
+    let order = Outgoing::to("orders").value("x");
+    let sent = bench.publisher.send(&order);
+    parent().scope(sent).await.expect("sent");
+    bench.until_committed("orders", 1, 1).await;
+    running.stop().await.expect("stopped");
+    let mut lines = log.of("producer_send");
+    lines.retain(|line| line["topic"] == bench.name("next"));
+    let told = lines.iter().map(|line| {
+        ["partition", "offset", "message_id", "trace_id"].map(|name| line[name].as_str())
+    });
+    assert_eq!(told.collect::<Vec<_>>(), [["0", "0", "7", TRACE]]);
 }

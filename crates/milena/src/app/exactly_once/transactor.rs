@@ -14,6 +14,7 @@ use milena_client::{Client, ErrorCode, TopicPartition};
 use crate::extract::Content;
 use crate::message::Message;
 use crate::publisher::{PublishError, Publisher};
+use crate::telemetry::Sending;
 
 /// What transactions of a topic are made with.
 pub(in crate::app) struct Transactions {
@@ -87,12 +88,16 @@ impl Transactor {
     /// Commits everything the records came to, and that the next record is `next_offset`.
     pub(super) async fn commit(&mut self, work: &[Done], next_offset: i64) -> Result<(), Trouble> {
         let transaction = self.producer.begin().await.map_err(trouble)?;
-        let mut deliveries: Vec<(usize, Delivery)> = Vec::new();
+        let mut deliveries: Vec<Written> = Vec::new();
         for (place, done) in work.iter().enumerate() {
             for content in &done.content {
                 let written = write(&self.transactions.publisher, &transaction, content).await;
                 match written {
-                    Ok(delivery) => deliveries.push((place, delivery)),
+                    Ok((delivery, told)) => deliveries.push(Written {
+                        place,
+                        delivery,
+                        told,
+                    }),
                     Err(error) => return Err(refused(place, error)),
                 }
             }
@@ -110,13 +115,20 @@ impl Transactor {
             next_offset,
         );
         match transaction.commit().await {
-            Ok(()) => Ok(()),
+            Ok(()) => {
+                for written in deliveries {
+                    if let Some(told) = written.told {
+                        told.tell(&written.delivery.await);
+                    }
+                }
+                Ok(())
+            }
             Err(error) if error.is_aborted() => {
-                for (place, delivery) in deliveries {
-                    if let Err(refusal) = delivery.await
+                for written in deliveries {
+                    if let Err(refusal) = written.delivery.await
                         && is_the_records(&refusal)
                     {
-                        return Err(Trouble::Refused(place, refusal.into()));
+                        return Err(Trouble::Refused(written.place, refusal.into()));
                     }
                 }
                 Err(Trouble::Again(error))
@@ -138,20 +150,26 @@ impl Transactor {
     }
 }
 
+/// What is written of the record at a place, and what is to be told of it.
+struct Written {
+    place: usize,
+    delivery: Delivery,
+    told: Option<Sending>,
+}
+
 async fn write(
     publisher: &Publisher,
     transaction: &Transaction<'_>,
     content: &Content,
-) -> Result<Delivery, PublishError> {
+) -> Result<(Delivery, Option<Sending>), PublishError> {
     match content {
         Content::Message(message, trace) => {
             let trace = trace.as_deref();
             publisher.enqueue_in(transaction, message, trace).await
         }
         Content::DeadLetter(topic, letter) => {
-            publisher
-                .enqueue_letter_in(transaction, topic, letter)
-                .await
+            let letter = publisher.enqueue_letter_in(transaction, topic, letter);
+            Ok((letter.await?, None))
         }
     }
 }
