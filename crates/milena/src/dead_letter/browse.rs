@@ -7,8 +7,8 @@ use super::admin::{DeadLetterAdmin, partitions};
 use super::dialect::Dialect;
 use super::error::DeadLetterError;
 use super::filter::Filter;
-use super::letter::DeadLetter;
-use super::limits::GROUPS_MAX;
+use super::letter::{DeadLetter, Failure};
+use super::limits::{GROUPS_MAX, MESSAGE_BYTES_MAX, cut};
 use super::scan::Scan;
 
 /// The letters of a topic, summed up.
@@ -63,8 +63,8 @@ pub struct Example {
     pub origin_topic: Option<String>,
     /// The handler that failed.
     pub handler: Option<String>,
-    /// What went wrong, without the trace.
-    pub failure: super::letter::Failure,
+    /// What went wrong, without the trace; the message is bounded.
+    pub failure: Failure,
 }
 
 impl DeadLetterAdmin {
@@ -199,8 +199,13 @@ impl Counting {
 }
 
 fn example(letter: &DeadLetter) -> Example {
-    let mut failure = letter.failure.clone();
-    failure.trace = None;
+    let message = letter.failure.message.as_deref();
+    let failure = Failure {
+        // Other tools write messages as large as a record; there may be many groups.
+        message: message.map(|message| cut(message, MESSAGE_BYTES_MAX).to_owned()),
+        trace: None,
+        ..letter.failure.clone()
+    };
     Example {
         partition: letter.partition,
         offset: letter.offset,
@@ -210,3 +215,6 @@ fn example(letter: &DeadLetter) -> Example {
         failure,
     }
 }
+
+#[cfg(test)]
+mod tests;

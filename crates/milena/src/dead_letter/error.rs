@@ -38,10 +38,17 @@ pub enum DeadLetterError {
         /// The dead letter topic's name.
         topic: String,
     },
-    /// Another redrive or purge of this topic began, and this one gave way.
+    /// The topic that all letters were to go to does not exist.
+    #[error("topic {topic:?}, where the letters were to go, does not exist; create it first")]
+    NoDestination {
+        /// The topic's name.
+        topic: String,
+    },
+    /// Another redrive or purge of this topic began, and this one gave way; or its transaction did
+    /// not end in time, which the cluster answers alike.
     #[error(
-        "another redrive or purge of {topic:?} began and took over; \
-         what was confirmed before stays, and is not done again"
+        "another redrive or purge of {topic:?} began and took over, or this one was given up by the \
+         cluster for taking too long; what was confirmed before stays, and is not done again"
     )]
     TakenOver {
         /// The dead letter topic's name.

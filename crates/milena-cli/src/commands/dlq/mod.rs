@@ -67,9 +67,9 @@ impl From<DeadLetterError> for Failure {
     fn from(error: DeadLetterError) -> Failure {
         match error {
             DeadLetterError::Client(error) => error.into(),
-            DeadLetterError::NoPartition { .. } | DeadLetterError::Loop { .. } => {
-                Failure::Usage(error.to_string())
-            }
+            DeadLetterError::NoPartition { .. }
+            | DeadLetterError::NoDestination { .. }
+            | DeadLetterError::Loop { .. } => Failure::Usage(error.to_string()),
             other => Failure::Run(other.to_string()),
         }
     }

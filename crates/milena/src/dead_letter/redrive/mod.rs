@@ -1,7 +1,7 @@
 //! Sending dead letters back to where they came from.
 //!
 //! Owns the public handle, the plan and the report. What becomes of a letter is `decide`'s, what is
-//! sent `outgoing`'s; `run` carries it out.
+//! sent `outgoing`'s, when it may go `pace`'s; `run` carries it out.
 //!
 //! Letters are sent in transactions of up to 500, each with a record in `<topic>.audit` that says
 //! which letters it redrove. So a letter and its mark count together or not at all: whatever
@@ -11,11 +11,12 @@
 
 mod decide;
 mod outgoing;
+mod pace;
 mod run;
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::num::NonZeroU32;
+use std::num::{NonZeroU32, NonZeroU64};
 use std::ops::ControlFlow;
 
 use self::decide::{Decision, Rules};
@@ -36,7 +37,7 @@ pub struct Redrive {
     rules: Rules,
     by: String,
     rate: Option<NonZeroU32>,
-    limit: Option<u64>,
+    limit: Option<NonZeroU64>,
 }
 
 /// Why a letter is not redriven.
@@ -151,9 +152,13 @@ impl DeadLetterAdmin {
     /// not send the same: the one that began later takes over. The letters stay where they are until
     /// they are [purged](DeadLetterAdmin::purge); later redrives leave marked ones alone.
     ///
-    /// Consumers of the destination that read uncommitted records may see a letter twice if its
-    /// transaction was interrupted, with the same message id. The audit topic is made when there is
-    /// none, with one partition and `retention.ms=-1`; the transactional id is `milena-dlq-<topic>`.
+    /// A record goes back with its own timestamp: where the destination keeps nothing that old, it is
+    /// deleted again soon, so let somebody read there. Consumers of the destination that read
+    /// uncommitted records may see a letter twice if its transaction was interrupted, with the same
+    /// message id.
+    ///
+    /// The audit topic is made when there is none, with one partition and `retention.ms=-1`; the
+    /// transactional id is `milena-dlq-<topic>`.
     pub fn redrive(&self, topic: impl Into<String>) -> Redrive {
         let topic = topic.into();
         Redrive {
@@ -194,15 +199,16 @@ impl Redrive {
         self
     }
 
-    /// Sends at most so many letters a second; 0 is no limit, the default.
+    /// Sends at most so many letters a second, in transactions of as many at most; 0 is no limit, the
+    /// default.
     pub fn per_second(mut self, letters: u32) -> Redrive {
         self.rate = NonZeroU32::new(letters);
         self
     }
 
-    /// Redrives at most so many letters. Default: all.
+    /// Redrives at most so many letters; 0 is no limit, the default.
     pub fn limit(mut self, letters: u64) -> Redrive {
-        self.limit = Some(letters);
+        self.limit = NonZeroU64::new(letters);
         self
     }
 
@@ -230,9 +236,10 @@ impl Redrive {
     /// What [`execute`](Self::execute) would do; changes nothing.
     ///
     /// # Errors
-    /// As [`DeadLetterAdmin::browse`], and [`DeadLetterError::Loop`].
+    /// As [`DeadLetterAdmin::browse`], [`DeadLetterError::Loop`] and
+    /// [`DeadLetterError::NoDestination`].
     pub async fn plan(&self) -> Result<RedrivePlan, DeadLetterError> {
-        self.check()?;
+        self.check().await?;
         let description = self.admin.describe(&self.topic).await?;
         let wanted = partitions(&description, &self.filter.partitions)?;
         let marks = self.admin.marks(&description).await?;
@@ -251,7 +258,7 @@ impl Redrive {
                     Decision::Send { topic } => {
                         plan.letters += 1;
                         *plan.destinations.entry(topic).or_default() += 1;
-                        if self.limit.is_some_and(|limit| plan.letters >= limit) {
+                        if self.limit.is_some_and(|limit| plan.letters >= limit.get()) {
                             break 'scan;
                         }
                     }
@@ -262,8 +269,9 @@ impl Redrive {
         Ok(plan)
     }
 
-    /// Sends the letters that are there now. Tells `progress` after each transaction; when that
-    /// says [`ControlFlow::Break`], it ends there, and running it again goes on.
+    /// Sends the letters that are there now. Tells `progress` after each transaction, and while it
+    /// looks for letters; when that says [`ControlFlow::Break`], it ends there, and running it again
+    /// goes on.
     ///
     /// Another redrive or purge of the topic that is under way ends with
     /// [`DeadLetterError::TakenOver`].
@@ -274,17 +282,23 @@ impl Redrive {
         &self,
         progress: impl FnMut(RedriveProgress) -> ControlFlow<()>,
     ) -> Result<RedriveReport, DeadLetterError> {
-        self.check()?;
+        self.check().await?;
         run::run(self, progress).await
     }
 
-    fn check(&self) -> Result<(), DeadLetterError> {
-        if self.rules.to.as_deref() == Some(self.topic.as_str()) {
-            return Err(DeadLetterError::Loop {
-                topic: self.topic.clone(),
-            });
+    /// A place that all letters would go to has to be another topic, and there.
+    async fn check(&self) -> Result<(), DeadLetterError> {
+        let Some(to) = &self.rules.to else {
+            return Ok(());
+        };
+        let topic = to.clone();
+        if *to == self.topic {
+            Err(DeadLetterError::Loop { topic })
+        } else if self.admin.find_topic(to).await?.is_none() {
+            Err(DeadLetterError::NoDestination { topic })
+        } else {
+            Ok(())
         }
-        Ok(())
     }
 }
 

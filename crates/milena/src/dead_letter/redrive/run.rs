@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
-use std::time::Duration;
 
 use milena_client::ErrorCode;
 use milena_client::admin::TopicDescription;
@@ -13,6 +12,7 @@ use uuid::Uuid;
 
 use super::decide::Decision;
 use super::outgoing::{self, Mark};
+use super::pace::Pace;
 use super::{Destinations, Redrive, RedriveProgress, RedriveReport, Refusal};
 use crate::dead_letter::admin::{json, partitions, write_alone};
 use crate::dead_letter::error::DeadLetterError;
@@ -20,8 +20,6 @@ use crate::dead_letter::ledger::{AuditEntry, AuditEvent, Marks, audit_topic};
 use crate::dead_letter::letter::DeadLetter;
 use crate::dead_letter::limits::{REFUSALS_MAX, TRANSACTION_LETTERS_MAX};
 use crate::dead_letter::scan::Scan;
-
-const NANOS_PER_SECOND: u64 = 1_000_000_000;
 
 pub(super) async fn run(
     redrive: &Redrive,
@@ -38,6 +36,15 @@ pub(super) async fn run(
     runner.audit(started).await?;
     let letters = scan.offsets();
     let mut scanned = 0;
+    let mut tell = |runner: &mut Runner<'_>, scanned| {
+        let so_far = RedriveProgress {
+            redriven: runner.report.redriven,
+            scanned,
+            letters,
+        };
+        runner.report.is_interrupted = progress(so_far).is_break();
+        runner.report.is_interrupted
+    };
     'scan: while let Some(messages) = scan.next().await? {
         for message in messages {
             scanned += 1;
@@ -46,23 +53,25 @@ pub(super) async fn run(
                 let is_redriven = marks.is_redriven(&letter);
                 runner.take(letter, is_redriven).await?;
             }
-            let is_enough = runner.is_enough();
-            if is_enough || runner.is_full() {
-                runner.flush().await?;
-                let so_far = RedriveProgress {
-                    redriven: runner.report.redriven,
-                    scanned,
-                    letters,
-                };
-                runner.report.is_interrupted = progress(so_far).is_break();
-            }
-            if is_enough || runner.report.is_interrupted {
+            if runner.is_enough() {
                 break 'scan;
             }
+            if runner.is_full() {
+                runner.flush().await?;
+                if tell(&mut runner, scanned) {
+                    break 'scan;
+                }
+            }
+        }
+        // Also where no letter is meant: a long search can be watched, and ended.
+        if tell(&mut runner, scanned) {
+            break;
         }
     }
-    runner.flush().await?;
     scan.close().await;
+    if !runner.report.is_interrupted {
+        runner.flush().await?;
+    }
     runner.finish().await
 }
 
@@ -88,7 +97,7 @@ struct Runner<'a> {
     mark: Mark,
     waiting: Vec<Job>,
     report: RedriveReport,
-    began_at: Instant,
+    pace: Pace,
 }
 
 impl<'a> Runner<'a> {
@@ -113,7 +122,7 @@ impl<'a> Runner<'a> {
                 id,
                 ..RedriveReport::default()
             },
-            began_at: Instant::now(),
+            pace: Pace::new(redrive.rate, Instant::now()),
         }
     }
 
@@ -129,7 +138,8 @@ impl<'a> Runner<'a> {
 
     fn is_enough(&self) -> bool {
         let taken = self.report.redriven + self.waiting.len() as u64;
-        self.redrive.limit.is_some_and(|limit| taken >= limit)
+        let limit = self.redrive.limit;
+        limit.is_some_and(|limit| taken >= limit.get())
     }
 
     /// Whether the next transaction has all it may have.
@@ -146,7 +156,8 @@ impl<'a> Runner<'a> {
         if jobs.is_empty() {
             return Ok(());
         }
-        self.pace().await;
+        let send_at = self.pace.send_at(Instant::now(), jobs.len() as u64);
+        tokio::time::sleep_until(send_at).await;
         match self.send(&jobs).await {
             Err(NotSent::Record(_)) if jobs.len() > 1 => {}
             sent => return self.settle(&jobs, sent).await,
@@ -169,15 +180,6 @@ impl<'a> Runner<'a> {
             (Err(NotSent::Record(error)), [job]) => self.refuse(job, &error).await,
             (Err(NotSent::Record(error)), _) => Err(error.into()),
             (Err(NotSent::Fatal(error)), _) => Err(error),
-        }
-    }
-
-    /// Waits until what was sent so far is not too much for the time that has passed.
-    async fn pace(&self) {
-        if let Some(rate) = self.redrive.rate {
-            let nanos = self.report.redriven.saturating_mul(NANOS_PER_SECOND);
-            let due = Duration::from_nanos(nanos / u64::from(rate.get()));
-            tokio::time::sleep_until(self.began_at + due).await;
         }
     }
 
