@@ -15,7 +15,12 @@
 //!
 //! `MILENA_HEALTH_ADDRESS=127.0.0.1:8080` answers `/live`, `/ready` and `/started`.
 //!
-//! SQLite and PostgreSQL, by URL. Another way to the users is a [`Delivery`]:
+//! SQLite and PostgreSQL, by URL. With `?sslmode=verify-full` PostgreSQL has to show a certificate for
+//! its host's name, from one of the system's authorities or one in the PEM file of `sslrootcert=FILE`.
+//! A webhook over https has to show one from the system's authorities, or from those in the PEM file
+//! that `SSL_CERT_FILE` names instead.
+//!
+//! Another way to the users is a [`Delivery`]:
 //!
 //! ```
 //! use milena_notifications::{Delivering, Delivery, Unsent};

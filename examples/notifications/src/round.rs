@@ -44,7 +44,8 @@ pub async fn deliver_due(
     loop {
         let due = store.due(until, BATCH).await?;
         for notification in &due {
-            let claimed_at = now();
+            // A clock that was set back does not make it due again within this round.
+            let claimed_at = now().max(until);
             let next_attempt_at = claimed_at.saturating_add(pause_ms(notification.attempts));
             if !store.claim(notification.id, until, next_attempt_at).await? {
                 continue;

@@ -19,8 +19,8 @@ use crate::store::{Store, StoreError};
 /// The consumer group, unless the configuration names one.
 pub const GROUP: &str = "notifications";
 
-/// While the database is away nothing is handled, and nothing becomes a dead letter: only that the
-/// database refuses is retriable here.
+/// While the database is away nothing is handled, and nothing becomes a dead letter. What it will
+/// never take is another matter, see [`StoreError::class`].
 const UNTIL_THE_DATABASE_IS_BACK: Retry =
     Retry::exponential(Duration::from_millis(500)).attempts(u32::MAX);
 
@@ -51,10 +51,10 @@ impl Service {
     /// When the database or the webhook cannot be used.
     pub async fn new(config: Config, settings: &Settings) -> Result<Service> {
         let delivery: AnyDelivery = match &settings.webhook {
-            Some(url) => Arc::new(WebhookDelivery::new(url)?),
+            Some(url) => Arc::new(WebhookDelivery::new(url.expose())?),
             None => Arc::new(LogDelivery),
         };
-        let store = Store::connect(&settings.database)
+        let store = Store::connect(settings.database.expose())
             .await
             .context("cannot use --database")?;
         let app = app(config, settings, store.clone(), delivery);
@@ -101,7 +101,11 @@ async fn on_notification(
     State(store): State<Store>,
 ) -> Result<(), HandlerError> {
     let identity = identity(&message);
-    let is_new = store.insert(&identity, &notification, now()).await?;
+    let kept = store.insert(&identity, &notification, now()).await;
+    let is_new = kept.map_err(|error| {
+        let class = error.class();
+        HandlerError::from(error).with_class(class)
+    })?;
     tracing::debug!(event = "notification_kept", %identity, is_new);
     Ok(())
 }

@@ -4,11 +4,13 @@
 use std::time::Duration;
 
 use clap::Args;
+use milena::Secret;
 
 /// Where notifications come from, are kept and go to.
 #[derive(Debug, Clone, Args)]
 pub struct Settings {
     /// The database: sqlite://FILE or postgres://USER:PASSWORD@HOST/DATABASE. Its tables are made.
+    /// With ?sslmode=verify-full&sslrootcert=FILE, PostgreSQL is trusted only with a certificate.
     #[arg(
         long,
         env = "NOTIFICATIONS_DATABASE",
@@ -16,20 +18,21 @@ pub struct Settings {
         default_value = "sqlite://notifications.db",
         hide_env_values = true
     )]
-    pub database: String,
+    pub database: Secret,
 
     /// The topic of the messages, without the configured prefix.
     #[arg(long, env = "NOTIFICATIONS_TOPIC", default_value = "notifications")]
     pub topic: String,
 
-    /// Deliver by POST to this URL. Without, notifications are logged.
+    /// Deliver by POST to this URL. Without, notifications are logged. For https the system's
+    /// authorities are trusted, or those in the PEM file that SSL_CERT_FILE names.
     #[arg(
         long,
         env = "NOTIFICATIONS_WEBHOOK",
         value_name = "URL",
         hide_env_values = true
     )]
-    pub webhook: Option<String>,
+    pub webhook: Option<Secret>,
 
     /// How often unsent notifications are looked for, in seconds.
     #[arg(
@@ -48,3 +51,6 @@ fn seconds(text: &str) -> Result<Duration, String> {
         .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
         .ok_or_else(|| "it must be a number of seconds above 0".to_owned())
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,6 +6,7 @@
 use std::str::FromStr;
 use std::time::Duration;
 
+use milena::ErrorClass;
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions, AnyRow};
 use sqlx::migrate::{MigrateError, Migration, MigrationSource, MigrationType, Migrator};
 use sqlx::{AnyPool, ConnectOptions as _, Row as _};
@@ -20,6 +21,12 @@ const CONNECTIONS_MAX_SQLITE: u32 = 1;
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Characters of an error that are kept with a notification.
 const ERROR_CHARACTERS_MAX: usize = 500;
+/// What makes the tables, step by step: version, name and statements.
+const MIGRATIONS: [(i64, &str, &str); 1] = [(
+    1,
+    "notifications",
+    include_str!("../migrations/0001_notifications.sql"),
+)];
 
 /// The notifications. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -68,6 +75,26 @@ pub enum StoreError {
     /// The tables could not be made, or are not those of this version.
     #[error("the database's tables: {0}")]
     Migration(#[from] MigrateError),
+}
+
+impl StoreError {
+    /// Whether trying again can help. It cannot where the database will never take what was to be
+    /// kept: PostgreSQL refuses texts with a zero in them, and identities that its index has no room
+    /// for.
+    #[must_use]
+    pub fn class(&self) -> ErrorClass {
+        let StoreError::Database(sqlx::Error::Database(error)) = self else {
+            return ErrorClass::Retriable;
+        };
+        let code = error.code().unwrap_or_default();
+        // SQLSTATE has five characters: data exceptions, and limits of the program. Codes of SQLite
+        // are shorter; it takes whatever comes.
+        if code.len() == 5 && (code.starts_with("22") || code.starts_with("54")) {
+            ErrorClass::NonRetriable
+        } else {
+            ErrorClass::Retriable
+        }
+    }
 }
 
 impl Store {
@@ -172,7 +199,9 @@ impl Store {
     /// # Errors
     /// When the database refuses.
     pub async fn mark_failed(&self, id: i64, error: &str) -> Result<(), StoreError> {
-        let error: String = error.chars().take(ERROR_CHARACTERS_MAX).collect();
+        // PostgreSQL takes no text with a zero in it.
+        let characters = error.chars().filter(|character| *character != '\0');
+        let error: String = characters.take(ERROR_CHARACTERS_MAX).collect();
         sqlx::query("UPDATE notifications SET last_error = $2 WHERE id = $1")
             .bind(id)
             .bind(error)
@@ -253,10 +282,11 @@ impl Backend {
         }
     }
 
-    fn first_migration(self) -> &'static str {
+    /// A number that grows with each row; the one thing that the two say differently.
+    fn growing_id(self) -> &'static str {
         match self {
-            Backend::Sqlite => include_str!("../migrations/sqlite/0001_notifications.sql"),
-            Backend::Postgres => include_str!("../migrations/postgres/0001_notifications.sql"),
+            Backend::Sqlite => "INTEGER PRIMARY KEY AUTOINCREMENT",
+            Backend::Postgres => "BIGINT PRIMARY KEY GENERATED ALWAYS AS IDENTITY",
         }
     }
 }
@@ -272,11 +302,12 @@ impl<'s> MigrationSource<'s> for Backend {
                 + 's,
         >,
     > {
-        let migration = |version, description: &'static str, sql: &'static str| {
+        let migrations = MIGRATIONS.iter().map(|(version, name, sql)| {
+            let sql = sql.replace("{growing id}", self.growing_id());
             let kind = MigrationType::Simple;
-            Migration::new(version, description.into(), kind, sql.into(), false)
-        };
-        let migrations = vec![migration(1, "notifications", self.first_migration())];
+            Migration::new(*version, (*name).into(), kind, sql.into(), false)
+        });
+        let migrations = migrations.collect();
         Box::pin(std::future::ready(Ok(migrations)))
     }
 }

@@ -1,15 +1,19 @@
 //! Delivers by HTTP POST.
 
+use std::sync::Arc;
+use std::{fmt, io};
+
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::header::{CONTENT_TYPE, HeaderName, USER_AGENT};
 use hyper::{Method, Request, Uri};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_rustls::{ConfigBuilderExt as _, HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use serde::Serialize;
 use tokio_rustls::rustls::crypto::ring;
+use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
 use super::{Delivering, Delivery, DeliveryError};
 use crate::store::Unsent;
@@ -23,7 +27,7 @@ const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
 /// Posts each notification as JSON: `{"user_id":…,"event":…,"content":…}`, with its identity in the
 /// header `Idempotency-Key`. Any status of 2xx is a delivery.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct WebhookDelivery {
     client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
     url: Uri,
@@ -37,8 +41,11 @@ pub enum WebhookError {
     #[error("the webhook's URL must be http://… or https://…")]
     Url,
     /// The certificates to trust could not be read.
-    #[error("no certificates to trust: {0}")]
-    Certificates(std::io::Error),
+    #[error(
+        "no certificates to trust for https: {0}; install the system's (ca-certificates) or name a \
+         PEM file in SSL_CERT_FILE"
+    )]
+    Certificates(#[from] io::Error),
 }
 
 #[derive(Serialize)]
@@ -49,19 +56,23 @@ struct Body<'a> {
 }
 
 impl WebhookDelivery {
-    /// Posts to `url`, with the system's certificates for https. Connections are kept.
+    /// Posts to `url`; for https the system's authorities are trusted, or those in the PEM file that
+    /// `SSL_CERT_FILE` names. Connections are kept.
     ///
     /// # Errors
-    /// When the URL is not one of HTTP, or the system has no certificates.
+    /// When the URL is not one of HTTP, or nobody is to be trusted for https.
     pub fn new(url: &str) -> Result<WebhookDelivery, WebhookError> {
         let url: Uri = url.parse().map_err(|_| WebhookError::Url)?;
-        let is_http = matches!(url.scheme_str(), Some("http" | "https"));
-        if !is_http || url.authority().is_none() {
+        let is_secured = match url.scheme_str() {
+            Some("http") => false,
+            Some("https") => true,
+            _ => return Err(WebhookError::Url),
+        };
+        if url.authority().is_none() {
             return Err(WebhookError::Url);
         }
         let connector = HttpsConnectorBuilder::new()
-            .with_provider_and_native_roots(ring::default_provider())
-            .map_err(WebhookError::Certificates)?
+            .with_tls_config(tls(is_secured)?)
             .https_or_http()
             .enable_http1()
             .build();
@@ -88,7 +99,9 @@ impl WebhookDelivery {
             .body(Full::new(Bytes::from(body)))
             .map_err(DeliveryError::new)?;
         let answer = self.client.request(request).await;
-        let answer = answer.map_err(|error| DeliveryError::new(with_causes(&error)))?;
+        // With its causes. They do not name the URL, which may hold a secret.
+        let answer = answer
+            .map_err(|error| DeliveryError::new(format_args!("{:#}", anyhow::Error::new(error))))?;
         let status = answer.status();
         // What it says does not matter; a connection that is not read to the end is closed.
         let _ = Limited::new(answer.into_body(), ANSWER_BYTES_MAX)
@@ -104,20 +117,32 @@ impl WebhookDelivery {
     }
 }
 
+/// Without https there may be no certificates: a small container has none.
+fn tls(is_needed: bool) -> io::Result<ClientConfig> {
+    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(io::Error::other)?;
+    let config = if is_needed {
+        config.with_native_roots()?
+    } else {
+        config.with_root_certificates(RootCertStore::empty())
+    };
+    Ok(config.with_no_client_auth())
+}
+
+/// The URL may hold a secret.
+impl fmt::Debug for WebhookDelivery {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let host = self.url.host();
+        formatter
+            .debug_struct("WebhookDelivery")
+            .field("host", &host)
+            .finish_non_exhaustive()
+    }
+}
+
 impl Delivery for WebhookDelivery {
     fn deliver<'a>(&'a self, notification: &'a Unsent) -> Delivering<'a> {
         Box::pin(self.post(notification))
     }
-}
-
-/// The URL may hold a secret; the client's errors do not name it.
-fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }

@@ -79,3 +79,31 @@ async fn a_round_delivers_all_that_is_due_and_no_failure_stops_it() {
     assert_eq!((counts.all, counts.sent), (250, 250));
     store.close().await;
 }
+
+/// A clock that jumps back while a full batch fails; the round ends all the same.
+#[tokio::test]
+async fn a_round_ends_when_the_clock_is_set_back() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let url = format!("sqlite://{}", folder.path().join("n.db").display());
+    let store = Store::connect(&url).await.expect("a database");
+    let notification = Notification::default();
+    for number in 0..BATCH {
+        let kept = store
+            .insert(&format!("id-{number}"), &notification, 0)
+            .await;
+        assert!(kept.expect("kept"));
+    }
+    let picky = Picky::default();
+    *picky.refused.lock().expect("no panic") = vec![String::new()];
+    let asked = AtomicI64::new(0);
+    let now = || match asked.fetch_add(1, Ordering::Relaxed) {
+        0 => 100_000,
+        times => {
+            assert!(times <= BATCH, "it goes on and on");
+            0
+        }
+    };
+    let round = deliver_due(&store, &picky, now).await.expect("a round");
+    assert_eq!((round.sent, round.failed), (0, 100));
+    store.close().await;
+}

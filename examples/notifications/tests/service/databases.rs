@@ -1,6 +1,11 @@
 //! The same tests on each database.
 
-use crate::postgres::Postgres;
+use std::path::Path;
+
+use milena_notifications::Store;
+
+use crate::certificates;
+use crate::postgres::{Postgres, SECURED};
 use crate::{crash, end_to_end};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -18,5 +23,35 @@ async fn postgres() {
     };
     end_to_end::check(&postgres.database("end_to_end")).await;
     end_to_end::check_two_at_once(&postgres.database("two")).await;
+    end_to_end::check_refused(&postgres.database("refused")).await;
     crash::check(&postgres.database("crash")).await;
+    check_certificates(&postgres).await;
+}
+
+/// A server that vouches for itself is trusted where its certificate is, by the name in it.
+async fn check_certificates(postgres: &Postgres) {
+    let url = postgres.database(SECURED);
+    let by_name = url.replace("127.0.0.1", "localhost");
+    let folder = tempfile::tempdir().expect("a folder");
+    let other = folder.path().join("other.crt");
+    std::fs::write(&other, certificates::self_signed("other").0).expect("written");
+    let verified = |url: &str, root: &Path| {
+        let root = root.display();
+        format!("{url}?sslmode=verify-full&sslrootcert={root}")
+    };
+    let own = postgres.certificate();
+    for (url, problem) in [
+        (verified(&url, &own), None),
+        (format!("{url}?sslmode=disable"), Some("no encryption")),
+        (verified(&url, &other), Some("UnknownIssuer")),
+        (verified(&by_name, &own), Some("not valid for name")),
+    ] {
+        match (Store::connect(&url).await, problem) {
+            (Ok(store), None) => store.close().await,
+            (Err(error), Some(problem)) => {
+                assert!(error.to_string().contains(problem), "{url}: {error}");
+            }
+            (connected, _) => panic!("{url}: {connected:?}"),
+        }
+    }
 }

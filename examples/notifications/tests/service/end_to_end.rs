@@ -86,6 +86,50 @@ pub(crate) async fn check(database: &str) {
     store.close().await;
 }
 
+/// What PostgreSQL takes from nobody becomes a dead letter, and holds nothing up: a text with a zero
+/// in it, and an identity that is too long for the index however it is compressed.
+pub(crate) async fn check_refused(database: &str) {
+    let stage = Stage::new().await;
+    let long: String = (1..1_000_u64)
+        .map(|number| format!("{:x}", number.wrapping_mul(0x9e37_79b9_7f4a_7c15)))
+        .collect();
+    let message = |content| {
+        let json = serde_json::json!({"user_id": "u", "event": "e", "content": content});
+        Outgoing::to("notifications").value(json.to_string())
+    };
+    for message in [
+        message("a\0b"),
+        message("c").id(long),
+        message("c").id("id-1"),
+    ] {
+        stage.publisher.send(&message).await.expect("sent");
+    }
+    let store = Store::connect(database).await.expect("a database");
+    let app = app(
+        stage.config(),
+        &settings(database),
+        store.clone(),
+        Arc::new(Recording::default()),
+    );
+    let progress = app.progress();
+    let (stop, stopped) = oneshot::channel::<()>();
+    let running = tokio::spawn(app.run_until(async {
+        let _ = stopped.await;
+    }));
+    until("one is sent, two are dead letters", &store, |counts| {
+        counts.sent == 1 && progress.dead_lettered() == 2
+    })
+    .await;
+    // A reason with a zero in it is kept like any other.
+    let kept = store.insert("id-2", &Notification::default(), 0).await;
+    assert!(kept.expect("kept"));
+    store.mark_failed(2, "no\0body").await.expect("kept");
+    drop(stop);
+    let ended = within("it stops", running).await;
+    ended.expect("no panic").expect("no error");
+    store.close().await;
+}
+
 /// Two processes share the work.
 pub(crate) async fn check_two_at_once(database: &str) {
     let store = Store::connect(database).await.expect("a database");

@@ -1,7 +1,9 @@
 //! A PostgreSQL of the test's own, from the programs of the system.
 
+use std::fs::Permissions;
+use std::io::Write as _;
 use std::net::TcpListener;
-use std::os::unix::fs::chown;
+use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -9,11 +11,20 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
+use crate::certificates;
+
 /// Turns a skipped test into a failure.
 const REQUIRE_VARIABLE: &str = "MILENA_REQUIRE_POSTGRES";
+const CERTIFICATE: &str = "server.crt";
 const START_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// A server with a data folder and a port of its own; dropping it ends it.
+/// TLS for this database only; for the others as clients like it.
+pub(crate) const SECURED: &str = "secured";
+const SECURED_RULES: &str =
+    "hostssl secured all 127.0.0.1/32 trust\nhostnossl secured all 127.0.0.1/32 reject\n";
+
+/// A server with a data folder, a port and a certificate of its own, as Debian's has one; dropping it
+/// ends it.
 pub(crate) struct Postgres {
     programs: PathBuf,
     folder: TempDir,
@@ -28,7 +39,8 @@ impl Postgres {
         let Some(programs) = programs() else {
             let reason = "PostgreSQL was not found; on Debian: apt-get install postgresql";
             assert!(std::env::var_os(REQUIRE_VARIABLE).is_none(), "{reason}");
-            eprintln!("skipped: {reason}");
+            // Past the test runner, which keeps to itself what passing tests print.
+            let _ = writeln!(std::io::stdout(), "skipped: {reason}");
             return None;
         };
         let folder = tempfile::tempdir().expect("a folder");
@@ -36,7 +48,7 @@ impl Postgres {
         if let Some((uid, gid)) = user {
             chown(folder.path(), Some(uid), Some(gid)).expect("we are root");
         }
-        let data = folder.path().join("data");
+        let data = data(&folder);
         let status = command(&programs, "initdb", user)
             .args([
                 "--username=milena",
@@ -49,9 +61,14 @@ impl Postgres {
             .current_dir(folder.path())
             .status();
         assert!(status.expect("initdb runs").success(), "initdb failed");
+        let rules = data.join("pg_hba.conf");
+        let defaults = std::fs::read_to_string(&rules).expect("rules");
+        std::fs::write(&rules, format!("{SECURED_RULES}{defaults}")).expect("written");
+        write_certificate(&data, user);
         let port = free_port();
         let server = command(&programs, "postgres", user)
-            .args(["-c", "listen_addresses=127.0.0.1", "-c", "fsync=off", "-p"])
+            .args(["-c", "listen_addresses=127.0.0.1", "-c", "fsync=off"])
+            .args(["-c", "ssl=on", "-p"])
             .arg(port.to_string())
             .arg("-k")
             .arg(folder.path())
@@ -69,6 +86,11 @@ impl Postgres {
         };
         postgres.wait_until_ready();
         Some(postgres)
+    }
+
+    /// The file that vouches for the server.
+    pub(crate) fn certificate(&self) -> PathBuf {
+        data(&self.folder).join(CERTIFICATE)
     }
 
     /// The URL of a new database.
@@ -106,11 +128,31 @@ impl Drop for Postgres {
     fn drop(&mut self) {
         let _ = command(&self.programs, "pg_ctl", self.user)
             .args(["stop", "-m", "immediate", "-w", "-D"])
-            .arg(self.folder.path().join("data"))
+            .arg(data(&self.folder))
             .current_dir(self.folder.path())
             .status();
         let _ = self.server.kill();
         let _ = self.server.wait();
+    }
+}
+
+fn data(folder: &TempDir) -> PathBuf {
+    folder.path().join("data")
+}
+
+/// Under the names that the server looks for.
+fn write_certificate(data: &Path, user: Option<(u32, u32)>) {
+    let (certificate, key) = certificates::self_signed("server");
+    for (name, text, mode) in [
+        (CERTIFICATE, certificate, 0o644),
+        ("server.key", key, 0o600),
+    ] {
+        let path = data.join(name);
+        std::fs::write(&path, text).expect("written");
+        std::fs::set_permissions(&path, Permissions::from_mode(mode)).expect("ours");
+        if let Some((uid, gid)) = user {
+            chown(&path, Some(uid), Some(gid)).expect("we are root");
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! What the tests share: a broker, messages on it, and waiting.
 
 use std::future::Future;
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use milena::testing::TestBroker;
@@ -72,6 +73,41 @@ impl Stage {
     }
 }
 
+/// The service as a process of its own; dropping it is kill -9.
+pub(crate) struct Process(Child);
+
+impl Process {
+    pub(crate) fn start(command: &mut Command) -> Process {
+        Process(command.spawn().expect("the service starts"))
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// The service on this stage, with nothing to say.
+pub(crate) fn command(stage: &Stage, database: &str) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_notifications"));
+    command
+        .args(["--every", "0.05", "--database", database])
+        .env("MILENA_BOOTSTRAP_SERVERS", &stage.bootstrap)
+        .env("MILENA_TOPIC_PREFIX", &stage.prefix)
+        .env("MILENA_GROUP_ID", format!("{}process", stage.prefix))
+        // The same member comes back, and need not wait until the dead one is missed.
+        .env("MILENA_GROUP_INSTANCE_ID", "one")
+        .env("MILENA_COMMIT_INTERVAL_MS", "20")
+        .env("MILENA_LOG", "warn")
+        // Only what a test names is trusted.
+        .env_remove("SSL_CERT_DIR")
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    command
+}
+
 fn builder(bootstrap: &str, prefix: &str) -> ConfigBuilder {
     Config::builder()
         .bootstrap_servers(bootstrap)
@@ -82,7 +118,7 @@ fn builder(bootstrap: &str, prefix: &str) -> ConfigBuilder {
 
 pub(crate) fn settings(database: &str) -> Settings {
     Settings {
-        database: database.to_owned(),
+        database: database.into(),
         topic: "notifications".to_owned(),
         webhook: None,
         every: Duration::from_millis(50),

@@ -1,7 +1,7 @@
 -- One row a message of the topic. `identity` is what makes a message the same when it comes again:
 -- its id, or where and when it was written.
 CREATE TABLE notifications (
-    id              BIGINT PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
+    id              {growing id},
     identity        TEXT   NOT NULL UNIQUE,
     user_id         TEXT   NOT NULL,
     event           TEXT   NOT NULL,
