@@ -9,6 +9,7 @@ mod commands;
 mod failure;
 mod output;
 mod partition_list;
+mod plan;
 mod ports;
 mod record;
 

@@ -1,4 +1,4 @@
-//! `milena produce` and `milena consume`.
+//! `milena produce` and `milena consume`, on whatever broker.
 
 use std::io::{BufRead as _, BufReader};
 use std::process::Stdio;
@@ -7,35 +7,38 @@ use crate::setup::{Stage, milena};
 
 #[test]
 fn lines_with_keys_and_headers() {
-    let stage = Stage::new();
-    stage.output(&["topic", "create", "t", "--partitions", "1"]);
+    let stage = Stage::anywhere();
+    let t = stage.name("t");
+    stage.output(&["topic", "create", &t, "--partitions", "1"]);
     stage.produce(
-        &["-t", "t", "-K", ":", "-H", "a=1", "-H", "a=", "-z", "zstd"],
+        &["-t", &t, "-K", ":", "-H", "a=1", "-H", "a=", "-z", "zstd"],
         b"k:v\nno key\n\n:x:y\n",
     );
     stage.produce(
-        &["-t", "t", "-k", "fixed", "-Z", "-K", "=>"],
+        &["-t", &t, "-k", "fixed", "-Z", "-K", "=>"],
         b"value\nkey=>\nlast without newline",
     );
     assert_eq!(
         stage.output(&[
             "consume",
             "-t",
-            "t",
+            &t,
             "-e",
             "-Z",
             "-f",
             r"%o %t[%p] %k(%K)=%s(%S) %h\n"
         ]),
-        "0 t[0] k(1)=v(1) a=1,a=\n\
-         1 t[0] NULL(-1)=no key(6) a=1,a=\n\
-         2 t[0] (0)=x:y(3) a=1,a=\n\
-         3 t[0] fixed(5)=value(5) \n\
-         4 t[0] key(3)=NULL(-1) \n\
-         5 t[0] fixed(5)=last without newline(20) \n"
+        format!(
+            "0 {t}[0] k(1)=v(1) a=1,a=\n\
+             1 {t}[0] NULL(-1)=no key(6) a=1,a=\n\
+             2 {t}[0] (0)=x:y(3) a=1,a=\n\
+             3 {t}[0] fixed(5)=value(5) \n\
+             4 {t}[0] key(3)=NULL(-1) \n\
+             5 {t}[0] fixed(5)=last without newline(20) \n"
+        )
     );
     assert_eq!(
-        stage.output(&["consume", "-t", "t", "-c", "1", "-K", "|"]),
+        stage.output(&["consume", "-t", &t, "-c", "1", "-K", "|"]),
         "k|v\n"
     );
     for (offset, expected) in [
@@ -47,37 +50,37 @@ fn lines_with_keys_and_headers() {
         ("e@0", ""),
     ] {
         assert_eq!(
-            stage.output(&["consume", "-t", "t", "-e", "-o", offset]),
+            stage.output(&["consume", "-t", &t, "-e", "-o", offset]),
             expected,
             "{offset}"
         );
     }
-    let wrong = stage.run(&["consume", "-t", "t", "-p", "7"]);
-    assert_eq!(wrong.stderr, "error: -p 7: t has the partitions 0 to 0\n");
+    let wrong = stage.run(&["consume", "-t", &t, "-p", "7"]);
+    let expected = format!("error: -p 7: {t} has the partitions 0 to 0\n");
+    assert_eq!(wrong.stderr, expected);
     assert_eq!(wrong.code, Some(2));
 }
 
 #[test]
 fn files_are_records_or_lines() {
-    let stage = Stage::new();
+    let stage = Stage::anywhere();
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("two lines");
     std::fs::write(&path, b"1\n2\n").expect("written");
     let path = path.to_str().expect("a name");
-    stage.produce(&["-t", "whole", path, path], b"");
+    let (whole, lines) = (stage.name("whole"), stage.name("lines"));
+    stage.output(&["topic", "create", &whole, &lines, "--partitions", "2"]);
+    stage.produce(&["-t", &whole, path, path], b"");
     assert_eq!(
-        stage.output(&["consume", "-t", "whole", "-e", "-f", "<%s>"]),
+        stage.output(&["consume", "-t", &whole, "-e", "-f", "<%s>"]),
         "<1\n2\n><1\n2\n>"
     );
-    stage.produce(
-        &["-t", "lines", "-p", "1", "-c", "3", "-l", path, path],
-        b"",
-    );
+    stage.produce(&["-t", &lines, "-p", "1", "-c", "3", "-l", path, path], b"");
     assert_eq!(
-        stage.output(&["consume", "-t", "lines", "-e", "-f", "<%p %s>"]),
+        stage.output(&["consume", "-t", &lines, "-e", "-f", "<%p %s>"]),
         "<1 1><1 2><1 1>"
     );
-    let missing = stage.run(&["produce", "-t", "t", "/no/such/file"]);
+    let missing = stage.run(&["produce", "-t", &whole, "/no/such/file"]);
     assert_eq!(missing.code, Some(2));
     assert!(
         missing
@@ -92,7 +95,7 @@ fn files_are_records_or_lines() {
 /// `consume -J` writes, `produce -J` turns into the same records.
 #[test]
 fn json_lines_come_back_byte_for_byte() {
-    let stage = Stage::new();
+    let stage = Stage::anywhere();
     let lines = concat!(
         r#"{"key":"k","payload":"text \" \\ é \n \u0000","ts":1600000000000,"headers":["a","1","b",null,"a","","bin",{"base64":"AP8="}]}"#,
         "\n",
@@ -103,13 +106,17 @@ fn json_lines_come_back_byte_for_byte() {
         r#"{"key":"","payload":"","ts":0}"#,
         "\n",
     );
-    stage.output(&["topic", "create", "one", "two", "--partitions", "1"]);
-    stage.produce(&["-t", "one", "-J"], lines.as_bytes());
-    let first = stage.output(&["consume", "-t", "one", "-e", "-J"]);
-    stage.produce(&["-t", "two", "-J"], first.as_bytes());
-    let second = stage.output(&["consume", "-t", "two", "-e", "-J"]);
+    let (one, two) = (stage.name("one"), stage.name("two"));
+    stage.output(&["topic", "create", &one, &two, "--partitions", "1"]);
+    stage.produce(&["-t", &one, "-J"], lines.as_bytes());
+    let first = stage.output(&["consume", "-t", &one, "-e", "-J"]);
+    stage.produce(&["-t", &two, "-J"], first.as_bytes());
+    let second = stage.output(&["consume", "-t", &two, "-e", "-J"]);
     assert_eq!(
-        first.replace(r#""topic":"one""#, r#""topic":"two""#),
+        first.replace(
+            &format!(r#""topic":"{one}""#),
+            &format!(r#""topic":"{two}""#)
+        ),
         second
     );
     let read = |text: &str| -> Vec<serde_json::Value> {
@@ -127,13 +134,14 @@ fn json_lines_come_back_byte_for_byte() {
 
 #[test]
 fn a_closed_pipe_is_a_quiet_end() {
-    let stage = Stage::new();
+    let stage = Stage::anywhere();
+    let t = stage.name("t");
     stage.produce(
-        &["-t", "t"],
+        &["-t", &t],
         "some text to fill a pipe with\n".repeat(50_000).as_bytes(),
     );
     let mut child = milena()
-        .args(["consume", "-b", &stage.bootstrap, "-t", "t"])
+        .args(["consume", "-b", &stage.bootstrap, "-t", &t])
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()

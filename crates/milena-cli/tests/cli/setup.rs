@@ -6,14 +6,20 @@ use std::process::{Command, Output, Stdio};
 use milena_broker::Broker;
 use tokio::runtime::Runtime;
 
-/// A broker that lives as long as the test.
+/// Names the cluster for tests that need no broker of their own; unset, they have one all the same.
+const BROKERS_VARIABLE: &str = "MILENA_TEST_BROKERS";
+
+/// A broker that lives as long as the test, or a cluster.
 pub(crate) struct Stage {
-    runtime: Runtime,
-    broker: Option<Broker>,
+    /// Stopped when the test ends.
+    embedded: Option<(Runtime, Broker)>,
     pub(crate) bootstrap: String,
+    /// Before every name on a cluster, which others use too.
+    prefix: String,
 }
 
 impl Stage {
+    /// A broker of the test's own.
     pub(crate) fn new() -> Stage {
         let runtime = Runtime::new().expect("a runtime");
         let broker = runtime.block_on(async {
@@ -26,10 +32,41 @@ impl Stage {
                 .expect("a broker")
         });
         Stage {
-            runtime,
             bootstrap: broker.bootstrap(),
-            broker: Some(broker),
+            embedded: Some((runtime, broker)),
+            prefix: String::new(),
         }
+    }
+
+    /// The cluster that `MILENA_TEST_BROKERS` names, or a broker of the test's own. Every topic and
+    /// group goes by its [`name`](Stage::name).
+    pub(crate) fn anywhere() -> Stage {
+        let Ok(bootstrap) = std::env::var(BROKERS_VARIABLE) else {
+            return Stage::new();
+        };
+        let folder = tempfile::tempdir().expect("a folder");
+        let unique = folder.path().file_name().expect("a name");
+        let unique = unique.to_string_lossy();
+        Stage {
+            embedded: None,
+            bootstrap,
+            prefix: format!("t{}.", unique.trim_start_matches('.')),
+        }
+    }
+
+    /// A topic or group that nobody else uses.
+    pub(crate) fn name(&self, name: &str) -> String {
+        format!("{}{name}", self.prefix)
+    }
+
+    /// The lines of a list that are this test's, with a single space between words: how wide columns
+    /// are depends on the names of others.
+    pub(crate) fn own_lines(&self, list: &str) -> Vec<String> {
+        let lines = list.lines().skip(1);
+        lines
+            .filter(|line| line.starts_with(&self.prefix))
+            .map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "))
+            .collect()
     }
 
     /// Runs `milena` with these arguments on this broker.
@@ -59,8 +96,8 @@ impl Stage {
 
 impl Drop for Stage {
     fn drop(&mut self) {
-        if let Some(broker) = self.broker.take() {
-            self.runtime.block_on(broker.stop());
+        if let Some((runtime, broker)) = self.embedded.take() {
+            runtime.block_on(broker.stop());
         }
     }
 }

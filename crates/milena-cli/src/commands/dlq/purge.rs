@@ -7,7 +7,8 @@ use serde::Serialize;
 use super::time;
 use crate::cluster::ClusterArguments;
 use crate::failure::Failure;
-use crate::output::{Output, Rows, show};
+use crate::output::{Rows, show};
+use crate::plan::PlanArguments;
 
 /// What to delete.
 #[derive(Debug, Args)]
@@ -30,13 +31,8 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "NAME")]
     by: Option<String>,
 
-    /// Do it; without this, the plan is shown.
-    #[arg(long, alias = "yes")]
-    execute: bool,
-
-    /// How to show it.
-    #[arg(short = 'o', long, value_enum, default_value_t)]
-    output: Output,
+    #[command(flatten)]
+    plan: PlanArguments,
 }
 
 /// Up to where. Kafka deletes from the front of a partition only, up to the first letter that is to
@@ -91,18 +87,14 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
     let plan = admin
         .plan_purge(topic, &arguments.partitions, before)
         .await?;
-    if arguments.execute && !plan.is_empty() {
+    if arguments.plan.execute && !plan.is_empty() {
         let by = arguments.by.clone().unwrap_or_else(super::user);
         admin.purge(topic, &plan, &by).await?;
     }
     let purged: Vec<Purged> = plan.iter().map(purged).collect();
-    show(arguments.output, &purged, |_| rows(&purged))?;
-    if arguments.execute {
-        return Ok(());
-    }
-    Err(Failure::usage(
-        "nothing was deleted; add --execute to delete for good",
-    ))
+    show(arguments.plan.output, &purged, |_| rows(&purged))?;
+    let shown = &arguments.plan;
+    shown.finish("nothing was deleted; add --execute to delete for good")
 }
 
 fn purged(purged: &PurgedPartition) -> Purged {

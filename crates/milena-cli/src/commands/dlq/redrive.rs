@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::Args;
@@ -16,7 +15,8 @@ use super::filter::FilterArguments;
 use super::letter_name::LetterName;
 use crate::cluster::ClusterArguments;
 use crate::failure::Failure;
-use crate::output::{Output, Rows, show};
+use crate::output::{Rows, show};
+use crate::plan::PlanArguments;
 
 /// What to send back.
 #[derive(Debug, Args)]
@@ -59,29 +59,25 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "NAME")]
     by: Option<String>,
 
-    /// Do it; without this, the plan is shown.
-    #[arg(long, alias = "yes")]
-    execute: bool,
-
-    /// How to show it.
-    #[arg(short = 'o', long, value_enum, default_value_t)]
-    output: Output,
+    #[command(flatten)]
+    plan: PlanArguments,
 }
 
 pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
     let admin = super::admin(&arguments.cluster).await?;
     let redrive = redrive(&arguments, &admin);
-    if !arguments.execute {
+    let output = arguments.plan.output;
+    if !arguments.plan.execute {
         let plan = plan_of(&arguments.topic, &redrive.plan().await?);
-        show(arguments.output, &plan, |_| rows(&plan))?;
-        return Err(Failure::usage(
-            "nothing was redriven; add --execute to do it",
-        ));
+        show(output, &plan, |_| rows(&plan))?;
+        return arguments
+            .plan
+            .finish("nothing was redriven; add --execute to do it");
     }
     let report = execute(&redrive).await?;
     let is_interrupted = report.is_interrupted;
     let report = report_of(&arguments.topic, &report);
-    show(arguments.output, &report, |_| rows(&report))?;
+    show(output, &report, |_| rows(&report))?;
     if is_interrupted {
         return Err(Failure::run(format!(
             "interrupted after {} letters; run it again to go on",
@@ -119,15 +115,18 @@ fn redrive(arguments: &Arguments, admin: &DeadLetterAdmin) -> Redrive {
     redrive
 }
 
-/// Ends after the transaction that is open when Ctrl-C is pressed.
+/// Ends after the transaction that is open when Ctrl-C is pressed, and at once when it is pressed
+/// again: what is not confirmed then is not done.
 async fn execute(redrive: &Redrive) -> Result<RedriveReport, Failure> {
-    let is_stopped = Arc::new(AtomicBool::new(false));
-    let stopping = is_stopped.clone();
-    let interrupt = tokio::spawn(async move {
-        if tokio::signal::ctrl_c().await.is_ok() {
-            stopping.store(true, Ordering::Relaxed);
+    let is_stopped = AtomicBool::new(false);
+    let interrupts = async {
+        for _ in 0..2 {
+            if tokio::signal::ctrl_c().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+            is_stopped.store(true, Ordering::Relaxed);
         }
-    });
+    };
     let bar = progress_bar();
     let show_progress = |progress: RedriveProgress| {
         bar.set_length(progress.letters);
@@ -138,10 +137,14 @@ async fn execute(redrive: &Redrive) -> Result<RedriveReport, Failure> {
         }
         ControlFlow::Continue(())
     };
-    let report = redrive.execute(show_progress).await;
+    let report = tokio::select! {
+        report = redrive.execute(show_progress) => report.map_err(Failure::from),
+        () = interrupts => Err(Failure::run(
+            "interrupted; run it again to go on: what was confirmed is not done again",
+        )),
+    };
     bar.finish_and_clear();
-    interrupt.abort();
-    Ok(report?)
+    report
 }
 
 /// On a terminal, on standard error; nothing elsewhere.

@@ -27,7 +27,7 @@ pub(crate) struct Arguments {
     #[arg(value_name = "TOPIC:PARTITION:OFFSET")]
     letter: LetterName,
 
-    /// How to show it; wide has the record's own headers too.
+    /// How to show it; wide has the headers about the failure too.
     #[arg(short = 'o', long, value_enum, default_value_t)]
     output: Output,
 }

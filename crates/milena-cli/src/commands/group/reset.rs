@@ -8,8 +8,9 @@ use serde::Serialize;
 use super::partitions::chosen;
 use crate::cluster::ClusterArguments;
 use crate::failure::Failure;
-use crate::output::{Output, Rows, or_dash, show};
+use crate::output::{Rows, or_dash, show};
 use crate::partition_list::PartitionName;
+use crate::plan::PlanArguments;
 
 /// What to reset.
 #[derive(Debug, Args)]
@@ -33,13 +34,8 @@ pub(crate) struct Arguments {
     #[arg(long = "partition", value_name = "TOPIC:PARTITION")]
     partitions: Vec<PartitionName>,
 
-    /// Do it; without this, the plan is shown.
-    #[arg(long, alias = "yes")]
-    execute: bool,
-
-    /// How to show it.
-    #[arg(short = 'o', long, value_enum, default_value_t)]
-    output: Output,
+    #[command(flatten)]
+    plan: PlanArguments,
 }
 
 /// Where to.
@@ -103,20 +99,19 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
     let group = arguments.group.as_str();
     let partitions = chosen(&admin, group, &arguments.topics, &arguments.partitions).await?;
     let to = arguments.to.target();
-    let results = if arguments.execute {
+    let results = if arguments.plan.execute {
         admin.reset_offsets(group, &partitions, to).await?
     } else {
         admin.plan_reset(group, &partitions, to).await?
     };
     let changes: Vec<Change> = results.iter().map(change).collect();
-    show(arguments.output, &changes, |_| rows(&changes))?;
+    show(arguments.plan.output, &changes, |_| rows(&changes))?;
     let failure = results.into_iter().find_map(|(_, result)| result.err());
     match failure {
         Some(error) => Err(error.into()),
-        None if arguments.execute => Ok(()),
-        None => Err(Failure::usage(
-            "nothing was changed; add --execute to do it",
-        )),
+        None => arguments
+            .plan
+            .finish("nothing was changed; add --execute to do it"),
     }
 }
 
