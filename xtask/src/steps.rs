@@ -140,6 +140,24 @@ pub(crate) fn run_command(command: &mut Command) -> Result<Outcome> {
 
 /// Runs a Rust test runner to its end with its output shown; returns how many tests passed.
 pub(crate) fn run_tests(command: &mut Command) -> Result<usize> {
+    watch_tests(command, |_| {})
+}
+
+/// As [`run_tests`], for tests that leave themselves out where they cannot run and say so in a line
+/// with `skipped: ` and the reason.
+pub(crate) fn run_skippable_tests(command: &mut Command) -> Result<Outcome> {
+    let mut skipped = None;
+    let passed = watch_tests(command, |line| {
+        let reason = line.split_once("skipped: ").map(|(_, reason)| reason);
+        skipped = skipped.take().or(reason.map(str::to_owned));
+    })?;
+    Ok(match skipped {
+        Some(reason) => Outcome::Skipped(reason),
+        None => Outcome::Passed(format!("{passed} tests")),
+    })
+}
+
+fn watch_tests(command: &mut Command, mut each_line: impl FnMut(&str)) -> Result<usize> {
     let mut child = command
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
@@ -150,6 +168,7 @@ pub(crate) fn run_tests(command: &mut Command) -> Result<usize> {
     for line in BufReader::new(output).lines() {
         let line = line?;
         println!("{line}");
+        each_line(&line);
         passed += passed_in(&line).unwrap_or(0);
     }
     let status = child.wait()?;

@@ -6,7 +6,7 @@
 use crate::examples;
 use crate::kafka::{self, Cluster, ClusterOptions};
 use crate::lint::cargo;
-use crate::steps::{Outcome, Steps, run_command, run_tests};
+use crate::steps::{Outcome, Steps, run_command, run_skippable_tests, run_tests};
 use anyhow::{Context, Result, bail, ensure};
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -19,8 +19,14 @@ const CLUSTERS: [(&str, u16); 3] = [("3.9.2", 1), ("4.3.1", 1), ("4.3.1", 3)];
 const VERSIONS: [&str; 2] = ["3.9.2", kafka::VERSION_DEFAULT];
 /// The package with the suites that meet other programs and brokers.
 const SIM: &str = "milena-sim";
-/// The package whose integration tests run on Apache Kafka as well.
+/// The packages whose integration tests run on Apache Kafka as well: all of them, or those by these
+/// names.
 const FRAMEWORK: &str = "milena";
+const SERVICE: &str = "milena-notifications";
+const COMMAND_LINE: &str = "milena-cli";
+const COMMANDS_ON_KAFKA: [&str; 3] = ["dlq::", "records::", "topics::"];
+/// The tests with a database server, by their name.
+const POSTGRES: &str = "databases::postgres";
 /// Tells suites which brokers to use instead of the embedded one.
 const BROKERS_VARIABLE: &str = "MILENA_TEST_BROKERS";
 /// Tells the conformance suite where certificates and secured listeners are.
@@ -89,11 +95,14 @@ pub(crate) fn run(steps: &mut Steps) {
     let own = |binary: &&TestBinary| !binary.is_integration;
     steps.run("unit tests", || run_all(binaries.iter().filter(own)));
     steps.run("integration tests", || {
-        run_all(
-            binaries
-                .iter()
-                .filter(|b| b.is_integration && b.package != SIM),
-        )
+        let outside_sim = binaries
+            .iter()
+            .filter(|b| b.is_integration && b.package != SIM);
+        run_all_but(outside_sim, &["--skip", POSTGRES])
+    });
+    steps.run("notification service, PostgreSQL", || {
+        let service = integration(&binaries, SERVICE)?;
+        run_skippable_tests(service.command().arg(POSTGRES))
     });
     steps.run("examples, embedded broker", || {
         let count = examples::run(&program_dir(&binaries)?, None)?;
@@ -225,12 +234,20 @@ impl TestBinary {
 }
 
 fn run_all<'a>(binaries: impl IntoIterator<Item = &'a TestBinary>) -> Result<Outcome> {
+    run_all_but(binaries, &[])
+}
+
+/// As [`run_all`], with arguments that leave some out.
+fn run_all_but<'a>(
+    binaries: impl IntoIterator<Item = &'a TestBinary>,
+    arguments: &[&str],
+) -> Result<Outcome> {
     let mut count = 0;
     let mut failed = Vec::new();
     for binary in binaries {
         let name = format!("{} {}", binary.package, binary.target);
         eprintln!("--> {name}");
-        match run_tests(&mut binary.command()) {
+        match run_tests(binary.command().args(arguments)) {
             Ok(passed) => count += passed,
             Err(error) => failed.push(format!("{name}: {error:#}")),
         }
@@ -325,19 +342,28 @@ fn differential(suite: &TestBinary, cluster: Option<(&str, &Cluster)>) -> Result
     Ok(passed(run_tests(&mut command)?))
 }
 
-/// The framework's own integration tests; those that need faults on order leave themselves out.
-/// Then applications that end at each point.
+/// The integration tests of a package.
+fn integration<'a>(binaries: &'a [TestBinary], package: &str) -> Result<&'a TestBinary> {
+    let mut all = binaries.iter();
+    all.find(|binary| binary.package == package && binary.is_integration)
+        .with_context(|| format!("{package} has no integration tests"))
+}
+
+/// The integration tests of what is built on the client; those that need faults on order leave
+/// themselves out. Then applications that end at each point.
 fn applications_on_kafka(binaries: &[TestBinary], points: &TestBinary) -> Result<Outcome> {
-    let suite = binaries
-        .iter()
-        .find(|binary| binary.package == FRAMEWORK && binary.is_integration)
-        .with_context(|| format!("{FRAMEWORK} has no integration tests"))?;
+    let suites: [(&TestBinary, &[&str]); 4] = [
+        (integration(binaries, FRAMEWORK)?, &[]),
+        (integration(binaries, SERVICE)?, &["--skip", POSTGRES]),
+        (integration(binaries, COMMAND_LINE)?, &COMMANDS_ON_KAFKA),
+        (points, &[]),
+    ];
     on_kafka(kafka::VERSION_DEFAULT, 1, &[], |cluster| {
         let mut count = 0;
-        for suite in [suite, points] {
+        for (suite, arguments) in suites {
             let mut command = suite.command();
             command.env(BROKERS_VARIABLE, cluster.bootstrap());
-            count += run_tests(&mut command)?;
+            count += run_tests(command.args(arguments))?;
         }
         let examples = examples::run(&program_dir(binaries)?, Some(&cluster.bootstrap()))?;
         Ok(Outcome::Passed(format!(

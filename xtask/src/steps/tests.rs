@@ -57,3 +57,18 @@ fn a_failing_command_is_an_error_that_names_it() {
     assert!(error.to_string().contains("sh -c exit 3"), "{error}");
     assert!(error.to_string().contains('3'), "{error}");
 }
+
+#[test]
+fn tests_that_leave_themselves_out_are_told() {
+    let result = "test result: ok. 2 passed; 0 failed; 0 ignored";
+    for (output, expected) in [
+        (result.to_owned(), Outcome::Passed("2 tests".to_owned())),
+        (
+            format!("test a ... skipped: no server\nok\n{result}"),
+            Outcome::Skipped("no server".to_owned()),
+        ),
+    ] {
+        let outcome = run_skippable_tests(Command::new("printf").args(["%s\\n", &output]));
+        assert_eq!(outcome.expect("it runs"), expected, "{output}");
+    }
+}
