@@ -15,8 +15,10 @@ pub(crate) const BATCH_BYTES: u32 = 128 * 1024;
 pub(crate) const BUFFER_BYTES: u32 = 32 * 1024 * 1024;
 /// A producer that tracks its deliveries keeps at most so many open, then awaits the oldest.
 pub(crate) const DELIVERIES_OPEN_MAX: usize = 100_000;
-/// The only topic.
+/// The only topic …
 pub(crate) const TOPIC: &str = "bench";
+/// … but for this one, of which the null broker takes nothing.
+pub(crate) const TOPIC_REFUSED: &str = "refused";
 
 /// One run of one client.
 #[derive(Args, Clone, Debug)]

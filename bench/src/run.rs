@@ -23,6 +23,8 @@ const MESSAGES_AWAITED: u64 = 5_000;
 /// By the handlers of another language, which take long for each.
 const MESSAGES_HANDLED_SLOWLY: u64 = 100_000;
 const IDLE_CONSUMERS: u64 = 1_000;
+/// Failed messages that wait at once.
+const MESSAGES_WAITING: u64 = 1_000_000;
 pub(crate) const ROUNDS: u32 = 5;
 
 /// Produces what a consumer then reads.
@@ -139,6 +141,8 @@ fn cases(messages: u64, peers: &[Program]) -> Vec<Case> {
         1,
         MESSAGES_AWAITED,
     );
+    let waiting = messages.min(MESSAGES_WAITING);
+    add(Work::Retry, Broker::Null, Codec::None, 12, waiting);
     add(Work::Idle, Broker::Milena, Codec::None, 1, IDLE_CONSUMERS);
     cases
 }

@@ -9,6 +9,9 @@ mod milena_group_consumer;
 mod milena_idle;
 mod milena_latency;
 mod milena_producer;
+mod milena_publisher;
+mod milena_reliable_publisher;
+mod milena_retries;
 mod rdkafka_base_consumer;
 mod rdkafka_base_producer;
 mod rdkafka_future_producer;
@@ -16,10 +19,11 @@ mod rdkafka_latency;
 mod rdkafka_settings;
 mod rdkafka_stream_consumer;
 
-use crate::load::{Load, Payload};
+use crate::load::{BATCH_BYTES, BUFFER_BYTES, LINGER_MS, Load, Payload};
 use crate::usage::Meter;
 use anyhow::Result;
 use clap::ValueEnum;
+use milena::{Config, ConfigBuilder};
 use std::time::Duration;
 
 /// How often handlers' progress is committed, as librdkafka does by default.
@@ -34,6 +38,8 @@ pub(crate) enum Work {
     Handle,
     /// One record after another, each awaited.
     Latency,
+    /// Messages that fail and wait for their next attempt, all at once.
+    Retry,
     /// Consumers without anything to do; a "message" is one of them.
     Idle,
 }
@@ -45,6 +51,7 @@ impl Work {
             Self::Consume => "consume",
             Self::Handle => "handle",
             Self::Latency => "latency",
+            Self::Retry => "retry",
             Self::Idle => "idle",
         }
     }
@@ -79,11 +86,16 @@ pub(crate) enum Client {
     RdkafkaLatency,
     KrafkaLatency,
     MilenaIdle,
+    MilenaPublisher,
+    MilenaReliablePublisher,
+    MilenaRetries,
 }
 
 impl Client {
-    pub(crate) const ALL: [Self; 14] = [
+    pub(crate) const ALL: [Self; 17] = [
         Self::MilenaProducer,
+        Self::MilenaPublisher,
+        Self::MilenaReliablePublisher,
         Self::RdkafkaFutureProducer,
         Self::RdkafkaBaseProducer,
         Self::KrafkaProducer,
@@ -96,6 +108,7 @@ impl Client {
         Self::MilenaLatency,
         Self::RdkafkaLatency,
         Self::KrafkaLatency,
+        Self::MilenaRetries,
         Self::MilenaIdle,
     ];
 
@@ -116,12 +129,17 @@ impl Client {
             Self::RdkafkaLatency => "rdkafka FutureProducer",
             Self::KrafkaLatency => "krafka Producer",
             Self::MilenaIdle => "milena Consumer (group)",
+            Self::MilenaPublisher => "milena Publisher (tracked)",
+            Self::MilenaReliablePublisher => "milena ReliablePublisher",
+            Self::MilenaRetries => "milena ReliablePublisher",
         }
     }
 
     pub(crate) fn work(self) -> Work {
         match self {
             Self::MilenaProducer
+            | Self::MilenaPublisher
+            | Self::MilenaReliablePublisher
             | Self::RdkafkaFutureProducer
             | Self::RdkafkaBaseProducer
             | Self::KrafkaProducer => Work::Produce,
@@ -132,6 +150,7 @@ impl Client {
                 Work::Handle
             }
             Self::MilenaLatency | Self::RdkafkaLatency | Self::KrafkaLatency => Work::Latency,
+            Self::MilenaRetries => Work::Retry,
             Self::MilenaIdle => Work::Idle,
         }
     }
@@ -147,6 +166,9 @@ pub(crate) fn measure(client: Client, load: &Load) -> Result<()> {
         Client::KrafkaLatency => return print_times(&krafka_latency::run(load)?),
         Client::MilenaIdle => milena_idle::run(load)?,
         Client::MilenaProducer => milena_producer::run(load)?,
+        Client::MilenaPublisher => milena_publisher::run(load)?,
+        Client::MilenaReliablePublisher => milena_reliable_publisher::run(load)?,
+        Client::MilenaRetries => milena_retries::run(load)?,
         Client::MilenaConsumer => milena_consumer::run(load)?,
         Client::RdkafkaFutureProducer => rdkafka_future_producer::run(load)?,
         Client::RdkafkaBaseProducer => rdkafka_base_producer::run(load)?,
@@ -159,6 +181,16 @@ pub(crate) fn measure(client: Client, load: &Load) -> Result<()> {
     }
     println!("{}", serde_json::to_string(&meter.stop()?)?);
     Ok(())
+}
+
+/// The settings of Milena's publishers.
+fn publisher_config(load: &Load) -> ConfigBuilder {
+    Config::builder()
+        .bootstrap_servers(&load.brokers)
+        .set("linger.ms", &LINGER_MS.to_string())
+        .set("compression.type", load.codec.name())
+        .set("batch.size", &BATCH_BYTES.to_string())
+        .set("buffer.memory", &BUFFER_BYTES.to_string())
 }
 
 /// Runs a client's work as a task of a runtime of its own, as a service's work is: what blocks on

@@ -4,7 +4,7 @@
 //! version of ApiVersions that it does not know. Owns no socket.
 
 use super::batches::EndlessBatch;
-use crate::load::TOPIC;
+use crate::load::{TOPIC, TOPIC_REFUSED};
 use anyhow::{Context, Result, bail};
 use bytes::{Bytes, BytesMut};
 use kafka_protocol::messages::{
@@ -29,6 +29,7 @@ const APIS: [(ApiKey, i16, i16); 7] = [
     (ApiKey::InitProducerId, 0, 4),
 ];
 const UNSUPPORTED_VERSION: i16 = 35;
+const NOT_ENOUGH_REPLICAS: i16 = 19;
 const NODE: BrokerId = BrokerId(1);
 /// The log never ends: its end is further away than anybody reads.
 const END_OFFSET: i64 = i64::MAX / 2;
@@ -126,9 +127,14 @@ impl Answers {
             })
         };
         let topics = request.topic_data.iter().map(|topic| {
+            let error_code = match topic.name.as_str() {
+                TOPIC_REFUSED => NOT_ENOUGH_REPLICAS,
+                _ => 0,
+            };
             let partitions = topic.partition_data.iter().map(|partition| {
                 produce_response::PartitionProduceResponse::default()
                     .with_index(partition.index)
+                    .with_error_code(error_code)
                     .with_base_offset(acknowledge(partition.index, partition.records.as_ref()))
                     .with_log_append_time_ms(-1)
                     .with_log_start_offset(0)
