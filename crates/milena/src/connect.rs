@@ -41,7 +41,6 @@ pub(crate) async fn connect(client: &Client, config: &Config) -> Result<(), Conn
                 source: Box::new(error),
             });
         };
-        let delay = delay.min(config.start_backoff_max);
         let delay_ms = delay.as_millis();
         tracing::warn!(event = "connect_failed", attempt = attempts, delay_ms, %error);
         tokio::time::sleep(delay).await;

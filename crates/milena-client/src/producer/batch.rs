@@ -14,6 +14,7 @@ use super::budget::Reservation;
 use super::delivery::{BatchOutcome, BatchResult, Part};
 use super::error::{ProduceError, ProduceErrorKind};
 use super::sequence::Sequence;
+use super::sink::Kept;
 use crate::buffer_pool::BufferPool;
 
 /// Records of one partition, in wire form, still growing.
@@ -24,6 +25,8 @@ pub(super) struct OpenBatch {
     /// Where the buffer goes when the batch is done with.
     pool: Arc<BufferPool>,
     pub(super) outcome: Arc<BatchOutcome>,
+    /// What is kept of its records for sinks.
+    pub(super) kept: Option<Kept>,
     pub(super) opened_at: Instant,
     /// A caller waits for this batch: do not linger when nothing else is in flight.
     pub(super) urgent: bool,
@@ -45,6 +48,7 @@ impl OpenBatch {
             reservation,
             pool: pool.clone(),
             outcome: BatchOutcome::new(partition),
+            kept: None,
             opened_at,
             urgent: false,
             flush: false,
@@ -88,6 +92,8 @@ impl OpenBatch {
         deadline: Instant,
     ) -> Result<SealedBatch, (Arc<BatchOutcome>, ProduceError)> {
         let record_count = self.encoder.records_count();
+        let reservation = Arc::new(self.reservation);
+        self.outcome.hold(reservation.clone(), self.kept);
         let finished = match self.encoder.finish_buffers(stamp, compression, level) {
             Ok(finished) => finished,
             Err(error) => {
@@ -107,8 +113,14 @@ impl OpenBatch {
             first_index: 0,
             deadline,
             maybe_written: true,
-            reservation: Arc::new(self.reservation),
+            reservation,
         })
+    }
+
+    /// Tells those who wait for the records that none of them is sent.
+    pub(super) fn fail(self, error: ProduceError) {
+        self.outcome.hold(Arc::new(self.reservation), self.kept);
+        self.outcome.complete(Err(error));
     }
 }
 
@@ -127,7 +139,8 @@ pub(super) struct SealedBatch {
     pub(super) deadline: Instant,
     /// Whether a broker may hold it: until proven otherwise, once it was sent.
     pub(super) maybe_written: bool,
-    /// Gives the buffer space back when the batch is done with, all of its pieces.
+    /// Gives the buffer space back when the batch is done with, all of its pieces, and those who
+    /// hear of its records have heard.
     reservation: Arc<Reservation>,
 }
 

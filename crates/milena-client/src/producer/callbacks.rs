@@ -1,5 +1,6 @@
 //! Callbacks of settled records: run by a task of their own, batch by batch in the order in which
-//! the batches were settled, so that a slow one holds up neither the sender nor the network.
+//! the batches were settled, so that a slow one holds up neither the sender nor the network. It holds
+//! up publishing once the batches that wait for it fill the buffer.
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -8,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
 
+use super::budget::Reservation;
 use super::error::ProduceError;
 use super::record::RecordMetadata;
 
@@ -25,6 +27,10 @@ enum Task {
     Work(Work),
 }
 
+/// The share of the buffer that what is reported took; it is free when nobody has it any more.
+/// There is none for records that were settled before anybody asked.
+pub(super) type Space = Option<Arc<Reservation>>;
+
 /// Runs a producer's callbacks.
 #[derive(Debug)]
 pub(super) struct Callbacks {
@@ -35,8 +41,9 @@ pub(super) struct Callbacks {
 
 #[derive(Default)]
 struct Queue {
-    /// As many as there are batches settled and not reported: the buffer's limit bounds them.
-    tasks: VecDeque<Task>,
+    /// The batches that are settled and not reported. The buffer's limit bounds them, as each has
+    /// its share of the buffer until it is reported.
+    tasks: VecDeque<(Task, Space)>,
     is_running: bool,
 }
 
@@ -50,18 +57,18 @@ impl Callbacks {
     }
 
     /// Has `calls` made, after all that were given before.
-    pub(super) fn run(self: &Arc<Self>, calls: Vec<Call>) {
-        self.add(Task::Calls(calls));
+    pub(super) fn run(self: &Arc<Self>, calls: Vec<Call>, space: Space) {
+        self.add(Task::Calls(calls), space);
     }
 
     /// As [`Callbacks::run`], for a whole batch.
-    pub(super) fn work(self: &Arc<Self>, work: Work) {
-        self.add(Task::Work(work));
+    pub(super) fn work(self: &Arc<Self>, work: Work, space: Space) {
+        self.add(Task::Work(work), space);
     }
 
-    fn add(self: &Arc<Self>, task: Task) {
+    fn add(self: &Arc<Self>, task: Task, space: Space) {
         let mut queue = self.queue();
-        queue.tasks.push_back(task);
+        queue.tasks.push_back((task, space));
         if !std::mem::replace(&mut queue.is_running, true) {
             self.runtime.spawn(drain(self.clone()));
         }
@@ -82,7 +89,7 @@ impl Callbacks {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn next(&self) -> Option<Task> {
+    fn next(&self) -> Option<(Task, Space)> {
         let mut queue = self.queue();
         let task = queue.tasks.pop_front();
         queue.is_running = task.is_some();
@@ -91,13 +98,14 @@ impl Callbacks {
 }
 
 async fn drain(callbacks: Arc<Callbacks>) {
-    while let Some(task) = callbacks.next() {
+    while let Some((task, space)) = callbacks.next() {
         match task {
             Task::Calls(calls) => calls
                 .into_iter()
                 .for_each(|(callback, result)| call(|| callback(result))),
             Task::Work(work) => call(work),
         }
+        drop(space);
         tokio::task::yield_now().await;
     }
     callbacks.drained.notify_waiters();

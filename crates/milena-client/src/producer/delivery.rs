@@ -10,10 +10,11 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll, Waker};
 
+use super::budget::Reservation;
 use super::callbacks::{Callback, Callbacks};
 use super::error::ProduceError;
 use super::record::RecordMetadata;
-use super::sink::{self, Collected, DeliverySink};
+use super::sink::Kept;
 
 /// The broker's answer for a whole batch; what it does not tell is below zero.
 #[derive(Debug, Clone, Copy)]
@@ -80,16 +81,24 @@ struct Waiters {
     wakers: BTreeMap<u64, Waker>,
     others: u64,
     reports: Option<Reports>,
+    held: Option<Held>,
 }
 
-/// Callbacks with their records' indices, what a sink keeps of records, and who reports to both.
+/// Callbacks with their records' indices, and who calls them.
 struct Reports {
     callbacks: Arc<Callbacks>,
     waiting: Vec<(u32, Callback)>,
-    collected: Option<Box<dyn Collected>>,
+}
+
+/// What a batch that takes no more records leaves here until it is settled and reported.
+struct Held {
+    /// Its share of the buffer.
+    space: Arc<Reservation>,
+    kept: Option<Kept>,
 }
 
 /// What became of the records of a batch, apart from it.
+#[derive(Clone)]
 pub(super) struct Fates {
     partition: i32,
     settled: Settled,
@@ -124,6 +133,11 @@ impl BatchOutcome {
             waiters: Mutex::default(),
             pieces: Mutex::default(),
         })
+    }
+
+    /// Takes what its batch has for those who hear of it; before it is settled, once.
+    pub(super) fn hold(&self, space: Arc<Reservation>, kept: Option<Kept>) {
+        self.lock_waiters().held = Some(Held { space, kept });
     }
 
     /// Settles the batch and wakes every waiter. Only the first call counts: a batch that timed
@@ -178,28 +192,23 @@ impl BatchOutcome {
     fn settle(&self, settled: Settled) {
         if self.settled.set(settled).is_ok() {
             let mut waiters = self.lock_waiters();
-            if let Some(reports) = waiters.reports.take() {
-                self.report(reports);
-            }
+            self.report(waiters.reports.take(), waiters.held.take());
             let wakers = std::mem::take(&mut waiters.wakers);
             drop(waiters);
             wakers.into_values().for_each(Waker::wake);
         }
     }
 
-    fn report(&self, reports: Reports) {
-        let Reports {
-            callbacks,
-            waiting,
-            collected,
-        } = reports;
-        if let (Some(collected), Some(settled)) = (collected, self.settled.get()) {
+    fn report(&self, reports: Option<Reports>, held: Option<Held>) {
+        let (space, kept) = held.map_or((None, None), |held| (Some(held.space), held.kept));
+        if let (Some(kept), Some(settled)) = (kept, self.settled.get()) {
             let (partition, settled) = (self.partition, settled.clone());
-            callbacks.work(collected.report(Fates { partition, settled }));
+            let (callbacks, work) = kept.report(Fates { partition, settled });
+            callbacks.work(work, space.clone());
         }
-        if !waiting.is_empty() {
+        if let Some(Reports { callbacks, waiting }) = reports {
             let call = |(index, callback)| Some((callback, self.record(index)?));
-            callbacks.run(waiting.into_iter().filter_map(call).collect());
+            callbacks.run(waiting.into_iter().filter_map(call).collect(), space);
         }
     }
 
@@ -257,13 +266,14 @@ fn find_part(parts: &[Part], index: u32) -> Option<(&BatchResult, u32)> {
 impl fmt::Debug for Waiters {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let reports = self.reports.as_ref();
-        let callbacks = reports.map_or(0, |reports| {
-            let collected = reports.collected.as_ref();
-            reports.waiting.len() + collected.map_or(0, |collected| collected.len())
-        });
+        let kept = self.held.as_ref().and_then(|held| held.kept.as_ref());
         f.debug_struct("Waiters")
             .field("wakers", &self.wakers.len())
-            .field("callbacks", &callbacks)
+            .field(
+                "callbacks",
+                &reports.map_or(0, |reports| reports.waiting.len()),
+            )
+            .field("kept", &kept.map_or(0, Kept::len))
             .finish()
     }
 }
@@ -322,45 +332,14 @@ impl Delivery {
         // joins others keeps its place among them.
         match (self.outcome.record(self.index), &mut waiters.reports) {
             (_, Some(reports)) => reports.waiting.push((self.index, callback)),
-            (Some(result), None) => callbacks.run(vec![(callback, result)]),
+            (Some(result), None) => callbacks.run(vec![(callback, result)], None),
             (None, reports) => {
                 *reports = Some(Reports {
                     callbacks: callbacks.clone(),
                     waiting: vec![(self.index, callback)],
-                    collected: None,
                 });
             }
         }
-    }
-
-    /// Has `item` given back to `sink` with the answer by `callbacks`, together with others of the
-    /// batch.
-    pub(super) fn report_to<S: DeliverySink>(
-        &self,
-        callbacks: &Arc<Callbacks>,
-        sink: &Arc<S>,
-        item: S::Item,
-    ) {
-        let mut waiters = self.outcome.lock_waiters();
-        // As in `report`: an answer that is there already waits for no batch.
-        let item = match self.outcome.record(self.index) {
-            None => {
-                let reports = waiters.reports.get_or_insert_with(|| Reports {
-                    callbacks: callbacks.clone(),
-                    waiting: Vec::new(),
-                    collected: None,
-                });
-                match sink::collect(&mut reports.collected, sink, self.index, item) {
-                    Ok(()) => return,
-                    Err(item) => item,
-                }
-            }
-            Some(_) => item,
-        };
-        drop(waiters);
-        let sink = sink.clone();
-        let callback = move |answer| sink.on_settled(std::iter::once((item, answer)));
-        self.report(callbacks, Box::new(callback));
     }
 
     #[cold]

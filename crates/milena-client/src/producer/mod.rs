@@ -43,7 +43,7 @@ pub(crate) use self::partition::Partition;
 pub use self::record::{Header, Record, RecordMetadata};
 pub(crate) use self::sequence::ProducerIdentity;
 use self::shared::{Shared, Urgency};
-pub use self::sink::DeliverySink;
+pub use self::sink::{DeliverySink, Settled};
 use self::topic::Topic;
 pub(crate) use self::window::SendWindow;
 use crate::client::Client;
@@ -160,49 +160,6 @@ impl Producer {
         F: FnOnce(Result<RecordMetadata, ProduceError>) + Send + 'static,
     {
         delivery.report(&self.shared().callbacks, Box::new(callback));
-    }
-
-    /// Has `sink` given `item` back with the answer to `delivery`, together with those of other
-    /// records of its batch: one call a batch, and no allocation a record.
-    ///
-    /// ```
-    /// use std::sync::Arc;
-    /// use std::sync::atomic::{AtomicUsize, Ordering};
-    /// use milena_client::producer::{
-    ///     DeliverySink, ProduceError, Producer, Record, RecordMetadata,
-    /// };
-    ///
-    /// /// Counts, and says which of the numbered records failed.
-    /// #[derive(Default)]
-    /// struct Tally(AtomicUsize);
-    ///
-    /// impl DeliverySink for Tally {
-    ///     type Item = u64;
-    ///
-    ///     fn on_settled(
-    ///         &self,
-    ///         settled: impl Iterator<Item = (u64, Result<RecordMetadata, ProduceError>)>,
-    ///     ) {
-    ///         for (number, answer) in settled {
-    ///             match answer {
-    ///                 Ok(_) => _ = self.0.fetch_add(1, Ordering::Relaxed),
-    ///                 Err(error) => eprintln!("record {number}: {error}"),
-    ///             }
-    ///         }
-    ///     }
-    /// }
-    ///
-    /// async fn publish(producer: &Producer, tally: &Arc<Tally>) -> Result<(), ProduceError> {
-    ///     for number in 0..1000_u64 {
-    ///         let value = number.to_be_bytes();
-    ///         let delivery = producer.enqueue(Record::to("numbers").value(&value)).await?;
-    ///         producer.report_to(delivery, tally, number);
-    ///     }
-    ///     Ok(())
-    /// }
-    /// ```
-    pub fn report_to<S: DeliverySink>(&self, delivery: Delivery, sink: &Arc<S>, item: S::Item) {
-        delivery.report_to(&self.shared().callbacks, sink, item);
     }
 
     /// Accepts a record without ever waiting.
@@ -342,6 +299,67 @@ impl TopicHandle {
         let delivery = self.enqueue(record).await?;
         delivery.report(&self.handle.shared.callbacks, Box::new(callback));
         Ok(())
+    }
+
+    /// Accepts the record that `sink` makes of the item in `place`, waiting for buffer space only.
+    /// The item then is with the record's batch, and `sink` gets it back with the broker's answer:
+    /// one call a batch, and neither lock nor allocation a record. Without an item, does nothing.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use std::sync::atomic::{AtomicUsize, Ordering};
+    /// use milena_client::producer::{
+    ///     DeliverySink, ProduceError, Record, Settled, TopicHandle,
+    /// };
+    ///
+    /// /// Counts, and says which of the numbered records failed.
+    /// #[derive(Default)]
+    /// struct Tally(AtomicUsize);
+    ///
+    /// impl DeliverySink for Tally {
+    ///     type Item = u64;
+    ///
+    ///     fn with_record<R>(&self, number: &u64, send: impl FnOnce(Record<'_>) -> R) -> R {
+    ///         send(Record::to("").value(&number.to_be_bytes()))
+    ///     }
+    ///
+    ///     fn on_settled<'a>(&self, settled: impl Iterator<Item = Settled<'a, u64>>) {
+    ///         for (number, answer) in settled {
+    ///             match answer {
+    ///                 Ok(_) => _ = self.0.fetch_add(1, Ordering::Relaxed),
+    ///                 Err(error) => eprintln!("record {number:?}: {error}"),
+    ///             }
+    ///         }
+    ///     }
+    /// }
+    ///
+    /// async fn publish(topic: &TopicHandle, tally: &Arc<Tally>) -> Result<(), ProduceError> {
+    ///     for number in 0..1000 {
+    ///         topic.enqueue_for(tally, &mut Some(number)).await?;
+    ///     }
+    ///     Ok(())
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    /// [`ProduceError`] when the record was not accepted; the item stays in `place` then.
+    #[inline]
+    pub async fn enqueue_for<S: DeliverySink>(
+        &self,
+        sink: &Arc<S>,
+        place: &mut Option<S::Item>,
+    ) -> Result<(), ProduceError> {
+        let shared = &self.handle.shared;
+        let Err(refusal) = shared.try_append_for(&self.topic, sink, place, &mut None) else {
+            return Ok(());
+        };
+        match *refusal {
+            NotAppended::Failed(error) => Err(error),
+            // On the heap, so that the way of most records stays small.
+            NotAppended::NeedsBuffer(bytes) => {
+                Box::pin(shared.append_for_waiting(&self.topic, sink, place, bytes)).await
+            }
+        }
     }
 
     /// As [`Producer::try_enqueue`]; the record's own topic is ignored.

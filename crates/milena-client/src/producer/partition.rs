@@ -13,11 +13,13 @@ use milena_wire::batch::{BATCH_HEADER_BYTES, Header, RecordData};
 
 use super::batch::OpenBatch;
 use super::budget::{Budget, Reservation};
+use super::callbacks::Callbacks;
 use super::delivery::{BatchOutcome, Delivery};
 use super::error::{ProduceError, ProduceErrorKind};
 use super::limits::{BATCH_BYTES_INITIAL, BATCH_BYTES_INITIAL_MIN, RECORD_OVERHEAD_BYTES_MAX};
 use super::metrics::PartitionMetrics;
 use super::record::Record;
+use super::sink::{DeliverySink, Kept};
 use super::window::SendWindow;
 use crate::NodeId;
 use crate::buffer_pool::BufferPool;
@@ -49,6 +51,7 @@ pub(super) struct Queue {
     sticky_bytes: usize,
     /// The size of the last batch, as the first guess for the next.
     batch_bytes_guess: usize,
+    records_guess: usize,
 }
 
 /// What an append set in motion; most set nothing.
@@ -94,6 +97,28 @@ impl From<ProduceErrorKind> for Box<NotAppended> {
     #[cold]
     fn from(kind: ProduceErrorKind) -> Self {
         ProduceError::from(kind).into()
+    }
+}
+
+/// A record that is in the open batch, before anybody can take the batch away.
+pub(super) struct Appending<'a> {
+    queue: MutexGuard<'a, Queue>,
+    index: u32,
+}
+
+impl Appending<'_> {
+    /// Leaves what `place` has with the batch, for `sink` to hear of by `callbacks`.
+    #[inline]
+    pub(super) fn keep<S: DeliverySink>(
+        mut self,
+        sink: &Arc<S>,
+        place: &mut Option<S::Item>,
+        callbacks: &Arc<Callbacks>,
+    ) {
+        let expected = self.queue.records_guess;
+        let open = self.queue.open_batch();
+        let kept = open.kept.get_or_insert_with(|| Kept::new(callbacks));
+        kept.take(sink, self.index, place, expected);
     }
 }
 
@@ -181,12 +206,49 @@ impl Partition {
         urgent: bool,
         appended: &mut Appended,
     ) -> Result<Delivery, Box<NotAppended>> {
-        let data = RecordData {
-            timestamp,
-            key: record.key,
-            value: record.value,
-            headers: record.headers,
-        };
+        let mut queue = self.make_room(record, buffers, reserved, appended)?;
+        let open = queue.open_batch();
+        open.urgent |= urgent;
+        // Before the record is written: an atomic operation waits for all stores before it.
+        let outcome = open.outcome.clone();
+        match open.append(&data(record, timestamp)) {
+            Ok(index) => Ok(Delivery::new(outcome, index)),
+            Err(error) => {
+                queue.drop_empty();
+                Err(error.into())
+            }
+        }
+    }
+
+    /// As [`Partition::append`], for a record of which something is to be kept with the batch:
+    /// [`Appending::keep`] it then.
+    pub(super) fn append_for(
+        &self,
+        record: &Record<'_>,
+        timestamp: i64,
+        buffers: &Buffers,
+        reserved: &mut Option<Reservation>,
+        appended: &mut Appended,
+    ) -> Result<Appending<'_>, Box<NotAppended>> {
+        let mut queue = self.make_room(record, buffers, reserved, appended)?;
+        match queue.open_batch().append(&data(record, timestamp)) {
+            Ok(index) => Ok(Appending { queue, index }),
+            Err(error) => {
+                queue.drop_empty();
+                Err(error.into())
+            }
+        }
+    }
+
+    /// The queue, with an open batch that has room for `record`.
+    #[inline(always)]
+    fn make_room(
+        &self,
+        record: &Record<'_>,
+        buffers: &Buffers,
+        reserved: &mut Option<Reservation>,
+        appended: &mut Appended,
+    ) -> Result<MutexGuard<'_, Queue>, Box<NotAppended>> {
         let record_bytes = record_bytes_max(record);
         let mut queue = self.queue();
         if !queue.has_room(record_bytes) {
@@ -197,20 +259,7 @@ impl Partition {
             queue.sticky_bytes = 0;
             appended.add(Appended::STICKY_DONE);
         }
-        let open = queue
-            .open
-            .as_mut()
-            .expect("invariant: make_room leaves an open batch");
-        open.urgent |= urgent;
-        // Before the record is written: an atomic operation waits for all stores before it.
-        let outcome = open.outcome.clone();
-        match open.append(&data) {
-            Ok(index) => Ok(Delivery::new(outcome, index)),
-            Err(error) => {
-                queue.drop_empty();
-                Err(error.into())
-            }
-        }
+        Ok(queue)
     }
 
     /// Whether anything waits to be sent, for the first time or again.
@@ -242,7 +291,7 @@ impl Partition {
         window.fail_retries(error);
         let mut queue = self.queue();
         while let Some(batch) = queue.pop_oldest() {
-            batch.outcome.complete(Err(error.clone()));
+            batch.fail(error.clone());
         }
         window.has_in_flight()
     }
@@ -273,7 +322,7 @@ impl Partition {
             .is_some_and(|batch| batch.opened_at + delivery_timeout <= now)
         {
             if let Some(batch) = queue.pop_oldest() {
-                batch.outcome.complete(Err(timed_out(false)));
+                batch.fail(timed_out(false));
             }
         }
         queue.oldest().is_some() || window.outcomes().next().is_some()
@@ -284,7 +333,7 @@ impl Partition {
         self.window().fail_all(error);
         let mut queue = self.queue();
         while let Some(batch) = queue.pop_oldest() {
-            batch.outcome.complete(Err(error.clone()));
+            batch.fail(error.clone());
         }
     }
 }
@@ -300,11 +349,21 @@ impl Queue {
     }
 
     pub(super) fn pop_oldest(&mut self) -> Option<OpenBatch> {
-        self.full.pop_front().or_else(|| {
-            let open = self.open.take()?;
-            self.batch_bytes_guess = open.encoded_bytes();
-            Some(open)
-        })
+        self.full.pop_front().or_else(|| self.take_open())
+    }
+
+    /// The open batch, which is to take no more.
+    fn take_open(&mut self) -> Option<OpenBatch> {
+        let open = self.open.take()?;
+        self.batch_bytes_guess = open.encoded_bytes();
+        self.records_guess = open.records_count() as usize;
+        Some(open)
+    }
+
+    #[inline]
+    fn open_batch(&mut self) -> &mut OpenBatch {
+        let open = self.open.as_mut();
+        open.expect("invariant: make_room leaves an open batch")
     }
 
     /// Gives up the open batch if nothing got into it.
@@ -404,12 +463,21 @@ impl Queue {
 
     /// Queues the open batch as full, if there is one.
     fn close_open(&mut self) -> Appended {
-        let Some(open) = self.open.take() else {
+        let Some(open) = self.take_open() else {
             return Appended::NOTHING;
         };
-        self.batch_bytes_guess = open.encoded_bytes();
         self.full.push_back(open);
         Appended::FILLED
+    }
+}
+
+#[inline]
+fn data<'a>(record: &Record<'a>, timestamp: i64) -> RecordData<'a> {
+    RecordData {
+        timestamp,
+        key: record.key,
+        value: record.value,
+        headers: record.headers,
     }
 }
 

@@ -48,6 +48,9 @@ struct Lists {
     timers: VecDeque<Timer>,
     /// Those that came out of order.
     timers_between: BinaryHeap<Timer>,
+    /// Those of partitions that wait after an error. Taken early they would only be set again, as
+    /// fast as the processor can.
+    pauses: BinaryHeap<Timer>,
     /// Until when the broker wants no request: a quota is used up.
     paused_until: Option<Instant>,
 }
@@ -112,28 +115,35 @@ impl Route {
         }
     }
 
+    /// Has the sender look at `partition` at a given time and no earlier, under pressure either.
+    pub(super) fn push_pause(&self, at: Instant, partition: &Arc<Partition>) {
+        self.lists().pauses.push(Timer {
+            at,
+            partition: partition.clone(),
+        });
+        self.wake.notify_one();
+    }
+
     /// Nothing is ready until then.
     pub(super) fn pause(&self, until: Instant) {
         self.lists().paused_until = Some(until);
         self.wake.notify_one();
     }
 
-    /// Moves what is due into the ready list, everything with `all`; tells when to look again.
+    /// Moves what is due into the ready list, everything that lingers with `all`; tells when to look
+    /// again.
     pub(super) fn advance(&self, now: Instant, all: bool) -> Option<Instant> {
         let mut lists = self.lists();
         lists.paused_until = lists.paused_until.filter(|until| *until > now);
         let paused_until = lists.paused_until;
-        while let Some(next) = lists.next_timer() {
-            if next > now && !all {
-                return Some(paused_until.map_or(next, |until| until.min(next)));
-            }
-            if let Some(partition) = lists.pop_timer()
-                && partition.mark_queued()
-            {
+        while let Some(partition) = lists.pop_due(now, all) {
+            if partition.mark_queued() {
                 lists.ready.push_back(partition);
             }
         }
-        paused_until
+        let next_pause = lists.pauses.peek().map(|pause| pause.at);
+        let next = lists.next_timer().into_iter().chain(next_pause);
+        next.chain(paused_until).min()
     }
 
     /// Takes the ready list. The taker clears each partition's mark before it looks at it.
@@ -202,6 +212,16 @@ impl Lists {
         let in_order = self.timers.front().map(|timer| timer.at);
         let between = self.timers_between.peek().map(|timer| timer.at);
         in_order.into_iter().chain(between).min()
+    }
+
+    /// Takes a partition whose time has come; with `all`, one that lingers as well.
+    fn pop_due(&mut self, now: Instant, all: bool) -> Option<Arc<Partition>> {
+        if self.next_timer().is_some_and(|next| next <= now || all) {
+            return self.pop_timer();
+        }
+        let is_over = self.pauses.peek().is_some_and(|pause| pause.at <= now);
+        let pause = if is_over { self.pauses.pop() } else { None };
+        pause.map(|pause| pause.partition)
     }
 
     /// Takes the timer that [`Lists::next_timer`] tells of.

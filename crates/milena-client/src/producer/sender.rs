@@ -206,7 +206,7 @@ impl Sender {
             Admission::New => self.seal_next(partition, &mut window, now),
             Admission::Wait(None) => None,
             Admission::Wait(Some(at)) => {
-                self.route.push_timer(at, partition);
+                self.route.push_pause(at, partition);
                 None
             }
             Admission::NeedsIdentity => {

@@ -1,6 +1,7 @@
 //! What a producer's handles and tasks share: the topics, the buffer budget, the routes.
 
 use std::collections::HashMap;
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
@@ -20,6 +21,7 @@ use super::partition::{Appended, BatchLimits, Buffers, NotAppended, Partition};
 use super::record::Record;
 use super::route::Route;
 use super::sender::Sender;
+use super::sink::DeliverySink;
 use super::topic::Topic;
 use super::topic::leader_of;
 use super::window::SendWindow;
@@ -137,8 +139,16 @@ impl Shared {
         if let Some(topic) = self.known_topic(name) {
             return Ok(topic);
         }
+        // Whoever closes does not wait for what nobody can use any more.
+        if self.is_closed() {
+            return Err(ProduceErrorKind::Closed.into());
+        }
         let deadline = Instant::now() + self.config.max_block;
-        let metadata = self.client.metadata().topic(name, deadline.into()).await?;
+        let mut stop = self.stop.subscribe();
+        let metadata = tokio::select! {
+            metadata = self.client.metadata().topic(name, deadline.into()) => metadata?,
+            _ = stop.wait_for(|stop| *stop) => return Err(ProduceErrorKind::Closed.into()),
+        };
         if self.config.is_idempotent() && self.gate.is_none() {
             self.identity.ensure(&self.client, deadline).await?;
         }
@@ -214,6 +224,62 @@ impl Shared {
         delivery
     }
 
+    /// Appends the record of the item in `place` without waiting, and leaves the item with its
+    /// batch for `sink`; it stays where it is if the record is not appended.
+    #[inline]
+    pub(super) fn try_append_for<S: DeliverySink>(
+        self: &Arc<Self>,
+        topic: &Topic,
+        sink: &Arc<S>,
+        place: &mut Option<S::Item>,
+        reserved: &mut Option<Reservation>,
+    ) -> Result<(), Box<NotAppended>> {
+        if self.is_closed() {
+            return Err(ProduceErrorKind::Closed.into());
+        }
+        let Some(item) = place.as_ref() else {
+            return Ok(());
+        };
+        let mut partition = None;
+        let chosen = &mut partition;
+        let mut appended = Appended::NOTHING;
+        // The record borrows from the item, which can move only once the record is written.
+        let appending = sink.with_record(item, |record| {
+            let partition = topic.partition_of(&record, &self.config.partitioning)?;
+            let timestamp = record.timestamp.unwrap_or_else(|| self.clock.now_ms());
+            let partition: &_ = chosen.insert(partition);
+            partition.append_for(&record, timestamp, &self.buffers, reserved, &mut appended)
+        });
+        let result = appending.map(|appending| appending.keep(sink, place, &self.callbacks));
+        if let Some(partition) = &partition
+            && appended != Appended::NOTHING
+        {
+            self.after_append(topic, partition, appended, false);
+        }
+        result
+    }
+
+    /// As [`Shared::try_append_for`], waiting up to `max_block` for `bytes` of buffer space.
+    pub(super) async fn append_for_waiting<S: DeliverySink>(
+        self: &Arc<Self>,
+        topic: &Topic,
+        sink: &Arc<S>,
+        place: &mut Option<S::Item>,
+        mut bytes: usize,
+    ) -> Result<(), ProduceError> {
+        let deadline = Instant::now() + self.config.max_block;
+        loop {
+            let mut reserved = Some(self.reserve(bytes, deadline).await?);
+            match self.try_append_for(topic, sink, place, &mut reserved) {
+                Ok(()) => return Ok(()),
+                Err(refusal) => match *refusal {
+                    NotAppended::Failed(error) => return Err(error),
+                    NotAppended::NeedsBuffer(more) => bytes = more,
+                },
+            }
+        }
+    }
+
     /// Appends a record, waiting up to `max_block` for `bytes` of buffer space.
     pub(super) async fn append_waiting(
         self: &Arc<Self>,
@@ -222,20 +288,9 @@ impl Shared {
         urgency: Urgency,
         mut bytes: usize,
     ) -> Result<Delivery, ProduceError> {
-        let max_block = self.config.max_block;
-        let deadline = Instant::now() + max_block;
+        let deadline = Instant::now() + self.config.max_block;
         loop {
-            // Lingering batches hold the space that this caller waits for.
-            let _pressure = self.buffers.budget.press();
-            self.wake_all();
-            let left = deadline.saturating_duration_since(Instant::now());
-            let reserved = self.buffers.budget.reserve(bytes, left).await;
-            let reserved = reserved.map_err(|error| match error.kind() {
-                ProduceErrorKind::BufferFull { .. } => {
-                    ProduceErrorKind::BufferFull { waited: max_block }.into()
-                }
-                _ => error,
-            })?;
+            let reserved = self.reserve(bytes, deadline).await?;
             match self.try_append(topic, &record, &mut Some(reserved), urgency) {
                 Ok(delivery) => return Ok(delivery),
                 Err(refusal) => match *refusal {
@@ -244,6 +299,30 @@ impl Shared {
                 },
             }
         }
+    }
+
+    /// Waits for buffer space.
+    async fn reserve(&self, bytes: usize, deadline: Instant) -> Result<Reservation, ProduceError> {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let mut reserving = pin!(self.buffers.budget.reserve(bytes, left));
+        let reserved = tokio::select! {
+            biased;
+            reserved = &mut reserving => reserved,
+            // What is being reported gives space back soon; small batches would only slow it down.
+            () = self.callbacks.drained() => {
+                // Lingering batches hold the space that this caller waits for.
+                let _pressure = self.buffers.budget.press();
+                self.wake_all();
+                reserving.await
+            }
+        };
+        reserved.map_err(|error| match error.kind() {
+            ProduceErrorKind::BufferFull { .. } => {
+                let waited = self.config.max_block;
+                ProduceErrorKind::BufferFull { waited }.into()
+            }
+            _ => error,
+        })
     }
 
     #[cold]

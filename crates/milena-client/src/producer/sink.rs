@@ -1,77 +1,147 @@
-//! One report a batch, for those who follow every record: what they keep of each record waits with
-//! its batch, and comes back with all the answers at once. A callback a record costs an allocation
-//! and a call each.
+//! One report a batch, for those who follow every record: what they keep of each record is with its
+//! batch from the moment it is in it, and comes back with all the answers at once. A callback a
+//! record costs an allocation, a lock and a call each.
 
 use std::any::Any;
 use std::sync::Arc;
 
-use super::callbacks::Work;
+use super::callbacks::{Callbacks, Work};
 use super::delivery::Fates;
 use super::error::ProduceError;
-use super::record::RecordMetadata;
+use super::limits::{KEPT_AT_FIRST_MIN, KEPT_AT_ONCE};
+use super::record::{Record, RecordMetadata};
 
-/// Hears of settled records, batch by batch; see [`Producer::report_to`].
-///
-/// [`Producer::report_to`]: super::Producer::report_to
+/// Follows records to their end, and hears of them batch by batch; see
+/// [`TopicHandle::enqueue_for`](super::TopicHandle::enqueue_for).
 pub trait DeliverySink: Send + Sync + 'static {
-    /// What is kept of a record until it is settled.
+    /// What is kept of a record until it is settled, and the record is made of.
     type Item: Send + 'static;
 
-    /// Records of one batch were settled, in the order in which they were reported. Called as
+    /// Calls `send` with the record that is made of `item`, once; the record's own topic is
+    /// ignored.
+    fn with_record<R>(&self, item: &Self::Item, send: impl FnOnce(Record<'_>) -> R) -> R;
+
+    /// Records of one batch were settled, in the order in which they were accepted. Called as
     /// callbacks are: on a task that does nothing else, in the order in which batches are settled.
-    /// It must not panic: what it did not look at is lost then.
-    fn on_settled(
-        &self,
-        settled: impl Iterator<Item = (Self::Item, Result<RecordMetadata, ProduceError>)>,
-    );
+    /// Items are there, to be taken by whoever needs them for longer; the others are dropped, and
+    /// the batch's share of the buffer is free, when this returns. It must not panic: what it did
+    /// not look at is lost then.
+    fn on_settled<'a>(&self, settled: impl Iterator<Item = Settled<'a, Self::Item>>);
 }
 
-/// The items of a batch, whatever their type.
-pub(super) trait Collected: Any + Send {
-    /// What is to be done once the batch has come to `fates`.
-    fn report(self: Box<Self>, fates: Fates) -> Work;
+/// An item in its place, and what the broker answered to its record.
+pub type Settled<'a, T> = (&'a mut Option<T>, Result<RecordMetadata, ProduceError>);
+
+/// What a batch keeps of its records for sinks.
+pub(super) struct Kept {
+    /// Who reports it.
+    callbacks: Arc<Callbacks>,
+    /// One a sink, of which there is one mostly.
+    items: Vec<Box<dyn AnyItems>>,
+}
+
+/// The items of one sink, whatever their type.
+trait AnyItems: Any + Send {
+    fn report(self: Box<Self>, fates: Fates);
 
     fn len(&self) -> usize;
 }
 
 struct Items<S: DeliverySink> {
     sink: Arc<S>,
-    items: Vec<(u32, S::Item)>,
+    /// With their records' indices, in pieces: a large one would be copied while it grows, and
+    /// its memory be new to the process each time.
+    pieces: Vec<Vec<(u32, Option<S::Item>)>>,
 }
 
-impl<S: DeliverySink> Collected for Items<S> {
-    fn report(self: Box<Self>, fates: Fates) -> Work {
-        Box::new(move || {
-            let Items { sink, items } = *self;
-            let answer = |(index, item)| Some((item, fates.record(index)?));
-            sink.on_settled(items.into_iter().filter_map(answer));
-        })
+impl Kept {
+    pub(super) fn new(callbacks: &Arc<Callbacks>) -> Kept {
+        Kept {
+            callbacks: callbacks.clone(),
+            items: Vec::with_capacity(1),
+        }
+    }
+
+    /// Takes what `place` has for the record `index`. About `expected` are to come.
+    #[inline]
+    pub(super) fn take<S: DeliverySink>(
+        &mut self,
+        sink: &Arc<S>,
+        index: u32,
+        place: &mut Option<S::Item>,
+        expected: usize,
+    ) {
+        for items in &mut self.items {
+            let any: &mut dyn Any = items.as_mut();
+            if let Some(items) = any.downcast_mut::<Items<S>>()
+                && Arc::ptr_eq(&items.sink, sink)
+            {
+                return items.take(index, place);
+            }
+        }
+        let mut items = Items {
+            sink: sink.clone(),
+            pieces: vec![Vec::with_capacity(
+                expected.clamp(KEPT_AT_FIRST_MIN, KEPT_AT_ONCE),
+            )],
+        };
+        items.take(index, place);
+        self.items.push(Box::new(items));
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.items.iter().map(|items| items.len()).sum()
+    }
+
+    /// Who reports, and what there is to do once the batch has come to `fates`.
+    pub(super) fn report(self, fates: Fates) -> (Arc<Callbacks>, Work) {
+        let Kept { callbacks, items } = self;
+        let work = move || {
+            for items in items {
+                items.report(fates.clone());
+            }
+        };
+        (callbacks, Box::new(work))
+    }
+}
+
+impl<S: DeliverySink> Items<S> {
+    #[inline]
+    fn take(&mut self, index: u32, place: &mut Option<S::Item>) {
+        let piece = match self.pieces.last_mut() {
+            Some(piece) if piece.len() < KEPT_AT_ONCE => piece,
+            _ => self.begin_piece(),
+        };
+        piece.push((index, place.take()));
+    }
+
+    #[cold]
+    fn begin_piece(&mut self) -> &mut Vec<(u32, Option<S::Item>)> {
+        self.pieces.push(Vec::with_capacity(KEPT_AT_ONCE));
+        let last = self.pieces.last_mut();
+        last.expect("invariant: it was pushed above")
+    }
+}
+
+impl<S: DeliverySink> AnyItems for Items<S> {
+    fn report(self: Box<Self>, fates: Fates) {
+        let Items { sink, mut pieces } = *self;
+        // In their places: they are large, and most are only looked at.
+        let items = pieces.iter_mut().flatten();
+        let settled = items.filter_map(|(index, item)| Some((item, fates.record(*index)?)));
+        sink.on_settled(settled);
     }
 
     fn len(&self) -> usize {
-        self.items.len()
+        self.pieces.iter().map(Vec::len).sum()
     }
 }
 
-/// Adds an item to those of its batch; gives it back if those are another sink's.
-pub(super) fn collect<S: DeliverySink>(
-    collected: &mut Option<Box<dyn Collected>>,
-    sink: &Arc<S>,
-    index: u32,
-    item: S::Item,
-) -> Result<(), S::Item> {
-    let Some(collected) = collected else {
-        let items = vec![(index, item)];
-        let sink = sink.clone();
-        *collected = Some(Box::new(Items { sink, items }));
-        return Ok(());
-    };
-    let any: &mut dyn Any = collected.as_mut();
-    match any.downcast_mut::<Items<S>>() {
-        Some(items) if Arc::ptr_eq(&items.sink, sink) => {
-            items.items.push((index, item));
-            Ok(())
-        }
-        _ => Err(item),
+impl std::fmt::Debug for Kept {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Kept").field("items", &self.len()).finish()
     }
 }
+
+#[cfg(test)]
+mod tests;

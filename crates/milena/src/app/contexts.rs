@@ -10,7 +10,7 @@ use std::time::Duration;
 use milena_client::consumer::Consumer;
 use milena_client::producer::ProducerConfig;
 use milena_client::{Admin, Client};
-use tokio::sync::{OnceCell, mpsc};
+use tokio::sync::mpsc;
 
 use super::TopicEntry;
 use super::concurrency::Concurrency;
@@ -25,7 +25,7 @@ use super::route::RouteContext;
 use super::topic::{Counting, OnFailure, Retries, TopicOptions};
 use crate::config::Config;
 use crate::dead_letter::{FailurePlace, host_name};
-use crate::publisher::{DeadLetters, Publisher};
+use crate::publisher::{DeadLetters, Publisher, Readiness};
 use crate::retry::Retry;
 use crate::telemetry::Handling;
 
@@ -187,7 +187,7 @@ impl Contexts {
             origin: self.origin(source, handler, options),
             publisher: self.publisher.clone(),
             admin: self.config.dead_letter_create_topic.then_some(admin),
-            is_ready: OnceCell::new(),
+            readiness: Readiness::default(),
         }
     }
 

@@ -84,6 +84,7 @@ pub use milena_client::security::Secret;
 /// | `milena.publisher.rate.limit` | 0 | messages a second; 0 for no limit |
 /// | `milena.publisher.rate.burst` | 1 | how many may go at once after a quiet time |
 /// | `milena.publisher.waiting.max` | 100000 | failed messages that may wait before publishing waits too |
+/// | `milena.publisher.waiting.bytes` | 268435456 | bytes of them, likewise |
 /// | `milena.publisher.spool.directory` | | where messages wait while the cluster is gone; no spool without it |
 /// | `milena.publisher.spool.bytes` | 1073741824 | how large the spool may be |
 /// | `milena.publisher.spool.sync` | 1000 | when it is forced to the disk: `always`, `never` or so many milliseconds later at most |

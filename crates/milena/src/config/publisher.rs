@@ -4,8 +4,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::servers::topic_problem;
-use super::settings::Setting;
-use crate::publisher::{Spool, SpoolSync};
+use super::settings::{POSITIVE_MS, Setting, milliseconds, parse_ms};
+use crate::publisher::{Breaker, Spool, SpoolSync};
+use crate::retry::Retry;
 
 /// Rows are named so; where a name is looked up, this may be left out.
 pub(crate) const PREFIX: &str = "milena.";
@@ -25,6 +26,7 @@ pub(crate) struct PublisherSettings {
     pub(crate) rate_limit: u32,
     pub(crate) rate_burst: u32,
     pub(crate) waiting_max: usize,
+    pub(crate) waiting_bytes: usize,
     pub(crate) spool_directory: Option<PathBuf>,
     pub(crate) spool_bytes: u64,
     pub(crate) spool_sync: SpoolSync,
@@ -42,19 +44,20 @@ impl PublisherSettings {
 impl Default for PublisherSettings {
     fn default() -> PublisherSettings {
         PublisherSettings {
-            retry_attempts: 5,
+            retry_attempts: Retry::default().attempts_max(),
             retry_delay: Duration::from_secs(1),
             retry_delay_max: Duration::from_secs(30),
             has_dead_letters: true,
             dead_letter_topic: None,
             breaker_failures: 0,
-            breaker_pause: Duration::from_secs(10),
+            breaker_pause: Breaker::PAUSE_DEFAULT,
             rate_limit: 0,
             rate_burst: 1,
             waiting_max: 100_000,
+            waiting_bytes: 256 << 20,
             spool_directory: None,
-            spool_bytes: 1 << 30,
-            spool_sync: SpoolSync::Interval(Duration::from_secs(1)),
+            spool_bytes: Spool::BYTES_DEFAULT,
+            spool_sync: Spool::SYNC_DEFAULT,
         }
     }
 }
@@ -75,23 +78,6 @@ macro_rules! whole_number {
     };
 }
 
-macro_rules! milliseconds {
-    ($name:literal, $field:ident) => {
-        Setting {
-            name: $name,
-            allowed: "a whole number of milliseconds from 1 to 86400000",
-            apply: |config, text| {
-                let ms = text.parse().ok()?;
-                let ms = (1..=86_400_000).contains(&ms).then_some(ms)?;
-                config.publisher.$field = Duration::from_millis(ms);
-                Some(())
-            },
-            read: |config| Some(config.publisher.$field.as_millis().to_string()),
-            is_secret: false,
-        }
-    };
-}
-
 pub(crate) static PUBLISHER_SETTINGS: &[Setting] = &[
     whole_number!(
         "milena.publisher.retry.attempts",
@@ -99,8 +85,18 @@ pub(crate) static PUBLISHER_SETTINGS: &[Setting] = &[
         1..=1_000_000,
         "a whole number from 1 to 1000000"
     ),
-    milliseconds!("milena.publisher.retry.delay.ms", retry_delay),
-    milliseconds!("milena.publisher.retry.delay.max.ms", retry_delay_max),
+    milliseconds!(
+        "milena.publisher.retry.delay.ms",
+        publisher.retry_delay,
+        POSITIVE_MS,
+        1
+    ),
+    milliseconds!(
+        "milena.publisher.retry.delay.max.ms",
+        publisher.retry_delay_max,
+        POSITIVE_MS,
+        1
+    ),
     Setting {
         name: "milena.publisher.dead.letters",
         allowed: "true or false",
@@ -128,7 +124,12 @@ pub(crate) static PUBLISHER_SETTINGS: &[Setting] = &[
         0..=1_000_000,
         "a whole number from 0 (no breaker) to 1000000"
     ),
-    milliseconds!("milena.publisher.breaker.pause.ms", breaker_pause),
+    milliseconds!(
+        "milena.publisher.breaker.pause.ms",
+        publisher.breaker_pause,
+        POSITIVE_MS,
+        1
+    ),
     whole_number!(
         "milena.publisher.rate.limit",
         rate_limit,
@@ -146,6 +147,12 @@ pub(crate) static PUBLISHER_SETTINGS: &[Setting] = &[
         waiting_max,
         1..=100_000_000,
         "a whole number of messages from 1 to 100000000"
+    ),
+    whole_number!(
+        "milena.publisher.waiting.bytes",
+        waiting_bytes,
+        1 << 20..=1 << 40,
+        "a whole number of bytes from 1048576 to 1099511627776"
     ),
     Setting {
         name: "milena.publisher.spool.directory",
@@ -174,11 +181,7 @@ pub(crate) static PUBLISHER_SETTINGS: &[Setting] = &[
             config.publisher.spool_sync = match text {
                 "always" => SpoolSync::Always,
                 "never" => SpoolSync::Never,
-                ms => {
-                    let ms = ms.parse().ok()?;
-                    let ms = (1..=86_400_000).contains(&ms).then_some(ms)?;
-                    SpoolSync::Interval(Duration::from_millis(ms))
-                }
+                ms => SpoolSync::Interval(parse_ms(ms, 1)?),
             };
             Some(())
         },

@@ -71,26 +71,27 @@ pub(crate) fn nearest(name: &str) -> Option<&'static str> {
 }
 
 const TEXT: &str = "a text that is not empty";
-const POSITIVE_MS: &str = "a whole number of milliseconds from 1 to 86400000";
+pub(super) const POSITIVE_MS: &str = "a whole number of milliseconds from 1 to 86400000";
 const ANY_MS: &str = "a whole number of milliseconds from 0 to 86400000";
 const RETRIES_ALLOWED: &str = "a whole number from 1 to 2147483647; a producer without retries would lose messages, \
      and delivery.timeout.ms says how long it tries";
 const BYTES: &str = "a whole number of bytes from 4096 to 1073741824";
 
 macro_rules! milliseconds {
-    ($name:literal, $field:ident, $allowed:ident, $least:literal) => {
+    ($name:literal, $($field:ident).+, $allowed:path, $least:literal) => {
         Setting {
             name: $name,
             allowed: $allowed,
             apply: |config, text| {
-                config.$field = parse_ms(text, $least)?;
+                config.$($field).+ = $crate::config::settings::parse_ms(text, $least)?;
                 Some(())
             },
-            read: |config| Some(config.$field.as_millis().to_string()),
+            read: |config| Some(config.$($field).+.as_millis().to_string()),
             is_secret: false,
         }
     };
 }
+pub(super) use milliseconds;
 
 /// Taken because Kafka's clients have it; the type of a key or a value decides instead.
 macro_rules! serializer {
@@ -403,7 +404,7 @@ pub(crate) fn offset_reset_text(reset: OffsetReset) -> String {
     }
 }
 
-fn parse_ms(text: &str, least: u64) -> Option<Duration> {
+pub(super) fn parse_ms(text: &str, least: u64) -> Option<Duration> {
     let ms: u64 = text.parse().ok()?;
     (least..=86_400_000)
         .contains(&ms)

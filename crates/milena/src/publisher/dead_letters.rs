@@ -1,8 +1,12 @@
 //! Where a topic's dead letters go, and that the place exists.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
 use milena_client::admin::NewTopic;
 use milena_client::{Admin, Error, ErrorCode};
-use tokio::sync::OnceCell;
+use tokio::sync::Mutex;
+use tokio::time::Instant;
 
 use super::{PublishError, Publisher};
 use crate::dead_letter::{FailurePlace, History, NewDeadLetter};
@@ -17,7 +21,19 @@ pub(crate) struct DeadLetters {
     pub(crate) publisher: Publisher,
     /// Creates the topic when there is none; `None` when that is not allowed.
     pub(crate) admin: Option<Admin>,
-    pub(crate) is_ready: OnceCell<()>,
+    pub(crate) readiness: Readiness,
+}
+
+/// After a failed attempt to create a topic, how long the next letters do without another.
+const CREATE_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Whether a topic is known to exist.
+#[derive(Debug, Default)]
+pub(crate) struct Readiness {
+    is_ready: AtomicBool,
+    /// When it was last tried in vain. Locked while somebody tries: others wait for the outcome,
+    /// and share it.
+    failed_at: Mutex<Option<Instant>>,
 }
 
 impl DeadLetters {
@@ -41,7 +57,7 @@ impl DeadLetters {
         let described = admin.describe_topics(&[self.topic.as_str()]).await;
         let exists = described.is_ok_and(|topics| topics.iter().any(|(_, topic)| topic.is_ok()));
         if exists {
-            self.is_ready.get_or_init(|| std::future::ready(())).await;
+            self.readiness.is_ready.store(true, Ordering::Release);
             self.publisher.warm_up(&self.topic).await;
         }
     }
@@ -49,7 +65,22 @@ impl DeadLetters {
     /// Sees that the topic exists. Whatever goes wrong here, sending the letter tells whether
     /// it matters.
     pub(crate) async fn prepare(&self) {
-        let _ = self.is_ready.get_or_try_init(|| self.ensure_topic()).await;
+        let Readiness {
+            is_ready,
+            failed_at,
+        } = &self.readiness;
+        if is_ready.load(Ordering::Acquire) {
+            return;
+        }
+        let mut failed_at = failed_at.lock().await;
+        let has_just_failed = failed_at.is_some_and(|at| at.elapsed() < CREATE_INTERVAL);
+        if has_just_failed || is_ready.load(Ordering::Acquire) {
+            return;
+        }
+        match self.ensure_topic().await {
+            Ok(()) => is_ready.store(true, Ordering::Release),
+            Err(_) => *failed_at = Some(Instant::now()),
+        }
     }
 
     /// Returns once the broker has the letter.

@@ -10,6 +10,7 @@ mod outgoing;
 mod reliable;
 mod serialize;
 mod spool;
+mod topics;
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -19,7 +20,7 @@ use milena_client::Client;
 use milena_client::producer::{Delivery, Header, ProduceError, Producer, Record, RecordMetadata};
 use milena_client::transaction::Transaction;
 
-pub(crate) use self::dead_letters::DeadLetters;
+pub(crate) use self::dead_letters::{DeadLetters, Readiness};
 pub use self::error::PublishError;
 pub use self::message_id::MessageId;
 use self::message_id::MessageIds;
@@ -32,6 +33,7 @@ pub use self::reliable::{
 };
 pub use self::serialize::ToBytes;
 pub use self::spool::{Spool, SpoolError, SpoolSync};
+use self::topics::{Topic, Topics};
 use crate::config::publisher::PublisherSettings;
 use crate::config::{Config, topic_problem};
 use crate::dead_letter::NewDeadLetter;
@@ -56,6 +58,7 @@ pub struct Publisher {
 struct Shared {
     client: Client,
     ids: MessageIds,
+    topics: Topics,
     topic_prefix: String,
     client_id: String,
     trace_mode: TraceMode,
@@ -90,6 +93,7 @@ impl Publisher {
             shared: Arc::new(Shared {
                 client: client.clone(),
                 ids: MessageIds::new(),
+                topics: Topics::default(),
                 topic_prefix: config.topic_prefix.clone(),
                 client_id: config.client_id.clone(),
                 trace_mode: config.trace_mode,
@@ -114,15 +118,21 @@ impl Publisher {
     /// When the broker did not acknowledge it within the delivery timeout, or refused it.
     pub async fn send(&self, message: &Outgoing) -> Result<RecordMetadata, PublishError> {
         let id = self.id_of(message);
-        let topic = self.topic_name(&message.topic)?;
         let trace = self.trace_of(message);
         let started = telemetry::start();
-        let mut written = Written::new();
-        let (few, many) = &mut headers_room();
-        let headers = written.headers(message, &id, trace.as_ref(), few, many);
-        let answer = self.producer.send(record(&topic, message, headers)).await;
+        let answer = match self.topic(&message.topic).await {
+            Ok(topic) => {
+                let mut written = Written::new();
+                let (few, many) = &mut headers_room();
+                let headers = written.headers(message, &id, trace.as_ref(), few, many);
+                topic.send(record(message, headers)).await
+            }
+            Err(PublishError::Produce(error)) => Err(error),
+            Err(illegal) => return Err(illegal),
+        };
         if let Some(started) = started {
             let trace_id = trace_id(trace.as_ref(), message);
+            let topic = self.prefixed(&message.topic);
             telemetry::producer_send(started, &topic, &id, trace_id, &answer);
         }
         Ok(answer?)
@@ -134,30 +144,34 @@ impl Publisher {
     /// # Errors
     /// When the message was not taken.
     pub async fn enqueue(&self, message: &Outgoing) -> Result<Delivery, PublishError> {
-        let topic = self.topic_name(&message.topic)?;
-        Ok(self
-            .enqueue_as(&topic, message, &self.id_of(message))
-            .await?)
+        let trace = self.trace_of(message);
+        self.enqueue_as(message, &self.id_of(message), trace.as_ref())
+            .await
     }
 
-    /// As [`Publisher::enqueue`], to `topic` with its prefix, under an id that is known.
+    /// As [`Publisher::enqueue`], under an id that is known, with `trace` put into the headers.
     async fn enqueue_as(
         &self,
-        topic: &str,
         message: &Outgoing,
         id: &MessageId,
-    ) -> Result<Delivery, ProduceError> {
-        let trace = self.trace_of(message);
+        trace: Option<&TraceContext>,
+    ) -> Result<Delivery, PublishError> {
         let started = telemetry::start();
-        let mut written = Written::new();
-        let (few, many) = &mut headers_room();
-        let headers = written.headers(message, id, trace.as_ref(), few, many);
-        let taken = self.producer.enqueue(record(topic, message, headers)).await;
+        let taken = match self.topic(&message.topic).await {
+            Ok(topic) => {
+                let mut written = Written::new();
+                let (few, many) = &mut headers_room();
+                let headers = written.headers(message, id, trace, few, many);
+                topic.enqueue(record(message, headers)).await
+            }
+            Err(PublishError::Produce(error)) => Err(error),
+            Err(illegal) => return Err(illegal),
+        };
         if let Some(started) = started {
-            let trace_id = trace_id(trace.as_ref(), message);
-            self.tell_of(started, topic, id, trace_id, &taken);
+            let topic = self.prefixed(&message.topic);
+            self.tell_of(started, &topic, id, trace_id(trace, message), &taken);
         }
-        taken
+        Ok(taken?)
     }
 
     /// Has an event told of what becomes of a message.
@@ -181,14 +195,14 @@ impl Publisher {
     /// The trace context that is to be put into the message's headers, if it has none.
     #[inline]
     fn trace_of(&self, message: &Outgoing) -> Option<TraceContext> {
-        let context = match self.shared.trace_mode {
+        match self.shared.trace_mode {
             TraceMode::Off => None,
+            _ if message.is_traced() => None,
             TraceMode::Continue => TraceContext::current(),
             TraceMode::Generate => {
                 Some(TraceContext::current().unwrap_or_else(TraceContext::generate))
             }
-        };
-        context.filter(|_| !message.is_traced())
+        }
     }
 
     /// Waits until everything taken before is settled, without lingering.
@@ -223,8 +237,9 @@ impl Publisher {
         let mut written = Written::new();
         let (few, many) = &mut headers_room();
         let headers = written.headers(message, &id, trace, few, many);
-        let delivery = transaction.enqueue(record(&topic, message, headers));
-        let delivery = delivery.await?;
+        let mut record = record(message, headers);
+        record.topic = &topic;
+        let delivery = transaction.enqueue(record).await?;
         let told = started.map(|started| sending(started, &topic, &id, trace_id(trace, message)));
         Ok((delivery, told))
     }
@@ -262,11 +277,31 @@ impl Publisher {
         }
     }
 
-    fn topic_name<'a>(&self, topic: &'a str) -> Result<Cow<'a, str>, PublishError> {
-        let topic = match self.shared.topic_prefix.as_str() {
+    /// The topic of this name, given without its prefix.
+    #[inline]
+    async fn topic(&self, name: &str) -> Result<Topic<'_>, PublishError> {
+        match self.shared.topics.find(name) {
+            Some(topic) => Ok(topic),
+            None => Box::pin(self.look_up(name)).await,
+        }
+    }
+
+    #[cold]
+    async fn look_up(&self, name: &str) -> Result<Topic<'_>, PublishError> {
+        let topic = self.producer.topic(&self.topic_name(name)?).await?;
+        self.shared.topics.remember(name, &topic);
+        Ok(Topic::OfMany(topic))
+    }
+
+    fn prefixed<'a>(&self, topic: &'a str) -> Cow<'a, str> {
+        match self.shared.topic_prefix.as_str() {
             "" => Cow::Borrowed(topic),
             prefix => Cow::Owned(format!("{prefix}{topic}")),
-        };
+        }
+    }
+
+    fn topic_name<'a>(&self, topic: &'a str) -> Result<Cow<'a, str>, PublishError> {
+        let topic = self.prefixed(topic);
         match topic_problem(&topic) {
             None => Ok(topic),
             Some(problem) => Err(PublishError::Topic {
@@ -369,8 +404,9 @@ fn trace_id(put: Option<&TraceContext>, message: &Outgoing) -> Option<TraceId> {
         .or_else(|| own().map(|context| context.trace_id()))
 }
 
-fn record<'a>(topic: &'a str, message: &'a Outgoing, headers: &'a [Header<'a>]) -> Record<'a> {
-    let mut record = Record::to(topic).headers(headers);
+/// The record of a message, for a topic that was looked up.
+fn record<'a>(message: &'a Outgoing, headers: &'a [Header<'a>]) -> Record<'a> {
+    let mut record = Record::to("").headers(headers);
     record.key = message.key.as_deref();
     record.value = message.value.as_deref();
     record.partition = message.partition;

@@ -29,8 +29,12 @@ pub struct Outgoing {
     pub(crate) value: Option<Bytes>,
     pub(crate) headers: Vec<(String, Option<Bytes>)>,
     /// Stays here: for observers only.
-    pub(crate) metadata: Vec<(String, String)>,
+    pub(crate) metadata: Option<Box<Metadata>>,
 }
+
+/// Names and values; apart from the message, as it is mostly not there and messages are many.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Metadata(pub(crate) Vec<(String, String)>);
 
 impl Outgoing {
     /// A message for `topic` (without the configured prefix), with neither key nor value.
@@ -42,7 +46,7 @@ impl Outgoing {
             key: None,
             value: None,
             headers: Vec::new(),
-            metadata: Vec::new(),
+            metadata: None,
         }
     }
 
@@ -151,7 +155,8 @@ impl Outgoing {
     /// Attaches something for a [`DeliveryObserver`](crate::DeliveryObserver) to see; it is
     /// not sent.
     pub fn metadata(mut self, name: impl Into<String>, value: impl Into<String>) -> Outgoing {
-        self.metadata.push((name.into(), value.into()));
+        let Metadata(metadata) = self.metadata.get_or_insert_default().as_mut();
+        metadata.push((name.into(), value.into()));
         self
     }
 
@@ -159,6 +164,11 @@ impl Outgoing {
     #[must_use]
     pub fn topic(&self) -> &str {
         &self.topic
+    }
+
+    /// What is attached.
+    pub(super) fn attached(&self) -> &[(String, String)] {
+        self.metadata.as_deref().map_or(&[], |Metadata(all)| all)
     }
 
     /// Whether the message says itself which trace it belongs to.
@@ -175,11 +185,13 @@ impl Outgoing {
     }
 
     /// Makes the message part of a trace, whoever sends it and when.
-    pub(super) fn traced(self, context: &TraceContext) -> Outgoing {
-        let message = self.header(TRACEPARENT_HEADER, context.to_string());
-        match context.state() {
-            Some(state) => message.header(TRACESTATE_HEADER, state.to_owned()),
-            None => message,
+    pub(super) fn trace(&mut self, context: &TraceContext) {
+        let mut add = |name: &str, value: String| {
+            self.headers.push((name.to_owned(), Some(value.into())));
+        };
+        add(TRACEPARENT_HEADER, context.to_string());
+        if let Some(state) = context.state() {
+            add(TRACESTATE_HEADER, state.to_owned());
         }
     }
 

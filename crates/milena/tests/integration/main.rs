@@ -18,6 +18,7 @@ mod order;
 mod pausing;
 mod processes;
 mod reliable;
+mod reliable_limits;
 mod reliable_spool;
 mod retry_topic;
 mod schedule;

@@ -180,6 +180,8 @@ async fn while_the_cluster_is_gone_messages_wait_on_disk_in_order() {
     let publisher = cluster.publisher().observer(told.clone()).build().unwrap();
     publish(&publisher, 0).await;
     publisher.flush(DEADLINE).await.unwrap();
+    // Where the machine is so busy that an attempt fails, it has been spooled.
+    publisher.until_replayed(DEADLINE).await.unwrap();
     cluster.stop().await;
     // Taken while nobody knows yet that the cluster is gone.
     for number in 1..10 {

@@ -36,7 +36,7 @@ fn parent() -> TraceContext {
 
 /// What the thread logs, as long as this is there.
 #[derive(Clone, Default)]
-struct Log {
+pub(crate) struct Log {
     lines: Arc<Mutex<Vec<u8>>>,
 }
 
@@ -65,7 +65,7 @@ static SEVERAL: LazyLock<[Dispatch; 2]> =
     LazyLock::new(|| [(); 2].map(|()| Dispatch::new(Registry::default().with(LevelFilter::OFF))));
 
 impl Log {
-    fn capture(filter: Targets) -> (Log, DefaultGuard) {
+    pub(crate) fn capture(filter: Targets) -> (Log, DefaultGuard) {
         LazyLock::force(&SEVERAL);
         let log = Log::default();
         let guard = tracing_subscriber::registry()
@@ -94,7 +94,7 @@ impl Log {
     }
 
     /// The lines of an event.
-    fn of(&self, event: &str) -> Vec<BTreeMap<String, String>> {
+    pub(crate) fn of(&self, event: &str) -> Vec<BTreeMap<String, String>> {
         let mut lines = self.lines();
         lines.retain(|fields| fields.get("event").is_some_and(|name| name == event));
         lines

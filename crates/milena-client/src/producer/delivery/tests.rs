@@ -2,15 +2,12 @@
 
 use std::future::Future;
 use std::pin::pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake};
 
-use super::{BatchAcknowledgement, BatchOutcome, Delivery, Part};
-use crate::producer::callbacks::Callbacks;
-use crate::producer::error::{ProduceError, ProduceErrorKind};
-use crate::producer::record::RecordMetadata;
-use crate::producer::sink::DeliverySink;
+use super::{BatchAcknowledgement, BatchOutcome, Delivery};
+use crate::producer::error::ProduceErrorKind;
 
 struct Counter(AtomicUsize);
 
@@ -126,65 +123,4 @@ fn the_parts_of_a_batch_have_fates_of_their_own() {
         .map(|result| result.ok().and_then(|metadata| metadata.offset()))
         .collect();
     assert_eq!(offsets, [Some(7), Some(8), None, None]);
-}
-
-/// Keeps what it is told, call by call.
-#[derive(Default)]
-struct Ledger(Mutex<Vec<Told>>);
-
-/// Items of one call with their records' offsets.
-type Told = Vec<(u32, Option<i64>)>;
-
-impl DeliverySink for Ledger {
-    type Item = u32;
-
-    fn on_settled(
-        &self,
-        settled: impl Iterator<Item = (u32, Result<RecordMetadata, ProduceError>)>,
-    ) {
-        let offset = |answer: Result<RecordMetadata, _>| answer.ok()?.offset();
-        let told = settled
-            .map(|(item, answer)| (item, offset(answer)))
-            .collect();
-        self.0.lock().unwrap().push(told);
-    }
-}
-
-/// One call a batch, with each record's own answer; who comes late, or after another sink, is
-/// told as well.
-#[tokio::test]
-async fn a_sink_is_told_once_a_batch() {
-    let callbacks = Callbacks::new(tokio::runtime::Handle::current());
-    let (sink, other) = (Arc::new(Ledger::default()), Arc::new(Ledger::default()));
-    let outcome = BatchOutcome::new(0);
-    let report = |sink: &Arc<Ledger>, index| {
-        Delivery::new(outcome.clone(), index).report_to(&callbacks, sink, 10 + index);
-    };
-    report(&sink, 0);
-    report(&other, 1);
-    report(&sink, 2);
-    report(&sink, 3);
-    let error = || ProduceErrorKind::Closed.into();
-    outcome.complete_parts(vec![
-        Part {
-            first_index: 0,
-            result: Ok(acknowledged(100)),
-        },
-        Part {
-            first_index: 2,
-            result: Err(error()),
-        },
-        Part {
-            first_index: 3,
-            result: Ok(acknowledged(200)),
-        },
-    ]);
-    report(&sink, 1);
-    callbacks.drained().await;
-    let told = vec![
-        vec![(10, Some(100)), (12, None), (13, Some(200))],
-        vec![(11, Some(101))],
-    ];
-    assert_eq!(*sink.0.lock().unwrap(), told);
-    assert_eq!(*other.0.lock().unwrap(), [vec![(11, Some(101))]]);
 }

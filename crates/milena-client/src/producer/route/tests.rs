@@ -53,3 +53,25 @@ fn under_pressure_all_are_due() {
     assert_eq!(route.advance(now, true), None);
     assert_eq!(route.take_ready().len(), 3);
 }
+
+#[test]
+fn under_pressure_pauses_last_as_long_as_ever() {
+    let route = Route::new(NodeId(1));
+    let now = Instant::now();
+    let second = Duration::from_secs(1);
+    route.push_timer(now + 9 * second, &partition(0));
+    route.push_pause(now + 3 * second, &partition(1));
+    route.push_pause(now + 2 * second, &partition(2));
+    let ready = |ready: VecDeque<Arc<Partition>>| -> Vec<i32> {
+        ready.iter().map(|partition| partition.index).collect()
+    };
+    assert_eq!(route.advance(now, true), Some(now + 2 * second));
+    assert_eq!(ready(route.take_ready()), [0]);
+    assert_eq!(
+        route.advance(now + 2 * second, true),
+        Some(now + 3 * second)
+    );
+    assert_eq!(ready(route.take_ready()), [2]);
+    assert_eq!(route.advance(now + 3 * second, false), None);
+    assert_eq!(ready(route.take_ready()), [1]);
+}

@@ -23,11 +23,13 @@ pub struct Breaker {
 }
 
 impl Breaker {
+    pub(crate) const PAUSE_DEFAULT: Duration = Duration::from_secs(10);
+
     /// Opens after so many failed attempts in a row (0 counts as 1), for 10 s.
     pub const fn after(failures: u32) -> Breaker {
         Breaker {
             failures_max: if failures == 0 { 1 } else { failures },
-            pause: Duration::from_secs(10),
+            pause: Breaker::PAUSE_DEFAULT,
         }
     }
 
@@ -99,6 +101,16 @@ impl Circuit {
                 self.state = State::HalfOpen { next_probe };
                 Ok(())
             }
+        }
+    }
+
+    /// When a message may pass; `None` if one may now. Lets none pass.
+    pub(crate) fn closed_until(&self, now: Instant) -> Option<Instant> {
+        match self.state {
+            State::Open { until } | State::HalfOpen { next_probe: until } if now < until => {
+                Some(until)
+            }
+            _ => None,
         }
     }
 

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::sync::{Arc, Mutex};
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 use super::breaker::Breaker;
 use super::counts::Counters;
@@ -33,6 +33,7 @@ pub struct ReliableBuilder {
     dead_letters_by_topic: HashMap<String, DeadLetterTopic>,
     observers: Observers,
     waiting_max: usize,
+    waiting_bytes_max: usize,
     breaker: Option<Breaker>,
     rate_limit: Option<RateLimit>,
     spool: Option<Spool>,
@@ -57,6 +58,7 @@ impl ReliableBuilder {
             dead_letters_by_topic: HashMap::new(),
             observers: Observers::default(),
             waiting_max: settings.waiting_max,
+            waiting_bytes_max: settings.waiting_bytes,
             breaker: some(settings.breaker_failures).map(breaker),
             rate_limit: some(settings.rate_limit).map(limit),
             spool: settings.spool(),
@@ -172,6 +174,14 @@ impl ReliableBuilder {
         self
     }
 
+    /// How many bytes failed messages may have together while they wait, in topics, keys, values
+    /// and headers; 256 MiB by default. With so many, publishing waits until there are fewer. A
+    /// message takes about 400 bytes more than these.
+    pub fn waiting_bytes_max(mut self, bytes: usize) -> ReliableBuilder {
+        self.waiting_bytes_max = bytes.max(1);
+        self
+    }
+
     /// Starts the publisher. Needs a tokio runtime, as the publisher below did. With a spool it
     /// reads what that holds, which blocks for as long as it takes.
     ///
@@ -199,13 +209,16 @@ impl ReliableBuilder {
             spooler: spooler.clone(),
             pacing: Pacing::new(breaker, self.rate_limit),
             schedule: Mutex::new(Schedule::new(self.retry)),
+            look: Mutex::default(),
             waiting: AtomicUsize::new(0),
             waiting_max: self.waiting_max,
+            waiting_bytes_max: self.waiting_bytes_max,
+            is_full: AtomicBool::new(false),
             room: Notify::new(),
             work: Notify::new(),
             told: Told::new(),
             is_closed: AtomicBool::new(false),
-            is_stopped: AtomicBool::new(false),
+            stop: watch::Sender::new(false),
             is_abandoned: AtomicBool::new(false),
         });
         metrics::register(&shared);

@@ -6,8 +6,10 @@ use milena_client::producer::{ProduceError, RecordMetadata};
 use tokio::sync::oneshot;
 
 use super::limits::FAILURES_KEPT_MAX;
+use super::schedule::Weighed;
 use crate::publisher::spool::Entry;
 use crate::publisher::{MessageId, Outgoing, PublishError};
+use crate::telemetry::Started;
 
 /// How far a message is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -37,10 +39,19 @@ pub struct DeliveryContext {
     pub(super) attempts: u32,
     /// Grows in the order of being taken; of a publisher with a spool only.
     pub(super) number: u64,
+    /// On the heap, as most messages have nothing of it, and all are kept until they are settled.
+    rare: Option<Box<Rare>>,
+}
+
+/// What few messages have.
+#[derive(Debug, Default)]
+struct Rare {
     /// The first and the latest.
-    pub(super) failures: Vec<FailedAttempt>,
+    failures: Vec<FailedAttempt>,
     /// Who waits for the end.
-    pub(super) waiter: Option<oneshot::Sender<Result<Delivered, PublishError>>>,
+    waiter: Option<oneshot::Sender<Result<Delivered, PublishError>>>,
+    /// When the attempt under way began, if somebody wants to know.
+    started: Option<Started>,
 }
 
 /// How a message ended well enough.
@@ -63,7 +74,19 @@ pub(super) struct FailedAttempt {
     pub(super) error: ProduceError,
 }
 
+impl Weighed for Box<DeliveryContext> {
+    /// What the application gave; the rest is about as much for each message.
+    fn bytes(&self) -> usize {
+        let message = &self.message;
+        let field = |bytes: &Option<Bytes>| bytes.as_ref().map_or(0, Bytes::len);
+        let headers = message.headers.iter();
+        let headers: usize = headers.map(|(name, value)| name.len() + field(value)).sum();
+        message.topic.len() + field(&message.key) + field(&message.value) + headers
+    }
+}
+
 impl DeliveryContext {
+    #[inline(always)]
     pub(super) fn new(message: Outgoing, id: MessageId) -> DeliveryContext {
         DeliveryContext {
             message,
@@ -71,8 +94,7 @@ impl DeliveryContext {
             status: DeliveryStatus::Pending,
             attempts: 0,
             number: 0,
-            failures: Vec::new(),
-            waiter: None,
+            rare: None,
         }
     }
 
@@ -117,7 +139,7 @@ impl DeliveryContext {
     /// What [`Outgoing::metadata`] attached under this name, the latest.
     #[must_use]
     pub fn metadata(&self, name: &str) -> Option<&str> {
-        let mut metadata = self.message.metadata.iter().rev();
+        let mut metadata = self.message.attached().iter().rev();
         metadata
             .find(|(candidate, _)| candidate == name)
             .map(|(_, value)| value.as_str())
@@ -135,20 +157,54 @@ impl DeliveryContext {
         self.status
     }
 
+    /// The first and the latest failed attempts.
+    pub(super) fn failures(&self) -> &[FailedAttempt] {
+        self.rare.as_ref().map_or(&[], |rare| &rare.failures)
+    }
+
     pub(super) fn add_failure(&mut self, at: Timestamp, error: ProduceError) {
-        if self.failures.len() >= FAILURES_KEPT_MAX {
-            self.failures.remove(1);
+        let failures = &mut self.rare().failures;
+        if failures.len() >= FAILURES_KEPT_MAX {
+            failures.remove(1);
         }
         // One mostly, of as many messages as may wait.
-        self.failures.reserve_exact(1);
-        self.failures.push(FailedAttempt { at, error });
+        failures.reserve_exact(1);
+        failures.push(FailedAttempt { at, error });
+    }
+
+    /// From here on somebody waits for the end.
+    pub(super) fn wait(&mut self) -> oneshot::Receiver<Result<Delivered, PublishError>> {
+        let (waiter, end) = oneshot::channel();
+        self.rare().waiter = Some(waiter);
+        end
+    }
+
+    pub(super) fn is_awaited(&self) -> bool {
+        let rare = self.rare.as_ref();
+        rare.is_some_and(|rare| rare.waiter.is_some())
     }
 
     /// Tells whoever waits; the status says it to everyone else.
     pub(super) fn tell(&mut self, end: Result<Delivered, PublishError>) {
-        if let Some(waiter) = self.waiter.take() {
+        if let Some(waiter) = self.rare.as_mut().and_then(|rare| rare.waiter.take()) {
             // Nobody waits any more when it was cancelled.
             let _ = waiter.send(end);
         }
+    }
+
+    /// An attempt begins that an event is to tell of.
+    #[cold]
+    pub(super) fn start(&mut self, started: Started) {
+        self.rare().started = Some(started);
+    }
+
+    /// When the attempt began that an event is to tell of.
+    #[inline]
+    pub(super) fn take_started(&mut self) -> Option<Started> {
+        self.rare.as_mut()?.started.take()
+    }
+
+    fn rare(&mut self) -> &mut Rare {
+        self.rare.get_or_insert_default()
     }
 }

@@ -1,6 +1,6 @@
 //! How many messages there were, and what became of them; and waiting until none is open.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use tokio::sync::Notify;
 
@@ -8,7 +8,7 @@ use tokio::sync::Notify;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct DeliveryCounts {
-    /// Taken: `publish` returned their ids.
+    /// Taken: `publish` returned their ids, or is about to.
     pub accepted: u64,
     /// The topic has them.
     pub delivered: u64,
@@ -36,11 +36,16 @@ impl DeliveryCounts {
 
 #[derive(Debug, Default)]
 pub(super) struct Counters {
-    accepted: AtomicU64,
+    /// Counted before they are handed on, so that none is settled before it is counted …
+    begun: AtomicU64,
+    /// … and those taken back that were not taken.
+    refused: AtomicU64,
     delivered: AtomicU64,
     dead_lettered: AtomicU64,
     failed: AtomicU64,
     retries: AtomicU64,
+    /// What was open is counted as failed.
+    is_given_up: AtomicBool,
     recovered: AtomicU64,
     /// Messages that went into the spool, recovered ones among them.
     spooled_in: AtomicU64,
@@ -60,9 +65,10 @@ impl Counters {
         let (delivered, dead_lettered) = (load(&self.delivered), load(&self.dead_lettered));
         let (failed, retries) = (load(&self.failed), load(&self.retries));
         let spooled_in = load(&self.spooled_in);
+        let refused = load(&self.refused);
         DeliveryCounts {
             spooled: spooled_in.saturating_sub(load(&self.spooled_out)),
-            accepted: load(&self.accepted),
+            accepted: load(&self.begun).saturating_sub(refused),
             recovered: load(&self.recovered),
             delivered,
             dead_lettered,
@@ -75,12 +81,6 @@ impl Counters {
     pub(super) fn recover(&self, messages: u64) {
         self.recovered.fetch_add(messages, Ordering::SeqCst);
         self.spooled_in.fetch_add(messages, Ordering::SeqCst);
-    }
-
-    /// A new message is in the spool.
-    pub(super) fn accept_spooled(&self) {
-        self.accept();
-        self.settle(&self.spooled_in);
     }
 
     /// A message that was open is in the spool.
@@ -109,9 +109,20 @@ impl Counters {
         }
     }
 
+    /// A message is about to be handed on: it is open from here on, unless what is returned is
+    /// dropped.
     #[inline]
-    pub(super) fn accept(&self) {
-        self.accepted.fetch_add(1, Ordering::SeqCst);
+    pub(super) fn begin(&self) -> Begun<'_> {
+        Begun {
+            number: self.begun.fetch_add(1, Ordering::SeqCst),
+            counters: self,
+        }
+    }
+
+    /// Takes back a message that was open.
+    #[cold]
+    pub(super) fn refuse(&self) {
+        self.settle(&self.refused);
     }
 
     /// So many messages are where they should be.
@@ -126,7 +137,10 @@ impl Counters {
     }
 
     pub(super) fn fail(&self) {
-        self.settle(&self.failed);
+        // Whatever was open when it was given up is counted.
+        if !self.is_given_up.load(Ordering::SeqCst) {
+            self.settle(&self.failed);
+        }
     }
 
     pub(super) fn retry(&self) {
@@ -135,6 +149,7 @@ impl Counters {
 
     /// Gives up what is open: it is counted as failed. Returns how many.
     pub(super) fn fail_pending(&self) -> u64 {
+        self.is_given_up.store(true, Ordering::SeqCst);
         let pending = self.read().pending();
         self.failed.fetch_add(pending, Ordering::SeqCst);
         pending
@@ -172,6 +187,28 @@ impl Counters {
         if self.waiters.load(Ordering::SeqCst) > 0 && self.read().pending() == 0 {
             self.idle.notify_waiters();
         }
+    }
+}
+
+/// A message that is being handed on; dropped, it was not taken.
+#[must_use = "a message that is handed on `stays`"]
+pub(super) struct Begun<'a> {
+    /// Grows in the order of being taken.
+    pub(super) number: u64,
+    counters: &'a Counters,
+}
+
+impl Begun<'_> {
+    /// The message is taken.
+    #[inline]
+    pub(super) fn stays(self) {
+        std::mem::forget(self);
+    }
+}
+
+impl Drop for Begun<'_> {
+    fn drop(&mut self) {
+        self.counters.refuse();
     }
 }
 

@@ -5,13 +5,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use milena_client::Admin;
 use milena_client::producer::{ProduceError, ProduceErrorKind};
-use tokio::sync::OnceCell;
 
 use super::context::DeliveryContext;
 use crate::dead_letter::{FailurePlace, History, NewDeadLetter, host_name};
 use crate::failure::{FailureStage, HandlerError};
 use crate::message::{Headers, MESSAGE_ID_HEADER, Message, OwnRecord};
-use crate::publisher::{DeadLetters, Publisher};
+use crate::publisher::{DeadLetters, Publisher, Readiness};
 
 /// What was configured.
 #[derive(Debug, Clone, Default)]
@@ -80,7 +79,7 @@ impl Places {
             admin: shared
                 .dead_letter_create_topic
                 .then(|| Admin::new(&shared.client)),
-            is_ready: OnceCell::new(),
+            readiness: Readiness::default(),
         }
     }
 }
@@ -89,7 +88,7 @@ impl Places {
 pub(super) fn letter(place: &DeadLetters, context: &DeliveryContext) -> NewDeadLetter {
     let mut history = History::default();
     let mut error = HandlerError::non_retriable("never tried").at_stage(FailureStage::Publish);
-    for failure in &context.failures {
+    for failure in context.failures() {
         error = diagnosis(&failure.error);
         history.push(failure.at, &error);
     }
@@ -104,7 +103,7 @@ fn message(context: &DeliveryContext) -> Message {
         let id = context.id.to_string();
         headers.push((MESSAGE_ID_HEADER.to_owned(), Some(id.into())));
     }
-    let first = context.failures.first();
+    let first = context.failures().first();
     let timestamp = outgoing
         .timestamp
         .unwrap_or_else(|| first.map_or(0, |failure| failure.at.as_millisecond()));

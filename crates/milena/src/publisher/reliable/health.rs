@@ -1,12 +1,14 @@
 //! How a publisher fares, for a health endpoint.
 
+use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
 use super::breaker::BreakerState;
 use super::counts::DeliveryCounts;
+use super::limits::LOOK_SHARE;
 use super::shared::Shared;
 
 /// How a [`ReliablePublisher`](crate::ReliablePublisher) fares at one moment.
@@ -77,18 +79,40 @@ impl Shared {
     }
 
     fn oldest_waiting(&self, now: Timestamp) -> Option<Duration> {
-        let failed_at = |context: &super::DeliveryContext| {
-            let first = context.failures.first()?;
-            u64::try_from(first.at.as_millisecond()).ok()
-        };
-        let schedule = self.schedule();
-        let failed = schedule.iter().filter_map(|context| failed_at(context));
         let spooled = self
             .spooler
             .as_deref()
             .and_then(|spooler| spooler.oldest_at());
-        let oldest = failed.chain(spooled).min()?;
+        let oldest = self.oldest_failed().into_iter().chain(spooled).min()?;
         let now = u64::try_from(now.as_millisecond()).unwrap_or(0);
         Some(Duration::from_millis(now.saturating_sub(oldest)))
     }
+
+    /// When the first of the messages that wait failed, in milliseconds since the Unix epoch.
+    fn oldest_failed(&self) -> Option<u64> {
+        let mut look = self.look.lock().unwrap_or_else(PoisonError::into_inner);
+        let start = Instant::now();
+        if look.until.is_some_and(|until| start < until) {
+            return look.oldest;
+        }
+        let failed_at = |context: &super::DeliveryContext| {
+            let first = context.failures().first()?;
+            u64::try_from(first.at.as_millisecond()).ok()
+        };
+        let schedule = self.schedule();
+        look.oldest = schedule
+            .iter()
+            .filter_map(|context| failed_at(context))
+            .min();
+        drop(schedule);
+        look.until = Some(Instant::now() + start.elapsed() * LOOK_SHARE);
+        look.oldest
+    }
+}
+
+/// What was found when all that waits was last looked at, which takes its lock.
+#[derive(Debug, Default)]
+pub(super) struct Look {
+    oldest: Option<u64>,
+    until: Option<Instant>,
 }

@@ -1,9 +1,18 @@
 //! The named bounds of reliable publishing.
 
+use std::time::Duration;
+
 /// Failed attempts that a message remembers: the first and the latest, as dead letters do.
 pub(super) const FAILURES_KEPT_MAX: usize = 10;
 /// Retries and dead letters that are on their way to the producer at once.
 pub(super) const AT_WORK_MAX: usize = 512;
+
+/// What was found among all waiting messages counts for so many times as long as it took to look:
+/// whoever asks often holds up those that fail for a hundredth of the time.
+pub(super) const LOOK_SHARE: u32 = 100;
+
+/// How long a publisher that is closed waits for observers to hear of everything.
+pub(super) const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Messages that are written to the spool at once.
 pub(super) const SPOOLED_AT_ONCE_MAX: usize = 4096;

@@ -27,14 +27,13 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use tokio::sync::oneshot;
-
 pub(crate) use self::breaker::Circuit;
 pub use self::breaker::{Breaker, BreakerState};
 pub use self::builder::ReliableBuilder;
 pub use self::context::{Delivered, DeliveryContext, DeliveryStatus};
 pub use self::counts::DeliveryCounts;
 pub use self::health::{PublisherHealth, SpoolHealth};
+use self::limits::STOP_TIMEOUT;
 pub use self::observer::{DeliveryObserver, MetricData};
 pub use self::rate::RateLimit;
 use self::shared::Shared;
@@ -102,9 +101,9 @@ impl ReliablePublisher {
     /// When the message was not taken: no legal topic, closed; without a spool, no buffer space
     /// in time or the breaker is open; with one, it is full or cannot be written.
     pub async fn publish(&self, message: Outgoing) -> Result<MessageId, PublishError> {
-        let message = self.traced(message);
         let id = self.shared().publisher.id_of(&message);
         let mut context = Some(DeliveryContext::new(message, id.clone()));
+        self.trace(context.as_mut());
         self.shared().accept(&mut context).await?;
         Ok(id)
     }
@@ -115,11 +114,10 @@ impl ReliablePublisher {
     /// # Errors
     /// When the message was not taken, or neither its topic nor a dead letter topic has it.
     pub async fn deliver(&self, message: Outgoing) -> Result<Delivered, PublishError> {
-        let message = self.traced(message);
         let id = self.shared().publisher.id_of(&message);
         let mut context = DeliveryContext::new(message, id);
-        let (waiter, end) = oneshot::channel();
-        context.waiter = Some(waiter);
+        self.trace(Some(&mut context));
+        let end = context.wait();
         self.shared().accept(&mut Some(context)).await?;
         end.await
             .unwrap_or_else(|_| Err(milena_client::Error::Closed.into()))
@@ -198,7 +196,8 @@ impl ReliablePublisher {
     /// in what it returns, and those counted as spooled are on disk, for the next process.
     /// Closes every clone, and the publisher below.
     ///
-    /// After `patience` it takes at most three times `delivery.timeout.ms`.
+    /// After `patience` it takes at most three times `delivery.timeout.ms`, and what a spool's
+    /// disk takes.
     pub async fn close(&self, patience: Duration) -> DeliveryCounts {
         let shared = self.shared();
         let is_first = !shared.is_closed.swap(true, Ordering::AcqRel);
@@ -213,13 +212,13 @@ impl ReliablePublisher {
         if let Err(error) = shared.publisher.close().await {
             tracing::warn!(event = "publisher_close", %error);
         }
-        // The closed producer refuses at once what is left.
-        let _ = self.flush(shared.publisher.shared.delivery_timeout).await;
+        // Nothing is sent any more, so what is left is spooled or failed, which takes no time.
+        shared.stop();
+        let told = shared.counters.until_idle();
+        let _ = tokio::time::timeout(STOP_TIMEOUT, told).await;
         if let Some(spooler) = &shared.spooler {
             spooler.finish().await;
         }
-        shared.is_stopped.store(true, Ordering::Release);
-        shared.work.notify_one();
         let lost = shared.counters.fail_pending();
         if lost > 0 {
             tracing::error!(event = "publisher_lost", messages = lost);
@@ -235,10 +234,12 @@ impl ReliablePublisher {
     }
 
     /// Retries and dead letters are sent elsewhere, and belong to the same trace.
-    fn traced(&self, message: Outgoing) -> Outgoing {
-        match self.shared().publisher.trace_of(&message) {
-            Some(context) => message.traced(&context),
-            None => message,
+    #[inline]
+    fn trace(&self, context: Option<&mut DeliveryContext>) {
+        if let Some(context) = context
+            && let Some(trace) = self.shared().publisher.trace_of(&context.message)
+        {
+            context.message.trace(&trace);
         }
     }
 

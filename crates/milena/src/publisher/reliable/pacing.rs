@@ -44,8 +44,12 @@ impl Pacing {
     #[inline]
     pub(super) async fn throttle(&self) {
         if let Some(bucket) = &self.bucket {
-            let from = lock(bucket).take(Instant::now());
-            tokio::time::sleep_until(from).await;
+            let now = Instant::now();
+            let from = lock(bucket).take(now);
+            // A sleep that is over already still takes until the timer's next tick.
+            if from > now {
+                tokio::time::sleep_until(from).await;
+            }
         }
     }
 
@@ -56,10 +60,24 @@ impl Pacing {
             .map_or(Ok(()), |circuit| lock(circuit).ask(now))
     }
 
+    /// When a message may pass; `None` if one may now. Lets none pass.
+    pub(super) fn closed_until(&self, now: Instant) -> Option<Instant> {
+        lock(self.circuit.as_ref()?).closed_until(now)
+    }
+
     #[inline]
     pub(super) fn on_success(&self) {
         if !self.is_clean.load(Ordering::Acquire) {
             self.close();
+        }
+    }
+
+    /// An attempt ended in a way that says nothing about the cluster.
+    pub(super) fn on_other(&self, now: Instant) {
+        if let Some(circuit) = &self.circuit
+            && !self.is_clean.load(Ordering::Acquire)
+        {
+            lock(circuit).on_other(now);
         }
     }
 
@@ -100,3 +118,6 @@ impl Pacing {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests;

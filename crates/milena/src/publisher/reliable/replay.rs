@@ -76,22 +76,27 @@ impl Replay {
     async fn until_ready(&self) {
         loop {
             let changed = self.spooler.changed.notified();
-            if self.spooler.is_diverting() && !self.spooler.is_entered() {
-                self.shared.counters.until_idle().await;
-                let is_empty = self.spooler.facts().messages == 0;
-                let is_open = self.shared.pacing.state() != BreakerState::Closed;
-                if is_empty && !is_open && self.spooler.resume() {
-                    continue;
+            if !self.spooler.is_diverting() {
+                changed.await;
+                continue;
+            }
+            self.shared.counters.until_idle().await;
+            let (pacing, now) = (&self.shared.pacing, Instant::now());
+            if self.spooler.facts().messages > 0 {
+                match pacing.ask(now) {
+                    Ok(()) => return,
+                    Err(until) => tokio::time::sleep_until(until).await,
                 }
-                if !is_empty {
-                    match self.shared.pacing.ask(Instant::now()) {
-                        Ok(()) => return,
-                        Err(until) => tokio::time::sleep_until(until).await,
-                    }
-                    continue;
+                continue;
+            }
+            // With nothing to replay there is nothing to probe with: new messages do.
+            match pacing.closed_until(now) {
+                None => self.spooler.resume(&self.shared.counters),
+                Some(until) => {
+                    // Whatever comes first: there may be something to replay by then.
+                    let _ = tokio::time::timeout_at(until, changed).await;
                 }
             }
-            changed.await;
         }
     }
 
@@ -184,9 +189,8 @@ impl Replay {
 
     async fn enqueue(&self, context: &DeliveryContext) -> Result<Delivery, PublishError> {
         let publisher = &self.shared.publisher;
-        let topic = publisher.topic_name(&context.message.topic)?;
-        let enqueued = publisher.enqueue_as(&topic, &context.message, &context.id);
-        Ok(enqueued.await?)
+        let enqueued = publisher.enqueue_as(&context.message, &context.id, None);
+        enqueued.await
     }
 
     async fn settle(
@@ -203,6 +207,8 @@ impl Replay {
             context.add_failure(Timestamp::now(), error.clone());
             if error.class() == ErrorClass::Retriable {
                 self.shared.pacing.on_failure(Instant::now());
+            } else {
+                self.shared.pacing.on_other(Instant::now());
             }
             if may_pass(error) {
                 stuck.add(context.topic(), partition_of(error));

@@ -10,6 +10,11 @@ use tokio::time::Instant;
 use crate::failure::ErrorClass;
 use crate::retry::Retry;
 
+/// What takes memory while it waits.
+pub(super) trait Weighed {
+    fn bytes(&self) -> usize;
+}
+
 /// Failed messages that wait for their next attempt, or for their dead letter.
 #[derive(Debug)]
 pub(super) struct Schedule<T> {
@@ -18,6 +23,8 @@ pub(super) struct Schedule<T> {
     buried: VecDeque<T>,
     /// Keeps messages that are due at the same time in the order in which they failed.
     next_number: u64,
+    /// Of all that is kept.
+    bytes: usize,
     is_draining: bool,
 }
 
@@ -46,13 +53,14 @@ struct Waiting<T> {
     message: T,
 }
 
-impl<T> Schedule<T> {
+impl<T: Weighed> Schedule<T> {
     pub(super) fn new(retry: Retry) -> Schedule<T> {
         Schedule {
             retry,
             waiting: BinaryHeap::new(),
             buried: VecDeque::new(),
             next_number: 0,
+            bytes: 0,
             is_draining: false,
         }
     }
@@ -75,6 +83,7 @@ impl<T> Schedule<T> {
         }
         let number = self.next_number;
         self.next_number += 1;
+        self.bytes += message.bytes();
         self.waiting.push(Waiting {
             due,
             number,
@@ -91,11 +100,14 @@ impl<T> Schedule<T> {
     /// Gives away what waits for its next attempt, in no order.
     pub(super) fn take_waiting(&mut self) -> Vec<T> {
         let waiting = std::mem::take(&mut self.waiting).into_iter();
-        waiting.map(|waiting| waiting.message).collect()
+        let taken: Vec<T> = waiting.map(|waiting| waiting.message).collect();
+        self.bytes -= taken.iter().map(T::bytes).sum::<usize>();
+        taken
     }
 
     /// Keeps a message for its dead letter.
     pub(super) fn bury(&mut self, message: T) {
+        self.bytes += message.bytes();
         self.buried.push_back(message);
     }
 
@@ -110,11 +122,14 @@ impl<T> Schedule<T> {
     /// What is to be done at `now`, one message at a time.
     pub(super) fn next_action(&mut self, now: Instant) -> Option<Action<T>> {
         if let Some(message) = self.buried.pop_front() {
+            self.bytes -= message.bytes();
             return Some(Action::Bury(message));
         }
         let is_due = self.next_due().is_some_and(|due| due <= now);
         let waiting = if is_due { self.waiting.pop() } else { None };
-        waiting.map(|waiting| Action::Resend(waiting.message))
+        let message = waiting?.message;
+        self.bytes -= message.bytes();
+        Some(Action::Resend(message))
     }
 
     /// When there is something to do next, given that nothing is to be done now.
@@ -126,6 +141,11 @@ impl<T> Schedule<T> {
     pub(super) fn iter(&self) -> impl Iterator<Item = &T> {
         let waiting = self.waiting.iter().map(|waiting| &waiting.message);
         waiting.chain(&self.buried)
+    }
+
+    /// How many bytes of messages are kept.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
     }
 
     /// How many messages are kept.

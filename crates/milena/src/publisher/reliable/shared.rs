@@ -5,20 +5,24 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use milena_client::producer::{DeliverySink, ProduceError, ProduceErrorKind, RecordMetadata};
-use tokio::sync::Notify;
+use milena_client::producer::{
+    DeliverySink, ProduceError, ProduceErrorKind, Record, RecordMetadata, Settled,
+};
+use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
 use super::context::{Delivered, DeliveryContext, DeliveryStatus};
 use super::counts::Counters;
 use super::dead_letter_places::{Places, letter};
+use super::health::Look;
 use super::observer::Observers;
 use super::pacing::Pacing;
 use super::schedule::{Action, Schedule, Verdict};
 use super::spooler::Spooler;
 use super::told::Told;
 use crate::failure::ErrorClass;
-use crate::publisher::{PublishError, Publisher, trace_id};
+use crate::publisher::{PublishError, Publisher, Topic, Written, headers_room, record, trace_id};
+use crate::telemetry::{self, Started};
 
 /// What the clones of a reliable publisher, its callbacks and its worker share.
 pub(super) struct Shared {
@@ -31,17 +35,21 @@ pub(super) struct Shared {
     pub(super) pacing: Pacing,
     /// Locked for moments only, and only where something failed.
     pub(super) schedule: Mutex<Schedule<Box<DeliveryContext>>>,
+    pub(super) look: Mutex<Look>,
     /// As many as the schedule keeps, to be read without its lock.
     pub(super) waiting: AtomicUsize,
     pub(super) waiting_max: usize,
+    pub(super) waiting_bytes_max: usize,
+    /// Too many wait, or too many bytes of them; set under the schedule's lock.
+    pub(super) is_full: AtomicBool,
     /// Fewer wait than before, or the publisher was closed.
     pub(super) room: Notify,
     /// The worker has something to do.
     pub(super) work: Notify,
     pub(super) is_closed: AtomicBool,
     pub(super) told: Told,
-    /// The worker has nothing more to do.
-    pub(super) is_stopped: AtomicBool,
+    /// Turns true once: nothing is sent from then on.
+    pub(super) stop: watch::Sender<bool>,
     /// No handle is left: what is open is brought to its end, then the worker stops.
     pub(super) is_abandoned: AtomicBool,
 }
@@ -49,25 +57,37 @@ pub(super) struct Shared {
 impl DeliverySink for Shared {
     type Item = DeliveryContext;
 
-    fn on_settled(
-        &self,
-        settled: impl Iterator<Item = (DeliveryContext, Result<RecordMetadata, ProduceError>)>,
-    ) {
+    #[inline]
+    fn with_record<R>(&self, context: &DeliveryContext, send: impl FnOnce(Record<'_>) -> R) -> R {
+        let message = &context.message;
+        let mut written = Written::new();
+        let (few, many) = &mut headers_room();
+        let headers = written.headers(message, &context.id, None, few, many);
+        send(record(message, headers))
+    }
+
+    fn on_settled<'a>(&self, settled: impl Iterator<Item = Settled<'a, DeliveryContext>>) {
         let mut delivered = 0;
-        for (mut context, answer) in settled {
+        for (place, answer) in settled {
+            let Some(context) = place else { continue };
+            if let Some(started) = context.take_started() {
+                self.tell_sent(started, context, &answer);
+            }
             let written = match answer {
                 Ok(written) => written,
                 Err(error) => {
-                    self.on_failure(Box::new(context), error);
+                    if let Some(context) = place.take() {
+                        self.on_failure(Box::new(context), error);
+                    }
                     continue;
                 }
             };
             self.pacing.on_success();
             context.status = DeliveryStatus::Success;
             self.observers
-                .tell(|observer| observer.on_success(&context, &written));
+                .tell(|observer| observer.on_success(context, &written));
             delivered += 1;
-            if context.waiter.is_some() {
+            if context.is_awaited() {
                 self.counters.deliver(std::mem::take(&mut delivered));
                 context.tell(Ok(Delivered::Written(written)));
             }
@@ -86,21 +106,19 @@ impl Shared {
         loop {
             self.has_room().await?;
             let spooler = self.spooler.as_deref();
-            let entered = spooler.map(|spooler| spooler.enter(place.as_mut()));
-            if !matches!(entered, Some(None)) {
+            if !spooler.is_some_and(Spooler::is_diverting) {
                 let sent = match self.pacing.pass().await {
                     Ok(()) => self.send(place).await,
                     refused => refused,
                 };
-                drop(entered);
-                let Err(error) = sent else {
-                    return Ok(());
-                };
-                match spooler {
-                    Some(spooler) if error.class() == ErrorClass::Retriable => {
-                        self.divert(spooler);
+                match (sent, spooler) {
+                    (Ok(()), _) if place.is_none() => return Ok(()),
+                    (Err(error), Some(spooler)) if error.class() == ErrorClass::Retriable => {
+                        self.begin_spooling(spooler);
                     }
-                    _ => return Err(error),
+                    (Err(error), _) => return Err(error),
+                    // It is to be spooled: there was nobody to send it.
+                    (Ok(()), _) => {}
                 }
             }
             let (Some(spooler), Some(context)) = (spooler, place.take()) else {
@@ -113,7 +131,8 @@ impl Shared {
         }
     }
 
-    /// Sends a message for the first time; leaves it where it is if it was not taken.
+    /// Sends a message for the first time; leaves it where it is if it was not taken, or is to be
+    /// spooled.
     #[inline]
     async fn send(
         self: &Arc<Self>,
@@ -123,30 +142,71 @@ impl Shared {
             return Ok(());
         };
         context.attempts = 1;
-        let topic = self.publisher.topic_name(&context.message.topic)?;
-        let sent = self
-            .publisher
-            .enqueue_as(&topic, &context.message, &context.id);
-        match sent.await {
-            Ok(delivery) => {
-                drop(topic);
-                self.counters.accept();
-                if let Some(context) = place.take() {
-                    let producer = &self.publisher.producer;
-                    producer.report_to(delivery, self, context);
-                }
-                Ok(())
+        let topic = self.publisher.topic(&context.message.topic).await;
+        let begun = self.counters.begin();
+        if let Some(spooler) = &self.spooler {
+            // Whoever diverts afterwards sees that this one is open.
+            if spooler.is_diverting() {
+                return Ok(());
             }
-            Err(error) if is_callers(&error) => Err(error.into()),
-            Err(error) => {
-                drop(topic);
-                self.counters.accept();
-                if let Some(context) = place.take() {
-                    self.on_failure(Box::new(context), error);
-                }
-                Ok(())
-            }
+            context.number = spooler.first_number + begun.number;
         }
+        let refusal = match self.enqueue(topic, place).await {
+            Ok(()) => {
+                begun.stays();
+                return Ok(());
+            }
+            Err(PublishError::Produce(error)) => error,
+            Err(illegal) => return Err(illegal),
+        };
+        if is_callers(&refusal) {
+            self.pacing.on_other(Instant::now());
+            return Err(refusal.into());
+        }
+        begun.stays();
+        if let Some(context) = place.take() {
+            self.on_failure(Box::new(context), refusal);
+        }
+        Ok(())
+    }
+
+    /// Hands the message in `place` to the producer, which gives it back to
+    /// [`Shared::on_settled`].
+    #[inline]
+    async fn enqueue(
+        self: &Arc<Self>,
+        topic: Result<Topic<'_>, PublishError>,
+        place: &mut Option<DeliveryContext>,
+    ) -> Result<(), PublishError> {
+        if let (Some(started), Some(context)) = (telemetry::start(), place.as_mut()) {
+            context.start(started);
+        }
+        let result = match topic {
+            Ok(topic) => topic
+                .enqueue_for(self, place)
+                .await
+                .map_err(PublishError::from),
+            Err(error) => Err(error),
+        };
+        if let (Err(PublishError::Produce(error)), Some(context)) = (&result, place.as_mut())
+            && let Some(started) = context.take_started()
+        {
+            self.tell_sent(started, context, &Err(error.clone()));
+        }
+        result
+    }
+
+    /// Has an event told of what became of an attempt.
+    #[cold]
+    fn tell_sent(
+        &self,
+        started: Started,
+        context: &DeliveryContext,
+        answer: &Result<RecordMetadata, ProduceError>,
+    ) {
+        let topic = self.publisher.prefixed(context.topic());
+        let trace_id = trace_id(None, &context.message);
+        telemetry::producer_send(started, &topic, &context.id, trace_id, answer);
     }
 
     /// Waits while too many failed messages wait.
@@ -154,15 +214,13 @@ impl Shared {
     async fn has_room(&self) -> Result<(), PublishError> {
         loop {
             if self.is_closed.load(Ordering::Acquire) {
-                return Err(ProduceError::from(ProduceErrorKind::Closed).into());
+                return Err(closed().into());
             }
-            if self.waiting.load(Ordering::Acquire) < self.waiting_max {
+            if !self.is_full.load(Ordering::Acquire) {
                 return Ok(());
             }
             let room = self.room.notified();
-            if self.waiting.load(Ordering::Acquire) >= self.waiting_max
-                && !self.is_closed.load(Ordering::Acquire)
-            {
+            if self.is_full.load(Ordering::Acquire) && !self.is_closed.load(Ordering::Acquire) {
                 room.await;
             }
         }
@@ -177,6 +235,8 @@ impl Shared {
         if class == ErrorClass::Retriable {
             let is_open = self.pacing.on_failure(Instant::now());
             self.divert_after(&error, is_open);
+        } else {
+            self.pacing.on_other(Instant::now());
         }
         let context = match self.spool_failed(context, &error) {
             Ok(()) => return,
@@ -226,22 +286,16 @@ impl Shared {
         context.attempts = context.attempts.saturating_add(1);
         context.status = DeliveryStatus::Pending;
         self.counters.retry();
-        let sent = match self.publisher.topic_name(&context.message.topic) {
-            Ok(topic) => {
-                let sent = self
-                    .publisher
-                    .enqueue_as(&topic, &context.message, &context.id);
-                sent.await
-            }
+        let topic = self.publisher.topic(&context.message.topic).await;
+        let mut place = Some(*context);
+        let error = match self.enqueue(topic, &mut place).await {
+            Ok(()) => return,
+            Err(PublishError::Produce(error)) => error,
             // It was legal before; whatever changed, the message must not get lost.
-            Err(_) => Err(ProduceErrorKind::Closed.into()),
+            Err(_) => closed(),
         };
-        match sent {
-            Ok(delivery) => {
-                let producer = &self.publisher.producer;
-                producer.report_to(delivery, self, *context);
-            }
-            Err(error) => self.on_failure(context, error),
+        if let Some(context) = place {
+            self.on_failure(Box::new(context), error);
         }
     }
 
@@ -262,7 +316,13 @@ impl Shared {
         context: &mut DeliveryContext,
     ) -> Result<(), Option<PublishError>> {
         let place = self.places.of(&context.message.topic).ok_or(None)?;
-        place.publish(&letter(&place, context)).await?;
+        let letter = letter(&place, context);
+        tokio::select! {
+            // What is left when nothing is sent any more costs no time.
+            biased;
+            () = self.stopped() => Err(PublishError::from(closed())),
+            published = place.publish(&letter) => published,
+        }?;
         let topic = place.topic();
         context.status = DeliveryStatus::DeadLettered;
         tracing::warn!(
@@ -310,6 +370,21 @@ impl Shared {
         self.work.notify_one();
     }
 
+    /// Nothing is sent from here on: what is left is spooled or failed.
+    pub(super) fn stop(&self) {
+        self.stop.send_replace(true);
+        self.work.notify_one();
+    }
+
+    pub(super) fn is_stopped(&self) -> bool {
+        *self.stop.borrow()
+    }
+
+    async fn stopped(&self) {
+        // The sender is ours, so it is there.
+        let _ = self.stop.subscribe().wait_for(|stop| *stop).await;
+    }
+
     /// Changes the schedule, and wakes whom that concerns.
     pub(super) fn change<R>(
         &self,
@@ -319,8 +394,10 @@ impl Shared {
         let result = change(&mut schedule);
         let waiting = schedule.len();
         let before = self.waiting.swap(waiting, Ordering::AcqRel);
+        let is_full = waiting >= self.waiting_max || schedule.bytes() >= self.waiting_bytes_max;
+        let was_full = self.is_full.swap(is_full, Ordering::AcqRel);
         drop(schedule);
-        if waiting < before {
+        if was_full && !is_full {
             self.room.notify_waiters();
         }
         if waiting > before {
@@ -334,11 +411,15 @@ impl Shared {
     }
 }
 
+fn closed() -> ProduceError {
+    ProduceErrorKind::Closed.into()
+}
+
 fn last_error(context: &DeliveryContext) -> ProduceError {
-    context.failures.last().map_or_else(
-        || ProduceErrorKind::Closed.into(),
-        |failure| failure.error.clone(),
-    )
+    context
+        .failures()
+        .last()
+        .map_or_else(closed, |failure| failure.error.clone())
 }
 
 /// Whether the message was not taken, and stays the caller's: there is no room for it, or

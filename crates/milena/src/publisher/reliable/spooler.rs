@@ -11,6 +11,7 @@ use tokio::sync::{Notify, oneshot, watch};
 use tokio::time::Instant;
 
 use super::context::DeliveryContext;
+use super::counts::Counters;
 use super::limits::SPOOLED_AT_ONCE_MAX;
 use super::shared::Shared;
 use crate::publisher::PublishError;
@@ -24,13 +25,11 @@ pub(super) struct Spooler {
     queue: Mutex<Queue>,
     /// As `queue.mode` is not [`Mode::Past`], to be read without its lock.
     is_diverting: AtomicBool,
-    /// Messages that are about to be sent past the spool and not counted as accepted yet.
-    entering: AtomicU64,
-    /// The numbers of messages in the order in which they are taken.
-    next_number: AtomicU64,
+    /// Where the numbers of messages begin, in the order in which they are taken.
+    pub(super) first_number: u64,
     /// The writer has something to do.
     pub(super) work: Notify,
-    /// The mode changed, or nobody is entering any more.
+    /// The mode changed, or something was written or could not be.
     pub(super) changed: Notify,
     /// What the tasks are to do.
     pub(super) stage: watch::Sender<Stage>,
@@ -101,9 +100,6 @@ pub(super) struct Facts {
     pub(super) damaged_bytes: u64,
 }
 
-/// Somebody who is about to send past the spool.
-pub(super) struct Entering<'a>(&'a Spooler);
-
 impl Spooler {
     /// Opens the spool. Blocks on files.
     pub(super) fn open(settings: Spool) -> Result<Spooler, SpoolError> {
@@ -126,8 +122,7 @@ impl Spooler {
                 items: Vec::new(),
             }),
             is_diverting: AtomicBool::new(is_diverting),
-            entering: AtomicU64::new(0),
-            next_number: AtomicU64::new(store.first_number()),
+            first_number: store.first_number(),
             work: Notify::new(),
             changed: Notify::new(),
             stage: watch::Sender::new(Stage::Running),
@@ -138,32 +133,9 @@ impl Spooler {
         })
     }
 
-    /// Lets a new message in, to be sent past the spool; `None` if it has to be offered to it.
-    #[inline]
-    pub(super) fn enter(&self, context: Option<&mut DeliveryContext>) -> Option<Entering<'_>> {
-        if self.is_diverting() {
-            return None;
-        }
-        self.entering.fetch_add(1, Ordering::SeqCst);
-        let entering = Entering(self);
-        // Whoever diverts afterwards sees that somebody is entering.
-        if self.is_diverting() {
-            return None;
-        }
-        if let Some(context) = context {
-            context.number = self.next_number.fetch_add(1, Ordering::Relaxed);
-        }
-        Some(entering)
-    }
-
     #[inline]
     pub(super) fn is_diverting(&self) -> bool {
         self.is_diverting.load(Ordering::SeqCst)
-    }
-
-    /// Whether somebody is sending past the spool whose message is not counted yet.
-    pub(super) fn is_entered(&self) -> bool {
-        self.entering.load(Ordering::SeqCst) > 0
     }
 
     /// From here on new messages go to the spool; tells whether they did not before.
@@ -176,26 +148,28 @@ impl Spooler {
         self.set_mode(Mode::Handover);
     }
 
-    /// Ends the diversion unless somebody has come meanwhile; tells whether it did.
-    pub(super) fn resume(&self) -> bool {
+    /// Ends the diversion unless somebody has come meanwhile. Whoever is queued is open until it
+    /// is known what is in the files, so nobody is between the two.
+    pub(super) fn resume(&self, counters: &Counters) {
         let mut queue = self.queue();
-        if !queue.items.is_empty() {
-            return false;
+        let is_idle = counters.read().pending() == 0;
+        if !is_idle || !queue.items.is_empty() || self.facts().messages > 0 {
+            return;
         }
         queue.mode = Mode::Past;
         self.is_diverting.store(false, Ordering::SeqCst);
         drop(queue);
         self.changed.notify_waiters();
-        true
     }
 
     /// Takes a new message to be written, unless it need not be.
-    pub(super) fn offer(&self, context: Box<DeliveryContext>) -> Offer {
+    pub(super) fn offer(&self, context: Box<DeliveryContext>, counters: &Counters) -> Offer {
         let mut queue = self.queue();
         match queue.mode {
             Mode::Past => Offer::Send(context),
             Mode::Handover => Offer::Wait(context),
             Mode::Through => {
+                counters.begin().stays();
                 let (receipt, written) = oneshot::channel();
                 let way = Way::New(receipt);
                 queue.items.push(Item { context, way });
@@ -303,15 +277,6 @@ impl Spooler {
     }
 }
 
-impl Drop for Entering<'_> {
-    #[inline]
-    fn drop(&mut self) {
-        if self.0.entering.fetch_sub(1, Ordering::SeqCst) == 1 && self.0.is_diverting() {
-            self.0.changed.notify_waiters();
-        }
-    }
-}
-
 /// Writes what is queued, as much at once as there is, until told to finish.
 pub(super) async fn write(shared: Arc<Shared>, spooler: Arc<Spooler>) {
     let mut sync_at: Option<Instant> = None;
@@ -377,3 +342,6 @@ fn facts(store: &Store) -> Facts {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests;

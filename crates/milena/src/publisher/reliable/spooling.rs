@@ -23,7 +23,7 @@ impl Shared {
         context.attempts = 0;
         while !self.is_closed.load(Ordering::Acquire) {
             let changed = spooler.changed.notified();
-            context = match spooler.offer(context) {
+            context = match spooler.offer(context, &self.counters) {
                 Offer::Send(back) => return Ok(Some(*back)),
                 Offer::Queued(written) => {
                     let written = written.await.unwrap_or(Err(SpoolError::Closed));
@@ -38,17 +38,24 @@ impl Shared {
         Err(ProduceError::from(ProduceErrorKind::Closed).into())
     }
 
-    /// From here on messages go to the spool, those that wait for a retry before all others.
-    pub(super) fn divert(&self, spooler: &Spooler) {
-        if spooler.divert() {
+    /// As [`Shared::divert`], as the cluster is gone.
+    pub(super) fn begin_spooling(&self, spooler: &Spooler) {
+        if self.divert(spooler) {
             tracing::warn!(
                 event = "spool_begun",
                 "messages are kept on disk until the cluster is back"
             );
         }
+    }
+
+    /// From here on messages go to the spool, those that wait for a retry before all others.
+    /// Tells whether they did not before.
+    pub(super) fn divert(&self, spooler: &Spooler) -> bool {
+        let is_first = spooler.divert();
         for context in self.change(|schedule| schedule.take_waiting()) {
             spooler.push(context, Way::Failed);
         }
+        is_first
     }
 
     /// Diverts messages after a failure that says that the cluster is gone: the last of many,
@@ -59,7 +66,7 @@ impl Shared {
             && is_gone
             && !spooler.is_diverting()
         {
-            self.divert(spooler);
+            self.begin_spooling(spooler);
         }
     }
 
@@ -99,7 +106,7 @@ impl Shared {
         };
         match &self.spooler {
             Some(spooler) if may_pass => {
-                self.divert(spooler);
+                self.begin_spooling(spooler);
                 spooler.push(context, Way::LastResort(Box::new(error)));
             }
             _ => self.fail(context, error),
@@ -108,14 +115,24 @@ impl Shared {
 
     /// A message was written to the spool, or not.
     pub(super) fn on_spooled(&self, item: Item, outcome: Result<(), SpoolError>) {
-        let Item { mut context, way } = item;
-        let error = match outcome {
-            Ok(()) => return self.settle_spooled(context, way),
-            Err(error) => error,
-        };
+        let Item { context, way } = item;
+        match outcome {
+            Ok(()) => self.settle_spooled(context, way),
+            Err(error) => self.refuse_spooled(context, way, error),
+        }
+        // Written or not: whoever waits for the queue looks again.
+        if let Some(spooler) = &self.spooler {
+            spooler.changed.notify_waiters();
+        }
+    }
+
+    fn refuse_spooled(&self, mut context: Box<DeliveryContext>, way: Way, error: SpoolError) {
         match way {
             // Whoever publishes it hears of it, unless they gave up.
-            Way::New(receipt) => drop(receipt.send(Err(error))),
+            Way::New(receipt) => {
+                self.counters.refuse();
+                drop(receipt.send(Err(error)));
+            }
             Way::Failed => {
                 tracing::error!(event = "spool_refused", message_id = %context.id, %error);
                 context.status = DeliveryStatus::Pending;
@@ -133,19 +150,10 @@ impl Shared {
         self.observers
             .tell(|observer| observer.on_spooled(&context));
         // Whoever waits for this message may look at the counts next.
-        match way {
-            Way::New(receipt) => {
-                self.counters.accept_spooled();
-                context.tell(Ok(Delivered::Spooled));
-                let _ = receipt.send(Ok(()));
-            }
-            Way::Failed | Way::LastResort(_) => {
-                self.counters.park();
-                context.tell(Ok(Delivered::Spooled));
-            }
-        }
-        if let Some(spooler) = &self.spooler {
-            spooler.changed.notify_waiters();
+        self.counters.park();
+        context.tell(Ok(Delivered::Spooled));
+        if let Way::New(receipt) = way {
+            let _ = receipt.send(Ok(()));
         }
     }
 

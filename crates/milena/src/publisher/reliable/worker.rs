@@ -22,7 +22,7 @@ pub(super) async fn run(shared: Arc<Shared>) {
             at_work.push(shared.perform(action));
         }
         let has_room = at_work.len() < AT_WORK_MAX;
-        if at_work.is_empty() && shared.is_stopped.load(Ordering::Acquire) {
+        if at_work.is_empty() && shared.is_stopped() {
             return;
         }
         let is_abandoned = shared.is_abandoned.load(Ordering::Acquire);

@@ -47,8 +47,8 @@ pub(in crate::publisher) fn encode(
         put(&mut bytes, Some(name.as_bytes()));
         put(&mut bytes, value.as_deref());
     }
-    put_count(&mut bytes, message.metadata.len());
-    for (name, value) in &message.metadata {
+    put_count(&mut bytes, message.attached().len());
+    for (name, value) in message.attached() {
         put(&mut bytes, Some(name.as_bytes()));
         put(&mut bytes, Some(value.as_bytes()));
     }
@@ -75,7 +75,7 @@ pub(in crate::publisher) fn decode(mut bytes: Bytes) -> Option<Entry> {
         key,
         value,
         headers: Vec::new(),
-        metadata: Vec::new(),
+        metadata: None,
     };
     // Grown one by one: the counts are not to be trusted with an allocation.
     for _ in 0..bytes.try_get_u32_le().ok()? {
@@ -84,7 +84,7 @@ pub(in crate::publisher) fn decode(mut bytes: Bytes) -> Option<Entry> {
     }
     for _ in 0..bytes.try_get_u32_le().ok()? {
         let name = take_text(&mut bytes)?;
-        message.metadata.push((name, take_text(&mut bytes)?));
+        message = message.metadata(name, take_text(&mut bytes)?);
     }
     let id = match made_id {
         Some(id) => MessageId::made(Uuid::from_slice(&id).ok()?),

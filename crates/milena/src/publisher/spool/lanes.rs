@@ -86,6 +86,19 @@ impl FailedLane {
         Ok(())
     }
 
+    /// How much there is, for [`FailedLane::take_back`].
+    pub(super) fn mark(&self) -> (usize, u64) {
+        (self.left.len(), self.bytes())
+    }
+
+    /// Takes off what was appended since.
+    pub(super) fn take_back(&mut self, (entries, bytes): (usize, u64)) {
+        self.left.truncate(entries);
+        if let Some(segment) = &mut self.segment {
+            segment.take_back(bytes);
+        }
+    }
+
     /// The next entries, and how many of those that are left they stand for.
     pub(super) fn read(&mut self, portion: Portion) -> Result<(Vec<Frame>, usize), SpoolError> {
         if !self.is_frozen {
@@ -135,6 +148,15 @@ impl FailedLane {
         let left = self.left.make_contiguous();
         left.sort_by_key(|located| located.number);
     }
+}
+
+/// How much an [`AcceptedLane`] had.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Mark {
+    segments: usize,
+    last_bytes: u64,
+    next_number: u64,
+    left: u64,
 }
 
 /// What was taken since: files one behind the other, each removed once it is replayed.
@@ -219,6 +241,34 @@ impl AcceptedLane {
         self.next_number += 1;
         self.left += 1;
         Ok(())
+    }
+
+    /// How much there is, for [`AcceptedLane::take_back`].
+    pub(super) fn mark(&self) -> Mark {
+        Mark {
+            segments: self.segments.len(),
+            last_bytes: self.segments.back().map_or(0, Segment::bytes),
+            next_number: self.next_number,
+            left: self.left,
+        }
+    }
+
+    /// Takes off what was appended since.
+    pub(super) fn take_back(&mut self, mark: Mark) {
+        for mut segment in self
+            .segments
+            .drain(mark.segments.min(self.segments.len())..)
+        {
+            segment.take_back(Segment::start());
+            if let Err(error) = remove(segment.path()) {
+                tracing::error!(event = "spool_not_taken_back", %error);
+            }
+        }
+        if let Some(last) = self.segments.back_mut() {
+            last.take_back(mark.last_bytes);
+        }
+        self.next_number = mark.next_number;
+        self.left = mark.left;
     }
 
     /// The next entries of the first file, each with where the one behind it lies.

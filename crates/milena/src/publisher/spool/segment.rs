@@ -91,6 +91,15 @@ impl Segment {
         Ok(())
     }
 
+    /// Takes off what is behind `end`.
+    pub(super) fn take_back(&mut self, end: u64) {
+        self.end = self.end.min(end.max(HEADER_BYTES));
+        // If it stays, the next entry is written over it; until then it would be found again.
+        if let Err(error) = self.file.set_len(self.end) {
+            tracing::error!(event = "spool_not_taken_back", path = %self.path.display(), %error);
+        }
+    }
+
     pub(super) fn sync(&self) -> Result<(), SpoolError> {
         let synced = self.file.sync_data();
         synced.map_err(SpoolError::io(&self.path, "synced"))

@@ -123,11 +123,15 @@ impl Store {
 
     /// Writes messages, in order; says of each whether it is there.
     pub(in crate::publisher) fn append(&mut self, bodies: &[Body]) -> Vec<Result<(), SpoolError>> {
+        let before = (self.failed.mark(), self.accepted.mark());
         let append = |body| self.append_one(body);
         let mut outcomes: Vec<_> = bodies.iter().map(append).collect();
         if self.settings.sync == SpoolSync::Always
             && let Err(error) = self.sync()
         {
+            // They count as not written, so they must not be replayed.
+            self.failed.take_back(before.0);
+            self.accepted.take_back(before.1);
             outcomes.fill(Err(error));
         }
         outcomes
@@ -224,7 +228,7 @@ impl Store {
 
     /// Forces everything to the disk.
     pub(in crate::publisher) fn sync(&mut self) -> Result<(), SpoolError> {
-        if !std::mem::take(&mut self.is_dirty) {
+        if !self.is_dirty {
             return Ok(());
         }
         self.failed.sync()?;
@@ -235,7 +239,9 @@ impl Store {
         let directory = File::open(&self.settings.directory);
         directory
             .and_then(|directory| directory.sync_all())
-            .map_err(fail())
+            .map_err(fail())?;
+        self.is_dirty = false;
+        Ok(())
     }
 
     fn limit(&self, lane: Lane) -> u64 {

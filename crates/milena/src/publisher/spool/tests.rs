@@ -8,6 +8,7 @@ use tempfile::TempDir;
 
 use super::frame::{FILE_HEADER, FRAME_BYTES};
 use super::{Body, Lane, Spool, SpoolError, SpoolSync, Store, Stored, decode, encode};
+use crate::publisher::outgoing::Metadata;
 use crate::publisher::{MessageId, Outgoing};
 
 fn directory() -> TempDir {
@@ -70,7 +71,7 @@ fn message() -> impl Strategy<Value = Outgoing> {
             key,
             value,
             headers,
-            metadata,
+            metadata: (!metadata.is_empty()).then(|| Box::new(Metadata(metadata))),
         },
     )
 }
@@ -343,4 +344,32 @@ fn a_full_spool_refuses_and_gives_back() {
     append(&mut store, &[accepted(&text)]);
     assert_eq!(drain(&mut store).len(), count - count / 2 + 1);
     assert_eq!(store.bytes(), FILE_HEADER.len() as u64);
+}
+
+/// Whoever was told that a message is not in the spool keeps it: it must not come from there too.
+#[test]
+fn what_could_not_be_synced_is_not_replayed() {
+    let parent = directory();
+    let (place, aside) = (parent.path().join("spool"), parent.path().join("aside"));
+    let open = || Store::open(Spool::at(&place).sync(SpoolSync::Always)).expect("a spool");
+    for lane in [Lane::Accepted, Lane::Failed { number: 7 }] {
+        let body = |text: &str| Body {
+            lane,
+            bytes: text.as_bytes().to_vec(),
+        };
+        let mut store = open();
+        append(&mut store, &[body("one")]);
+        // The names of its files cannot be synced while the directory is elsewhere.
+        fs::rename(&place, &aside).unwrap();
+        for outcome in store.append(&[body("lost"), body("too")]) {
+            assert!(matches!(outcome, Err(SpoolError::Io { .. })), "{outcome:?}");
+        }
+        assert!(store.sync().is_err(), "what is not synced stays so");
+        fs::rename(&aside, &place).unwrap();
+        assert_eq!(store.len(), 1, "{lane:?}");
+        drop(store);
+        let mut store = open();
+        append(&mut store, &[body("two")]);
+        assert_eq!(drain(&mut store), ["one", "two"], "{lane:?}");
+    }
 }

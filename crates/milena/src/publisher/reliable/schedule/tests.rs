@@ -2,6 +2,12 @@ use proptest::prelude::*;
 
 use super::*;
 
+impl Weighed for u32 {
+    fn bytes(&self) -> usize {
+        1 + *self as usize
+    }
+}
+
 fn schedule() -> Schedule<u32> {
     Schedule::new(
         Retry::exponential(Duration::from_secs(1))
@@ -46,6 +52,21 @@ fn a_drained_schedule_gives_up_what_waits_and_what_comes() {
         assert_eq!(schedule.next_action(now), Some(Action::Bury(message)));
     }
     assert_eq!((schedule.next_action(now), schedule.len()), (None, 0));
+    assert_eq!(schedule.bytes(), 0);
+}
+
+#[test]
+fn bytes_are_those_of_what_is_kept() {
+    let now = Instant::now();
+    let mut schedule = schedule();
+    schedule.retry_at(now, 1);
+    schedule.retry_at(now + Duration::from_secs(1), 10);
+    schedule.bury(100);
+    assert_eq!(schedule.bytes(), 2 + 11 + 101);
+    assert_eq!(schedule.next_action(now), Some(Action::Bury(100)));
+    assert_eq!(schedule.next_action(now), Some(Action::Resend(1)));
+    assert_eq!(schedule.bytes(), 11);
+    assert_eq!((schedule.take_waiting(), schedule.bytes()), (vec![10], 0));
 }
 
 proptest! {
@@ -80,6 +101,8 @@ proptest! {
                     }
                 }
             }
+            let bytes: usize = schedule.iter().map(u32::bytes).sum();
+            prop_assert_eq!(schedule.bytes(), bytes);
             let next = schedule.next_due();
             prop_assert!(next.is_none_or(|due| due > start + Duration::from_millis(passed)));
         }
