@@ -2,6 +2,7 @@
 //!
 //! Owns which cargo commands those are.
 
+use crate::beside::{Output, Work};
 use crate::steps::{Outcome, Steps, run_command};
 use crate::{tidy, workspace};
 use anyhow::{Context, Result};
@@ -20,6 +21,26 @@ struct Package {
     features: BTreeMap<String, Vec<String>>,
 }
 
+/// What is not there by default, and has tests.
+pub(crate) const FEATURES: &str = "milena-cli/service";
+
+/// What compiles and can wait for a processor.
+pub(crate) const WORKS: [Work; 3] = [
+    Work {
+        name: "clippy",
+        run: clippy,
+    },
+    Work {
+        name: "documentation",
+        run: documentation,
+    },
+    Work {
+        name: "each feature by itself",
+        run: each_feature,
+    },
+];
+
+/// What takes a moment.
 pub(crate) fn run(steps: &mut Steps) {
     steps.run("format", || {
         run_command(&mut cargo(&["fmt", "--all", "--check"]))?;
@@ -29,34 +50,30 @@ pub(crate) fn run(steps: &mut Steps) {
         tidy::run()?;
         Ok(Outcome::Passed(String::new()))
     });
-    steps.run("clippy", || {
-        run_command(&mut cargo(&[
-            "clippy",
-            "--workspace",
-            "--all-targets",
-            "--",
-            "-D",
-            "warnings",
-        ]))
-    });
-    steps.run("documentation", || {
-        let mut command = cargo(&[
-            "doc",
-            "--workspace",
-            "--no-deps",
-            "--document-private-items",
-            // The program `milena` and the library `milena` would write the same pages.
-            "--exclude",
-            "milena-cli",
-        ]);
-        // Private items may link to each other; a broken link is what we are after.
-        command.env(
-            "RUSTDOCFLAGS",
-            "-D warnings -A rustdoc::private_intra_doc_links",
-        );
-        run_command(&mut command)
-    });
-    steps.run("each feature by itself", each_feature);
+}
+
+fn clippy(output: &Output) -> Result<Outcome> {
+    let mut command = cargo(&["clippy", "--workspace", "--all-targets"]);
+    command.args(["--features", FEATURES, "--", "-D", "warnings"]);
+    run_command(output.of(&mut command)?)
+}
+
+fn documentation(output: &Output) -> Result<Outcome> {
+    let mut command = cargo(&[
+        "doc",
+        "--workspace",
+        "--no-deps",
+        "--document-private-items",
+        // The program `milena` and the library `milena` would write the same pages.
+        "--exclude",
+        "milena-cli",
+    ]);
+    // Private items may link to each other; a broken link is what we are after.
+    command.env(
+        "RUSTDOCFLAGS",
+        "-D warnings -A rustdoc::private_intra_doc_links",
+    );
+    run_command(output.of(&mut command)?)
 }
 
 /// A `cargo` of the same toolchain, run in the root of the checkout.
@@ -67,7 +84,7 @@ pub(crate) fn cargo(arguments: &[&str]) -> Command {
     command
 }
 
-fn each_feature() -> Result<Outcome> {
+fn each_feature(shown: &Output) -> Result<Outcome> {
     let output = cargo(&["metadata", "--no-deps", "--format-version", "1"])
         .output()
         .context("cannot run cargo metadata")?;
@@ -76,7 +93,7 @@ fn each_feature() -> Result<Outcome> {
     let mut checked = Vec::new();
     for (package, feature) in features(&metadata) {
         let mut command = cargo(&["check", "--package", package, "--no-default-features"]);
-        run_command(command.args(["--features", feature]))?;
+        run_command(shown.of(command.args(["--features", feature]))?)?;
         checked.push(format!("{package}/{feature}"));
     }
     Ok(Outcome::Passed(checked.join(", ")))

@@ -70,7 +70,13 @@ impl Steps {
     pub(crate) fn run(&mut self, name: &str, step: impl FnOnce() -> Result<Outcome>) {
         eprintln!("==> {name}");
         let started = Instant::now();
-        let (verdict, detail) = match step() {
+        let ended = step();
+        self.add(name, ended, started.elapsed());
+    }
+
+    /// Takes in how a step ended.
+    pub(crate) fn add(&mut self, name: &str, ended: Result<Outcome>, duration: Duration) {
+        let (verdict, detail) = match ended {
             Ok(Outcome::Passed(detail)) => (Verdict::Passed, detail),
             Ok(Outcome::Skipped(reason)) if self.skip_is_failure => (
                 Verdict::Failed,
@@ -86,7 +92,7 @@ impl Steps {
             name: name.to_owned(),
             verdict,
             detail,
-            duration: started.elapsed(),
+            duration,
         });
     }
 

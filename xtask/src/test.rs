@@ -3,14 +3,16 @@
 //! Owns which test runs where and what it needs. Test binaries are built once and run from here, so
 //! that the same conformance binary meets each broker.
 
+mod binaries;
+
+use crate::beside::{Beside, Work};
 use crate::examples;
 use crate::kafka::{self, Cluster, ClusterOptions};
 use crate::lint::cargo;
-use crate::steps::{Outcome, Steps, run_command, run_skippable_tests, run_tests};
-use anyhow::{Context, Result, bail, ensure};
-use serde::Deserialize;
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use crate::steps::{Outcome, Steps, run_skippable_tests, run_tests};
+use anyhow::{Context, Result, bail};
+use binaries::TestBinary;
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 /// The clusters that the conformance suite runs on: version and number of nodes.
@@ -33,8 +35,6 @@ const BROKERS_VARIABLE: &str = "MILENA_TEST_BROKERS";
 const SECURITY_VARIABLE: &str = "MILENA_TEST_SECURITY";
 /// Tells the conformance suite that nothing else runs on its brokers.
 const ALONE_VARIABLE: &str = "MILENA_TEST_ALONE";
-/// Tells suites where the `milena` program is.
-const PROGRAM_VARIABLE: &str = "MILENA_BIN";
 /// Tells the suite with a troubled cluster which program changes its nodes.
 const XTASK_VARIABLE: &str = "MILENA_XTASK";
 /// Tells the differential tests where the jars of the Java client are.
@@ -44,56 +44,32 @@ const DIFFERENTIAL: &str = "differential::";
 /// Tells the interoperability suite which Python has the `confluent_kafka` package.
 const PYTHON_VARIABLE: &str = "MILENA_PYTHON";
 
-/// A test runner that cargo built.
-#[derive(Clone, Debug)]
-struct TestBinary {
-    package: String,
-    target: String,
-    is_integration: bool,
-    executable: PathBuf,
-    package_dir: PathBuf,
+/// Runs the tests. Most suites mostly wait: what is to be built meanwhile is built beside them.
+pub(crate) fn run(steps: &mut Steps, beside: Vec<Work>) {
+    let binaries = prepare(steps);
+    let beside = Beside::start(beside);
+    if let Some(binaries) = binaries {
+        suites(steps, &binaries);
+    }
+    beside.end(steps);
 }
 
-#[derive(Deserialize)]
-struct Message {
-    reason: String,
-    #[serde(default)]
-    package_id: String,
-    manifest_path: Option<PathBuf>,
-    target: Option<Target>,
-    profile: Option<Profile>,
-    executable: Option<PathBuf>,
-}
-
-#[derive(Deserialize)]
-struct Target {
-    name: String,
-    kind: Vec<String>,
-}
-
-#[derive(Deserialize)]
-struct Profile {
-    test: bool,
-}
-
-pub(crate) fn run(steps: &mut Steps) {
+/// What needs cargo, and suites in which fractions of a second count: the machine is theirs.
+fn prepare(steps: &mut Steps) -> Option<Vec<TestBinary>> {
     let mut built = None;
     steps.run("build the tests", || {
-        let binaries = build()?;
+        let binaries = binaries::build()?;
         let detail = format!("{} test binaries", binaries.len());
         built = Some(binaries);
         Ok(Outcome::Passed(detail))
     });
-    let Some(binaries) = built else {
-        return;
-    };
-    let suite = |name: &str| {
-        let mut all = binaries.iter();
-        all.find(|binary| binary.package == SIM && binary.is_integration && binary.target == name)
-            .with_context(|| format!("{SIM} has no suite {name}"))
-    };
+    let binaries = built?;
     let own = |binary: &&TestBinary| !binary.is_integration;
     steps.run("unit tests", || run_all(binaries.iter().filter(own)));
+    steps.run("documentation tests", || {
+        let count = run_tests(&mut cargo(&["test", "--workspace", "--doc"]))?;
+        Ok(passed(count))
+    });
     steps.run("integration tests", || {
         let outside_sim = binaries
             .iter()
@@ -104,13 +80,26 @@ pub(crate) fn run(steps: &mut Steps) {
         let service = integration(&binaries, SERVICE)?;
         run_skippable_tests(service.command().arg(POSTGRES))
     });
-    steps.run("examples, embedded broker", || {
-        let count = examples::run(&program_dir(&binaries)?, None)?;
-        Ok(Outcome::Passed(format!("{count} examples")))
+    steps.run("chaos: seeded trouble on connections", || {
+        run_all([suite(&binaries, "chaos")?])
     });
-    steps.run("documentation tests", || {
-        let count = run_tests(&mut cargo(&["test", "--workspace", "--doc"]))?;
-        Ok(passed(count))
+    steps.run("leaks: clients that come and go", || {
+        run_all([suite(&binaries, "leaks")?])
+    });
+    Some(binaries)
+}
+
+fn suite<'a>(binaries: &'a [TestBinary], name: &str) -> Result<&'a TestBinary> {
+    let mut all = binaries.iter();
+    all.find(|binary| binary.package == SIM && binary.is_integration && binary.target == name)
+        .with_context(|| format!("{SIM} has no suite {name}"))
+}
+
+fn suites(steps: &mut Steps, binaries: &[TestBinary]) {
+    let suite = |name| suite(binaries, name);
+    steps.run("examples, embedded broker", || {
+        let count = examples::run(&program_dir(binaries)?, None)?;
+        Ok(Outcome::Passed(format!("{count} examples")))
     });
     steps.run("conformance, embedded broker", || {
         run_all([suite("conformance")?])
@@ -119,12 +108,6 @@ pub(crate) fn run(steps: &mut Steps) {
         "crash: kill -9 under load, applications at each point",
         || run_all([suite("crash")?, suite("points")?]),
     );
-    steps.run("chaos: seeded trouble on connections", || {
-        run_all([suite("chaos")?])
-    });
-    steps.run("leaks: clients that come and go", || {
-        run_all([suite("leaks")?])
-    });
     steps.run("interoperability: kcat", || kcat(suite("interop")?));
     steps.run("interoperability: confluent-kafka for Python", || {
         python(suite("interop")?)
@@ -147,89 +130,12 @@ pub(crate) fn run(steps: &mut Steps) {
         "applications and examples, Apache Kafka {version}, 1 node",
         version = kafka::VERSION_DEFAULT
     );
-    steps.run(&name, || applications_on_kafka(&binaries, suite("points")?));
+    steps.run(&name, || applications_on_kafka(binaries, suite("points")?));
     for (version, nodes) in CLUSTERS {
         let name = format!("conformance, Apache Kafka {version}, {nodes} node(s)");
         steps.run(&name, || {
             conformance_on_kafka(suite("conformance")?, version, nodes)
         });
-    }
-}
-
-fn build() -> Result<Vec<TestBinary>> {
-    let mut command = cargo(&[
-        "test",
-        "--workspace",
-        "--no-run",
-        "--message-format=json-render-diagnostics",
-    ]);
-    let output = command
-        .stdin(Stdio::null())
-        .stderr(Stdio::inherit())
-        .output()
-        .context("cannot run cargo test")?;
-    ensure!(output.status.success(), "the tests do not build");
-    run_command(&mut cargo(&["build", "--workspace", "--bins"]))?;
-    parse_messages(&String::from_utf8_lossy(&output.stdout))
-}
-
-fn parse_messages(messages: &str) -> Result<Vec<TestBinary>> {
-    let mut binaries = BTreeMap::new();
-    for line in messages.lines().filter(|line| line.starts_with('{')) {
-        let message: Message = serde_json::from_str(line).context("cannot read what cargo says")?;
-        let (Some(target), Some(profile), Some(executable), Some(manifest)) = (
-            message.target,
-            message.profile,
-            message.executable,
-            message.manifest_path,
-        ) else {
-            continue;
-        };
-        if message.reason != "compiler-artifact" || !profile.test {
-            continue;
-        }
-        let package_dir = manifest.parent().unwrap_or(Path::new("")).to_path_buf();
-        let binary = TestBinary {
-            package: package_name(&message.package_id, &package_dir),
-            target: target.name,
-            is_integration: target.kind.iter().any(|kind| kind == "test"),
-            executable,
-            package_dir,
-        };
-        binaries.insert(binary.executable.clone(), binary);
-    }
-    let mut binaries: Vec<TestBinary> = binaries.into_values().collect();
-    binaries
-        .sort_by(|one, other| (&one.package, &one.target).cmp(&(&other.package, &other.target)));
-    Ok(binaries)
-}
-
-/// The name in `path+file:///dir#name@1.0.0`, or the folder's in `path+file:///dir/name#1.0.0`.
-fn package_name(id: &str, dir: &Path) -> String {
-    let name = id
-        .rsplit_once('#')
-        .and_then(|(_, fragment)| fragment.split_once('@'))
-        .map(|(name, _)| name.to_owned());
-    name.unwrap_or_else(|| {
-        let folder = dir.file_name().unwrap_or_default();
-        folder.to_string_lossy().into_owned()
-    })
-}
-
-impl TestBinary {
-    fn command(&self) -> Command {
-        let mut command = Command::new(&self.executable);
-        command
-            .current_dir(&self.package_dir)
-            .env("CARGO_MANIFEST_DIR", &self.package_dir)
-            .env(PROGRAM_VARIABLE, self.program("milena"));
-        command
-    }
-
-    /// A program in `target/debug`, next to the `deps` folder that holds the test runner.
-    fn program(&self, name: &str) -> PathBuf {
-        let profile_dir = self.executable.ancestors().nth(2);
-        profile_dir.unwrap_or(Path::new("")).join(name)
     }
 }
 
@@ -416,6 +322,3 @@ fn on_kafka(
     cluster.stop()?;
     result.with_context(|| format!("the broker's logs are in {}", cluster.dir().display()))
 }
-
-#[cfg(test)]
-mod tests;

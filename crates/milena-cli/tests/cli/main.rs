@@ -5,6 +5,8 @@ mod config;
 mod demo;
 mod dlq;
 mod records;
+#[cfg(all(feature = "service", unix))]
+mod service;
 mod setup;
 mod topics;
 mod wrong_input;

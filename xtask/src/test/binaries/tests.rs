@@ -1,4 +1,4 @@
-//! Tests of `test`: how cargo's messages are read.
+//! Tests of `binaries`: how cargo's messages are read.
 
 use super::*;
 
