@@ -6,7 +6,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use example_support::Cluster;
 use milena::{
     Config, Consumer, DeadLetterHandler, DirectError, FailureDetails, IdSource, Message,
@@ -31,6 +31,7 @@ async fn main() -> Result<()> {
         .set("poll.timeout.ms", "10000")
         .build()?;
     not_connected(&config).await?;
+    not_reachable().await?;
     produce(&config).await?;
     let message = consume(&config).await?;
     parse(&message)?;
@@ -56,11 +57,27 @@ async fn not_connected(config: &Config) -> Result<()> {
     Ok(())
 }
 
+/// A cluster that does not answer is an error with its servers and the number of attempts.
+async fn not_reachable() -> Result<()> {
+    let config = Config::builder()
+        .bootstrap_servers("localhost:1,localhost:2")
+        .set("start.attempts", "1")
+        .build()?;
+    match Producer::new(config).connect().await {
+        Err(DirectError::ConnectionFailed(failed)) => println!("{failed}"),
+        other => bail!("nobody listens there, but {other:?}"),
+    }
+    Ok(())
+}
+
 async fn produce(config: &Config) -> Result<()> {
     let producer = Producer::new(config.clone());
     producer.connect().await?;
     let value = r#"{"id":"1","message":"hello"}"#;
-    let message = Outgoing::to("example-topic").key("msg-1").value(value);
+    let message = Outgoing::to("example-topic")
+        .key("msg-1")
+        .value(value)
+        .header("source", "s0_clients");
     let written = producer.send(&message).await?;
     println!(
         "sent to partition {} offset {:?}",
@@ -89,6 +106,8 @@ async fn consume(config: &Config) -> Result<Message> {
         message.value()
     );
     ensure!(&**message.topic() == "example-topic", "the prefix is off");
+    let source = message.headers().text("source");
+    ensure!(source == Some("s0_clients"), "the header is {source:?}");
     consumer.commit(&message).await?;
     ensure!(consumer.is_alive(), "the consumer is alive");
     consumer.shutdown().await?;

@@ -1,5 +1,6 @@
 //! Several consumers in one group, made by one factory and stopped by one signal: each has partitions
-//! of its own. A processor has hooks for what happens around its messages.
+//! of its own. A processor has hooks for what happens around its messages, and for those that it cannot
+//! read.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -8,7 +9,8 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use example_support::Cluster;
 use milena::{
-    App, HandlerError, Json, Lifecycle, Members, Message, Meta, State, TopicPartition, handler,
+    App, HandlerError, Json, Lifecycle, Members, Message, Meta, Outgoing, Publisher, State,
+    TopicPartition, handler,
 };
 use serde_json::Value;
 
@@ -17,6 +19,7 @@ use serde_json::Value;
 struct Processor {
     processed: Arc<AtomicU64>,
     received: Arc<AtomicU64>,
+    failed: Arc<AtomicU64>,
     stopping: Arc<AtomicU64>,
 }
 
@@ -39,6 +42,7 @@ impl Lifecycle for Processor {
 
     fn message_failed(&self, message: &Message, error: &HandlerError) {
         println!("offset {} failed: {error}", message.offset());
+        self.failed.fetch_add(1, Ordering::Relaxed);
     }
 
     fn partition_end(&self, partition: &TopicPartition, next_offset: i64) {
@@ -63,6 +67,10 @@ async fn on_order(
 
 pub(crate) async fn run(cluster: &Cluster) -> Result<()> {
     let config = cluster.config().build()?;
+    let publisher = Publisher::new(&config)?;
+    let unreadable = Outgoing::to("orders").value("not JSON");
+    publisher.send(&unreadable).await?;
+    publisher.close().await?;
     let processor = Processor::default();
     let members = Members::start(3, |_number| {
         App::new(config.clone())
@@ -72,7 +80,8 @@ pub(crate) async fn run(cluster: &Cluster) -> Result<()> {
     })
     .await?;
     let done = async {
-        while processor.processed.load(Ordering::Relaxed) < 3 {
+        let (processed, failed) = (&processor.processed, &processor.failed);
+        while processed.load(Ordering::Relaxed) < 3 || failed.load(Ordering::Relaxed) < 1 {
             ensure!(members.is_alive(), "a member died");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
@@ -82,7 +91,7 @@ pub(crate) async fn run(cluster: &Cluster) -> Result<()> {
     members.shutdown().await?;
     let (received, stopping) = (&processor.received, &processor.stopping);
     ensure!(
-        received.load(Ordering::Relaxed) >= 3,
+        received.load(Ordering::Relaxed) >= 4,
         "received: {received:?}"
     );
     ensure!(

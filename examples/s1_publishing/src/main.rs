@@ -1,19 +1,23 @@
 //! Publishing that loses nothing: message ids, retries, dead letters, delivery reports, metrics, and
 //! a close that accounts for every message; and several consumers of one group that share what was
-//! published.
+//! published, as tasks of this process and as processes.
 //!
 //! `cargo run -p s1_publishing`: on an embedded broker, or on the cluster that
 //! `MILENA_BOOTSTRAP_SERVERS` names. Fails when something does not happen as it says.
 
 mod consume;
 mod observe;
+mod processes;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use example_support::Cluster;
-use milena::{Delivered, Outgoing, Profile, Publisher, ReliablePublisher, Retry};
+use milena::{
+    Breaker, Delivered, Outgoing, Processes, Profile, Publisher, RateLimit, ReliablePublisher,
+    Retry,
+};
 use serde_json::{Value, json};
 
 use observe::Reports;
@@ -21,10 +25,15 @@ use observe::Reports;
 #[tokio::main]
 async fn main() -> Result<()> {
     milena::telemetry::init("error")?;
+    // This program is also what `processes` starts, several times.
+    if Processes::number().is_some() {
+        return processes::member().await;
+    }
     let cluster = Cluster::find().await?;
     first_messages(&cluster).await?;
     orders(&cluster).await?;
     consume::run(&cluster).await?;
+    processes::run(&cluster).await?;
     profiles(&cluster)?;
     println!("done");
     Ok(())
@@ -43,7 +52,8 @@ async fn first_messages(cluster: &Cluster) -> Result<()> {
         .value(r#"{"user_id": 123, "action": "login"}"#)
         .header("content-type", "application/json")
         .header("version", "v1")
-        .id("login-123");
+        .id("login-123")
+        .metadata("request", "7"); // for observers; is not sent
     let id = publisher.publish(login).await?;
     ensure!(id.to_string() == "login-123", "the id is {id}");
     publisher.flush(Duration::from_secs(10)).await?;
@@ -74,6 +84,9 @@ async fn orders(cluster: &Cluster) -> Result<()> {
                 .attempts(4),
         )
         .dead_letter_topic_for("orders", "orders.failed")
+        // When nothing gets through for long, callers hear of it at once.
+        .breaker(Breaker::after(10).pause(Duration::from_secs(5)))
+        .rate_limit(RateLimit::per_second(1_000))
         .observer(reports.clone())
         .metrics(|name, data| {
             println!(
@@ -101,6 +114,8 @@ async fn orders(cluster: &Cluster) -> Result<()> {
     let end = publisher.deliver(nowhere).await?;
     ensure!(matches!(end, Delivered::DeadLettered(_)), "{end:?}");
 
+    let health = publisher.health();
+    ensure!(health.is_healthy() && health.waiting == 0, "{health:?}");
     let counts = publisher.close(Duration::from_secs(10)).await;
     println!("{counts:?}");
     ensure!(counts.delivered == 3 && counts.pending() == 0, "{counts:?}");
@@ -133,5 +148,17 @@ fn profiles(cluster: &Cluster) -> Result<()> {
         ensure!(size.as_deref() == Some(batch_size), "batch.size {size:?}");
         ensure!(wait.as_deref() == Some(linger), "linger.ms {wait:?}");
     }
+    let config = cluster
+        .config()
+        .profile(Profile::HighThroughput)
+        .properties([
+            ("batch.size", "32768"),
+            ("compression.type", "lz4"),
+            ("acks", "1"),
+        ])
+        .build()?;
+    let (size, acks) = (config.get("batch.size"), config.get("acks"));
+    ensure!(size.as_deref() == Some("32768"), "batch.size {size:?}");
+    ensure!(acks.as_deref() == Some("1"), "acks {acks:?}");
     Ok(())
 }

@@ -9,8 +9,8 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use example_support::Cluster;
 use milena::{
-    Bytes, Config, Consumer, DirectError, Json, Key, Meta, Outgoing, State, with_consumer,
-    with_producer,
+    Bytes, Config, Consumer, DirectError, Json, Key, Meta, OffsetReset, Outgoing, State,
+    with_consumer, with_producer,
 };
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
@@ -31,7 +31,8 @@ async fn main() -> Result<()> {
     Ok(())
 }
 
-/// A URL wins over other servers; any setting reads back; secrets do not show.
+/// A URL wins over other servers; every setting has a name of its own, and reads back; secrets do not
+/// show.
 fn configuration() -> Result<()> {
     let config = Config::builder()
         .bootstrap_servers("elsewhere:9092")
@@ -52,6 +53,22 @@ fn configuration() -> Result<()> {
         config.get("password").as_deref() == Some("***"),
         "secrets do not show"
     );
+    let config = Config::builder()
+        .bootstrap_servers("h1:9092,h2:9092")
+        .set("security_protocol", "SASL_SSL")
+        .set("sasl_mechanism", "SCRAM-SHA-256")
+        .set("sasl_plain_username", "user")
+        .set("sasl_plain_password", "pass")
+        .client_id("inventory")
+        .group_id("inventory-group")
+        .auto_offset_reset(OffsetReset::Latest)
+        .build()?;
+    let mechanism = config.get("sasl.mechanism");
+    ensure!(
+        mechanism.as_deref() == Some("SCRAM-SHA-256"),
+        "{mechanism:?}"
+    );
+    ensure!(config.group_id() == Some("inventory-group"), "{config:?}");
     Ok(())
 }
 

@@ -37,6 +37,7 @@ pub(crate) async fn run(client: &Client, topic: &str, group: &str) -> Result<()>
             for record in batch.records() {
                 let record = record?;
                 let value = record.value.unwrap_or_default();
+                println!("from {}: {value:?}", batch.partition());
                 values.push(String::from_utf8_lossy(value).into_owned());
             }
         }

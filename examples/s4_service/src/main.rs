@@ -1,6 +1,6 @@
 //! A service: notifications come from a topic in batches, wait in a store, and a job delivers those
-//! that were not sent yet. A second topic has a handler of its own; a third has messages nobody
-//! understands, which become dead letters.
+//! that were not sent yet. Two more topics have handlers of their own. What they cannot read becomes a
+//! dead letter, and messages of a topic without a handler are counted and passed over.
 //!
 //! `cargo run -p s4_service`: on an embedded broker, or on the cluster that
 //! `MILENA_BOOTSTRAP_SERVERS` names. Stops by itself, and fails when something does not happen as it
@@ -13,8 +13,8 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use example_support::Cluster;
 use milena::{
-    App, Batch, BatchOutcome, HandlerError, Json, Outgoing, Problems, Publisher, State, Valid,
-    Validate, batch_handler, handler, job,
+    App, Batch, BatchOutcome, Consumer, HandlerError, Json, Outgoing, Problems, Publisher, State,
+    Valid, Validate, batch_handler, handler, job,
 };
 
 use store::Store;
@@ -45,6 +45,18 @@ async fn on_notifications(
         store.add(notification);
     }
     BatchOutcome::default()
+}
+
+/// What `my_topic` carries.
+#[derive(serde::Deserialize)]
+struct Mine {
+    data: String,
+}
+
+/// A topic more is a handler more.
+async fn on_mine(Json(mine): Json<Mine>, State(store): State<Store>) {
+    println!("my message: {}", mine.data);
+    store.count_mine();
 }
 
 async fn on_generic(Json(value): Json<serde_json::Value>, State(store): State<Store>) {
@@ -78,7 +90,14 @@ fn deliver(notification: &Notification) -> Result<(), &'static str> {
 async fn main() -> Result<()> {
     milena::telemetry::init("error")?;
     let cluster = Cluster::find().await?;
-    let config = cluster.config().build()?;
+    let config = cluster
+        .config()
+        .set("session.timeout.ms", "6000")
+        .set("request.timeout.ms", "10000")
+        // Connecting is tried five times, 1 s, 2 s, 4 s … and at most 30 s apart.
+        .set("start.attempts", "5")
+        .set("start.backoff.max.ms", "30000")
+        .build()?;
     let store = Store::default();
     let app = App::new(config.clone())
         .state(store.clone())
@@ -87,17 +106,18 @@ async fn main() -> Result<()> {
             batch_handler(on_notifications).wait_max(Duration::from_millis(500)),
         )
         .topic("generic_topic", handler(on_generic))
+        .topic("my_topic", handler(on_mine))
         .every(Duration::from_millis(200), process_notifications)
         .every(Duration::from_secs(300), job(|| async {}).name("task1"))
         .every(Duration::from_secs(900), job(|| async {}).name("task2"));
-    // Connecting is tried several times, then the service runs in the background.
+    // Returns when the cluster has answered; then the service runs in the background.
     let service = app.start().await?;
     let handle = service.handle();
     let (progress, jobs) = (handle.progress(), handle.jobs());
 
     publish(&Publisher::new(&config)?).await?;
     let done = async {
-        while store.sent() < 30 || progress.dead_lettered() < 2 || store.generic() < 1 {
+        while store.sent() < 30 || progress.dead_lettered() < 3 || !store.has_others() {
             ensure!(
                 handle.is_alive(),
                 "the service died: {:?}",
@@ -119,11 +139,40 @@ async fn main() -> Result<()> {
         println!("{} ({}): {} runs", job.name, job.timetable, job.runs);
     }
     service.shutdown().await?;
+    without_handler(&cluster).await?;
     println!(
         "done: {} handled, {} dead letters",
         progress.handled(),
         progress.dead_lettered()
     );
+    Ok(())
+}
+
+async fn look_at(Json(value): Json<serde_json::Value>) {
+    println!("seen: {value}");
+}
+
+/// A consumer without an application may subscribe to more than it has handlers for.
+async fn without_handler(cluster: &Cluster) -> Result<()> {
+    let config = cluster.config().group_id(cluster.name("lookers-on"));
+    let consumer = Consumer::new(config.build()?);
+    consumer.connect().await?;
+    consumer.register("generic_topic", look_at);
+    consumer.subscribe(["generic_topic", "my_topic"]).await?;
+    let done = async {
+        let mut seen = 0;
+        while seen < 3 {
+            seen += consumer.consume(Duration::from_secs(1)).await?;
+        }
+        anyhow::Ok(())
+    };
+    tokio::time::timeout(Duration::from_secs(60), done).await??;
+    ensure!(
+        consumer.unhandled() == 2,
+        "{} unhandled",
+        consumer.unhandled()
+    );
+    consumer.shutdown().await?;
     Ok(())
 }
 
@@ -144,6 +193,8 @@ async fn publish(publisher: &Publisher) -> Result<()> {
         ("notifications", notification("")),
         ("notifications", "not JSON".to_owned()),
         ("generic_topic", r#"{"data": 1}"#.to_owned()),
+        ("my_topic", r#"{"data": "mine"}"#.to_owned()),
+        ("my_topic", "{}".to_owned()),
     ] {
         drop(publisher.enqueue(&Outgoing::to(topic).value(value)).await?);
     }

@@ -14,6 +14,7 @@ pub(crate) struct Store {
 struct Rows {
     notifications: Vec<(Notification, bool)>,
     generic: usize,
+    mine: usize,
 }
 
 impl Store {
@@ -48,8 +49,14 @@ impl Store {
         self.rows().generic += 1;
     }
 
-    pub(crate) fn generic(&self) -> usize {
-        self.rows().generic
+    pub(crate) fn count_mine(&self) {
+        self.rows().mine += 1;
+    }
+
+    /// Whether a message of each of the other topics was handled.
+    pub(crate) fn has_others(&self) -> bool {
+        let rows = self.rows();
+        rows.generic > 0 && rows.mine > 0
     }
 
     fn rows(&self) -> MutexGuard<'_, Rows> {

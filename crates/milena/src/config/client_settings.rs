@@ -104,6 +104,8 @@ pub(crate) static ALIASES: &[(&str, &str)] = &[
     ("sasl.username", "username"),
     ("sasl.password", "password"),
     ("sasl.mechanisms", "sasl.mechanism"),
+    ("sasl.plain.username", "username"),
+    ("sasl.plain.password", "password"),
     ("metadata.broker.list", "bootstrap.servers"),
     ("socket.timeout.ms", "request.timeout.ms"),
     ("topic.metadata.refresh.interval.ms", "metadata.max.age.ms"),

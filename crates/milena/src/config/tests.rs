@@ -208,6 +208,17 @@ fn credentials_are_used_and_never_sent_in_the_clear_unasked() {
         "SASL_PLAINTEXT",
         "SCRAM-SHA-512",
     );
+    // As kafka-python has them.
+    check_security(
+        &[
+            ("MILENA_SECURITY_PROTOCOL", "SASL_PLAINTEXT"),
+            ("MILENA_SASL_MECHANISM", "SCRAM-SHA-256"),
+            ("MILENA_SASL_PLAIN_USERNAME", "u"),
+            ("MILENA_SASL_PLAIN_PASSWORD", "hunter2"),
+        ],
+        "SASL_PLAINTEXT",
+        "SCRAM-SHA-256",
+    );
     check_security(
         &[
             ("MILENA_SASL_USERNAME", "u"),
