@@ -31,6 +31,7 @@ mod rebalance;
 mod retry_topic;
 mod route;
 mod running;
+mod seat_offsets;
 mod shutdown;
 mod start;
 mod stop;

@@ -1,7 +1,6 @@
 //! A topic's handler with everything it runs with, its type erased.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 
 use futures_util::future::BoxFuture;
 use tokio::sync::mpsc;
@@ -18,6 +17,7 @@ use super::gate::Gate;
 use super::lifecycle::Hooks;
 use super::progress::Progress;
 use super::retry_topic::RetryTopic;
+use super::seat_offsets::SeatOffsets;
 use super::stop::StopFlag;
 use super::worker;
 use crate::batch_handler::CallBatch;
@@ -172,52 +172,4 @@ pub(super) struct Seat {
     pub(super) batches: mpsc::Receiver<QueuedBatch>,
     pub(super) stop: Arc<StopFlag>,
     pub(super) offsets: Arc<SeatOffsets>,
-}
-
-/// How far a partition is: written by its worker and by whoever commits.
-#[derive(Debug)]
-pub(super) struct SeatOffsets {
-    done: AtomicI64,
-    committed: AtomicI64,
-}
-
-/// No offset is negative.
-const NONE: i64 = -1;
-
-impl Default for SeatOffsets {
-    fn default() -> SeatOffsets {
-        SeatOffsets {
-            done: AtomicI64::new(NONE),
-            committed: AtomicI64::new(NONE),
-        }
-    }
-}
-
-impl SeatOffsets {
-    /// Everything below `next_offset` is done.
-    pub(super) fn set_done(&self, next_offset: i64) {
-        self.done.store(next_offset, Ordering::Release);
-    }
-
-    /// What was set done last.
-    pub(super) fn done(&self) -> Option<i64> {
-        let done = self.done.load(Ordering::Acquire);
-        (done != NONE).then_some(done)
-    }
-
-    /// What is to be committed, when it is not yet.
-    pub(super) fn uncommitted(&self) -> Option<i64> {
-        let done = self.done.load(Ordering::Acquire);
-        (done != NONE && done != self.committed.load(Ordering::Acquire)).then_some(done)
-    }
-
-    /// Everything below `next_offset` is done and committed.
-    pub(super) fn set_both(&self, next_offset: i64) {
-        self.set_committed(next_offset);
-        self.set_done(next_offset);
-    }
-
-    pub(super) fn set_committed(&self, next_offset: i64) {
-        self.committed.store(next_offset, Ordering::Release);
-    }
 }

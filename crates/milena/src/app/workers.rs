@@ -12,7 +12,8 @@ use tokio::time::Instant;
 
 use super::batch::QueuedBatch;
 use super::limits::QUEUED_BATCHES_MAX;
-use super::route::{Route, RouteContext, Seat, SeatOffsets};
+use super::route::{Route, RouteContext, Seat};
+use super::seat_offsets::SeatOffsets;
 use super::stop::StopFlag;
 
 /// A running worker and what waits for it.

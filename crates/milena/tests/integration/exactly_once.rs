@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use milena::testing::{ApiKey, ErrorCode, Fault};
 use milena::{
     App, AppError, Concurrency, HandlerError, Json, Key, Meta, OffsetReset, Outbox, Outgoing,
     Retry, State, dead_letter, handler,
@@ -10,10 +11,10 @@ use milena::{
 use milena_client::TopicPartition;
 use milena_client::consumer::{ConsumedRecord, Consumer, ConsumerConfig, IsolationLevel};
 use milena_client::producer::ProducerConfig;
-use milena_client::transaction::TransactionalProducer;
+use milena_client::transaction::{ConsumerGroupMetadata, TransactionalProducer};
 use tokio::sync::mpsc::Sender;
 
-use crate::setup::{Bench, DEADLINE, Running, few_reports, numbers, reports, until_some};
+use crate::setup::{Bench, DEADLINE, Running, few_reports, numbers, reports, until, until_some};
 
 const QUICK: Retry = Retry::fixed(Duration::from_millis(2)).attempts(3);
 /// How long nothing may come before a test takes it for certain that nothing will.
@@ -176,6 +177,48 @@ async fn output_that_is_refused_is_the_records_failure() {
     assert_eq!(number(&letter), 2);
     bench.until_committed("orders", 1, 5).await;
     running.stop().await.unwrap();
+}
+
+/// Somebody else was further when the partition was taken over: nothing of that is handled
+/// again, and no plain commit says so again, which could take the group back when it comes late.
+#[tokio::test(flavor = "multi_thread")]
+async fn pitfall_15_what_a_transaction_committed_is_not_committed_without_one() {
+    let bench = Bench::new().await;
+    let Some(faults) = bench.faults() else {
+        return;
+    };
+    bench.create("orders", 1).await;
+    bench.publish("orders", 0, numbers(5)).await;
+    let config = ProducerConfig::default().transactional_id(bench.name("former owner"));
+    let former = TransactionalProducer::connect(&bench.client, config).await;
+    let mut former = former.expect("a producer");
+    let (sender, mut handled) = reports();
+    let on_order = async |Json(number): Json<usize>, State(sender): State<Sender<usize>>| {
+        sender.send(number).await
+    };
+    let app = App::new(bench.config())
+        .state(sender)
+        .topic("orders", handler(on_order).exactly_once());
+    let loading = Fault::Fail(ErrorCode::CoordinatorLoadInProgress);
+    faults.always(ApiKey::InitProducerId, loading);
+    let running = Running::start(app);
+    // It knows where to begin, and does not get its transactional id yet.
+    until("it fetches", || faults.requests_seen(ApiKey::Fetch) > 0).await;
+    let transaction = former.begin().await.expect("a transaction");
+    let group = ConsumerGroupMetadata::without_member(bench.group.as_str());
+    let offset = [(TopicPartition::new(bench.name("orders"), 0), 5)];
+    transaction
+        .send_offsets(&group, &offset)
+        .await
+        .expect("stored");
+    transaction.commit().await.expect("committed");
+    faults.clear();
+    bench.publish("orders", 0, ["5".to_owned()]).await;
+    assert_eq!(handled.next().await, 5);
+    bench.until_committed("orders", 1, 6).await;
+    former.close().await.expect("closed");
+    running.stop().await.unwrap();
+    assert_eq!(faults.requests_seen(ApiKey::OffsetCommit), 0);
 }
 
 /// Somebody else takes a partition's transactional id, and no rebalance explains it: the

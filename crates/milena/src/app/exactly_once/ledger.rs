@@ -10,11 +10,12 @@ use milena_client::TopicPartition;
 use milena_client::transaction::TransactionError;
 use tokio::time::Instant;
 
-use super::limits::{AGAIN_DELAY, FENCED_HEARTBEATS, RECORDS_MAX};
+use super::limits::{AGAIN_DELAY, FENCED_HEARTBEATS, INTERVAL, RECORDS_MAX};
 use super::transactor::{Done, Transactor, Trouble};
 use crate::app::error::AppError;
 use crate::app::failed::{Ended, Failed, sleep_unless_stopped};
-use crate::app::route::{RouteContext, Seat, SeatOffsets};
+use crate::app::route::{RouteContext, Seat};
+use crate::app::seat_offsets::SeatOffsets;
 use crate::app::stop::StopFlag;
 use crate::extract::Content;
 use crate::failure::{FailureStage, HandlerError};
@@ -31,6 +32,10 @@ pub(super) struct Ledger {
     offsets: Arc<SeatOffsets>,
     done: Vec<Done>,
     counts: Counts,
+    /// Everything below is done.
+    next_offset: i64,
+    /// By when that is to be committed; `None` when it is.
+    deadline: Option<Instant>,
 }
 
 /// What becomes of the records in the next transaction.
@@ -48,13 +53,18 @@ pub(super) enum Onward {
 }
 
 impl Ledger {
+    /// Everything below `committed` is committed.
     pub(super) fn new(
         transactional_id: String,
         heartbeat_interval: Duration,
         transactor: Transactor,
+        committed: Option<i64>,
         context: &Arc<RouteContext>,
         seat: &Seat,
     ) -> Ledger {
+        if let Some(next_offset) = committed {
+            seat.offsets.set_both(next_offset);
+        }
         Ledger {
             transactional_id,
             partition: seat.partition,
@@ -65,11 +75,14 @@ impl Ledger {
             offsets: seat.offsets.clone(),
             done: Vec::new(),
             counts: Counts::default(),
+            next_offset: committed.unwrap_or(0),
+            deadline: None,
         }
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.done.is_empty()
+    /// By when there is something to commit.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.deadline
     }
 
     pub(super) fn is_full(&self) -> bool {
@@ -82,19 +95,34 @@ impl Ledger {
             Ended::DeadLettered => self.counts.dead_lettered += 1,
             _ => self.counts.handled += 1,
         }
+        self.skip_to(message.offset() + 1);
         self.done.push(Done { message, content });
     }
 
-    /// Commits what is in it, however often that takes, and that `next_offset` comes next.
-    pub(super) async fn commit(&mut self, next_offset: i64) -> Onward {
+    /// Below `next_offset` there is nothing but what was added, and what compaction has taken.
+    /// That is committed in a transaction, too; a plain commit that comes late could take the
+    /// group back behind one.
+    pub(super) fn skip_to(&mut self, next_offset: i64) {
+        if next_offset > self.next_offset {
+            self.next_offset = next_offset;
+            self.deadline
+                .get_or_insert_with(|| Instant::now() + INTERVAL);
+        }
+    }
+
+    /// Commits what is in it, however often that takes.
+    pub(super) async fn commit(&mut self) -> Onward {
+        // What is not committed by the end of this is given back, and not committed later.
+        self.deadline = None;
+        let next_offset = self.next_offset;
         loop {
             let began = Instant::now();
             let trouble = match self.transactor.commit(&self.done, next_offset).await {
-                Ok(()) => return self.committed(next_offset, began),
+                Ok(()) => return self.committed(began),
                 Err(Trouble::Unknown(error)) => {
                     self.log(&error);
                     match self.resolve().await {
-                        Ok(true) => return self.committed(next_offset, began),
+                        Ok(true) => return self.committed(began),
                         Ok(false) => continue,
                         Err(trouble) => trouble,
                     }
@@ -144,7 +172,7 @@ impl Ledger {
         }
     }
 
-    fn committed(&mut self, next_offset: i64, began: Instant) -> Onward {
+    fn committed(&mut self, began: Instant) -> Onward {
         let counts = std::mem::take(&mut self.counts);
         self.context.progress.add_commit(began.elapsed(), true);
         self.context.progress.add_handled(counts.handled);
@@ -155,13 +183,13 @@ impl Ledger {
             event = "transaction_committed",
             transactional_id = %self.transactional_id,
             records = self.done.len(),
-            next_offset,
+            next_offset = self.next_offset,
         );
         self.done.clear();
-        self.offsets.set_both(next_offset);
+        self.offsets.set_both(self.next_offset);
         self.context.hooks.tell(|hook| {
             let partition = TopicPartition::new(self.context.topic.clone(), self.partition);
-            hook.committed(&[(partition, next_offset)]);
+            hook.committed(&[(partition, self.next_offset)]);
         });
         Onward::Yes
     }

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use tower::Service;
 
 use super::ledger::{Ledger, Onward};
-use super::limits::{AGAIN_DELAY, INTERVAL};
+use super::limits::AGAIN_DELAY;
 use super::transactor::{Transactions, Transactor};
 use crate::app::attempts::handle_to_end;
 use crate::app::batch::OpenBatch;
@@ -31,7 +31,7 @@ pub(in crate::app) async fn one_by_one<Svc>(
     Svc: Service<Message, Response = (), Error: IntoHandlerError, Future: Send> + Send,
 {
     let partition = seat.partition;
-    let Some((transactor, skip_to)) = take_over(&transactions, partition, &context, &seat).await
+    let Some((transactor, committed)) = take_over(&transactions, partition, &context, &seat).await
     else {
         return;
     };
@@ -39,15 +39,14 @@ pub(in crate::app) async fn one_by_one<Svc>(
         transactions.id(partition),
         transactions.heartbeat_interval,
         transactor,
+        committed,
         &context,
         &seat,
     );
     let worker = Worker {
         service,
         topic: own_topic(&context),
-        skip_to,
-        next_offset: 0,
-        deadline: Instant::now(),
+        skip_to: committed.unwrap_or(0),
         ledger,
         context,
         seat,
@@ -61,12 +60,12 @@ async fn take_over(
     partition: i32,
     context: &RouteContext,
     seat: &Seat,
-) -> Option<(Transactor, i64)> {
+) -> Option<(Transactor, Option<i64>)> {
     let id = transactions.id(partition);
     loop {
         let error = match transactions.connect(partition).await {
             Ok(transactor) => match transactor.committed().await {
-                Ok(committed) => return Some((transactor, committed.unwrap_or(0))),
+                Ok(committed) => return Some((transactor, committed)),
                 Err(error) if error.is_retriable() => error.to_string(),
                 Err(error) => {
                     context.fail(AppError::Client(error));
@@ -96,8 +95,6 @@ struct Worker<Svc> {
     seat: Seat,
     /// What is before was committed by the former owner.
     skip_to: i64,
-    next_offset: i64,
-    deadline: Instant,
     ledger: Ledger,
 }
 
@@ -117,16 +114,16 @@ where
                         break;
                     }
                 }
-                () = tokio::time::sleep_until(self.deadline), if !self.ledger.is_empty() => {
-                    if self.ledger.commit(self.next_offset).await == Onward::No {
+                () = reached(self.ledger.deadline()) => {
+                    if self.ledger.commit().await == Onward::No {
                         break;
                     }
                 }
             }
         }
         // What is handled counts, whoever goes on from here.
-        if !self.ledger.is_empty() {
-            self.ledger.commit(self.next_offset).await;
+        if self.ledger.deadline().is_some() {
+            self.ledger.commit().await;
         }
         self.ledger.close().await;
     }
@@ -148,14 +145,11 @@ where
                 return Onward::No;
             }
         }
-        self.next_offset = self.next_offset.max(batch.next_offset);
-        if self.ledger.is_empty() {
-            // What is left has no records, and nothing to count with.
-            let next_offset = self.next_offset.max(self.skip_to);
-            self.seat.offsets.set_done(next_offset);
-        } else if Instant::now() >= self.deadline {
+        self.ledger.skip_to(batch.next_offset);
+        let deadline = self.ledger.deadline();
+        if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
             // More batches may be waiting than there is time for.
-            return self.ledger.commit(self.next_offset).await;
+            return self.ledger.commit().await;
         }
         Onward::Yes
     }
@@ -175,8 +169,8 @@ where
             tokio::select! {
                 biased;
                 ended = &mut handling => break ended,
-                () = tokio::time::sleep_until(self.deadline), if !self.ledger.is_empty() => {
-                    if self.ledger.commit(self.next_offset).await == Onward::No {
+                () = reached(self.ledger.deadline()) => {
+                    if self.ledger.commit().await == Onward::No {
                         return Onward::No;
                     }
                 }
@@ -185,14 +179,18 @@ where
         if ended == Ended::GivenBack {
             return Onward::No;
         }
-        if self.ledger.is_empty() {
-            self.deadline = Instant::now() + INTERVAL;
-        }
-        self.next_offset = message.offset() + 1;
         self.ledger.add(message, outbox.take(), ended);
         if self.ledger.is_full() {
-            return self.ledger.commit(self.next_offset).await;
+            return self.ledger.commit().await;
         }
         Onward::Yes
+    }
+}
+
+/// Never, without a deadline.
+async fn reached(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(deadline).await,
+        None => std::future::pending().await,
     }
 }
