@@ -11,7 +11,7 @@ use futures_util::future::BoxFuture;
 use tower::Service;
 use tracing::Instrument as _;
 
-use super::failed::{Ended, Failed, Next, Settled, sleep_unless_stopped};
+use super::failed::{Ended, Failed, Settled, sleep_unless_stopped};
 use super::gate::Sign;
 use super::route::RouteContext;
 use super::stop::StopFlag;
@@ -183,12 +183,13 @@ async fn recover(
     stop: &StopFlag,
 ) -> Ended {
     loop {
-        let Next::Again(delay) = failed.next(context) else {
-            match failed.settle(context, stop).await {
-                Settled::Ended(ended) => return ended,
-                Settled::InPlace(in_place) => failed = *in_place,
+        let next = failed.next(context);
+        let delay = match failed.settle(next, context, stop).await {
+            Settled::Ended(ended) => return ended,
+            Settled::InPlace(in_place, delay) => {
+                failed = *in_place;
+                delay
             }
-            continue;
         };
         failed.begin_again(delay, context);
         if !sleep_unless_stopped(delay, stop).await {

@@ -16,7 +16,7 @@ use tracing::Instrument as _;
 use super::attempts::{Attempt, pass};
 use super::batch::OpenBatch;
 use super::error::AppError;
-use super::failed::{Ended, Failed, Next, Settled, sleep_unless_stopped};
+use super::failed::{Ended, Failed, Settled, sleep_unless_stopped};
 use super::gate::Sign;
 use super::lifecycle::MessageEnd;
 use super::route::{RouteContext, Seat};
@@ -243,18 +243,16 @@ impl BatchWorker {
         failed
     }
 
-    /// Sees those to their end that are not tried again in place, all at once.
+    /// Sees all at once to what is decided about each; returns those that are tried again in
+    /// place.
     async fn settle(&mut self, failed: Vec<Failed>) -> (Vec<(Failed, Duration)>, Ended) {
         let mut again = Vec::new();
         let mut settling = Vec::new();
         for one in failed {
-            if let Next::Again(delay) = one.next(&self.context) {
-                again.push((one, delay));
-                continue;
-            }
+            let next = one.next(&self.context);
             let (offset, followed) = (one.message.offset(), self.followed(&one.message));
             let kept = self.context.hooks.keep_quietly(&one.message);
-            let settled = one.settle(&self.context, &self.seat.stop);
+            let settled = one.settle(next, &self.context, &self.seat.stop);
             settling.push(settled.map(move |settled| (offset, followed, kept, settled)));
         }
         let mut outcome = Ended::Handled;
@@ -273,11 +271,7 @@ impl BatchWorker {
                     }
                     self.watermark.finish(offset);
                 }
-                Settled::InPlace(one) => {
-                    if let Next::Again(delay) = one.next(&self.context) {
-                        again.push((*one, delay));
-                    }
-                }
+                Settled::InPlace(one, delay) => again.push((*one, delay)),
             }
         }
         again.sort_by_key(|(one, _)| one.message.offset());

@@ -88,8 +88,8 @@ pub(super) struct Failed {
 #[derive(Debug)]
 pub(super) enum Settled {
     Ended(Ended),
-    /// The retry topic does not take it, so it has to be tried again in place.
-    InPlace(Box<Failed>),
+    /// The retry topic does not take it, so it is tried again in place, after this delay.
+    InPlace(Box<Failed>, Duration),
 }
 
 impl Failed {
@@ -116,6 +116,8 @@ impl Failed {
         self.error = error;
     }
 
+    /// What is to become of it. To be asked once an attempt: the topic may be paused, or go
+    /// on, at any moment, and two answers may differ.
     pub(super) fn next(&self, context: &RouteContext) -> Next {
         if context.is_paused() && Sign::of(&self.error) == Sign::Down {
             // It is not the record's fault, and none of its attempts: it waits for a probe.
@@ -155,12 +157,17 @@ impl Failed {
         }
     }
 
-    /// Sees it to its end, for what is not tried again in place.
-    pub(super) async fn settle(self, context: &RouteContext, stop: &StopFlag) -> Settled {
-        match self.next(context) {
+    /// Sees to what was [decided](Failed::next).
+    pub(super) async fn settle(
+        self,
+        next: Next,
+        context: &RouteContext,
+        stop: &StopFlag,
+    ) -> Settled {
+        match next {
             Next::Later(delay) => self.move_on(delay, context, stop).await,
             Next::Bury => Settled::Ended(self.bury(context, stop).await),
-            Next::Again(_) => Settled::InPlace(Box::new(self)),
+            Next::Again(delay) => Settled::InPlace(Box::new(self), delay),
             Next::Stop => Settled::Ended(self.give_up(context)),
         }
     }
@@ -201,7 +208,7 @@ impl Failed {
             Published::Refused(_) => {
                 self.log("retry_not_moved", Some(delay));
                 self.is_immovable = true;
-                Settled::InPlace(Box::new(self))
+                Settled::InPlace(Box::new(self), delay)
             }
         }
     }
