@@ -1,6 +1,7 @@
 //! Retries that wait in a topic instead of their partition.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use milena::{
@@ -330,41 +331,75 @@ async fn what_does_not_fit_is_tried_again_in_place() {
 }
 
 /// A topic that is paused, with many of its records due, does not hold up those of another.
+/// Stopping writes them again behind what is done: each of them once, and they are handled once.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_paused_topic_does_not_hold_up_the_retries_of_others() {
+    const RECORDS: usize = 60;
     let bench = Bench::new().await;
     bench.create("down", 1).await;
     bench.create("fine", 1).await;
+    let is_up = Arc::new(AtomicBool::new(false));
     let (sender, mut handled) = reports();
-    let fails = async || Err::<(), _>(HandlerError::retriable("down"));
-    let fails_first = async |meta: Meta, State(sender): State<Sender<u32>>| {
-        sender.send(meta.attempt).await?;
+    type Reporting = (Sender<(String, u32)>, Arc<AtomicBool>);
+    let on_down = async |Json(number): Json<u32>, State((sender, is_up)): State<Reporting>| {
+        if !is_up.load(Ordering::SeqCst) {
+            return Err(HandlerError::retriable("down"));
+        }
+        Ok(sender.send(("down".to_owned(), number)).await?)
+    };
+    let fails_first = async |meta: Meta, State((sender, _)): State<Reporting>| {
+        sender.send(("fine".to_owned(), meta.attempt)).await?;
         match meta.attempt {
             1 => Err(HandlerError::retriable("not yet")),
             _ => Ok(()),
         }
     };
-    let retry = after(Duration::from_millis(50));
-    let app = App::new(bench.config())
-        .topic(
-            "down",
-            handler(fails)
-                .retry(retry)
-                .retry_through_topic()
-                .pause_when_failing(Breaker::after(30).pause(HOUR)),
-        )
-        .state(sender)
-        .topic(
-            "fine",
-            handler(fails_first).retry(retry).retry_through_topic(),
-        );
-    let running = Running::start(app);
-    bench.publish("down", 0, numbers(60)).await;
+    let retry = after(Duration::from_millis(50)).attempts(1000);
+    let app = || {
+        let down = handler(on_down)
+            .retry(retry)
+            .retry_through_topic()
+            .pause_when_failing(Breaker::after(30).pause(HOUR));
+        let fine = handler(fails_first).retry(retry).retry_through_topic();
+        App::new(bench.config())
+            .state((sender.clone(), is_up.clone()))
+            .topic("down", down)
+            .topic("fine", fine)
+    };
+    let running = Running::start(app());
+    bench.publish("down", 0, numbers(RECORDS)).await;
     until("the topic is paused", || {
         !running.progress.paused_topics().is_empty()
     })
     .await;
     bench.publish("fine", 0, numbers(1)).await;
-    assert_eq!(handled.take(2).await, [1, 2]);
+    let fine = |attempt| ("fine".to_owned(), attempt);
+    assert_eq!(handled.take(2).await, [fine(1), fine(2)]);
+    assert_eq!(running.progress.dead_lettered(), 0);
     running.stop().await.unwrap();
+    // How often each record waits: from where the next application reads on.
+    let next_offset = bench.committed(&retry_topic(&bench), 0).await;
+    let next_offset = next_offset.expect("a commit") as usize;
+    let end = bench.end_offset(&retry_topic(&bench), 0).await;
+    let records = bench.read(&retry_topic(&bench), end as usize).await;
+    let mut waiting: Vec<String> = records[next_offset..]
+        .iter()
+        .map(|record| text(record, dead_letter::ORIGIN_OFFSET))
+        .collect();
+    let count = waiting.len();
+    waiting.sort();
+    waiting.dedup();
+    assert_eq!(waiting.len(), count, "none waits twice");
+    let done = records[..next_offset].iter();
+    let done = done.filter(|record| text(record, dead_letter::ORIGIN_TOPIC) == bench.name("fine"));
+    assert_eq!(done.count(), 1, "the other topic's is committed");
+    is_up.store(true, Ordering::SeqCst);
+    let running = Running::start(app());
+    let mut seen = handled.take(RECORDS).await;
+    seen.sort();
+    let expected = (0..RECORDS as u32).map(|number| ("down".to_owned(), number));
+    assert_eq!(seen, expected.collect::<Vec<_>>());
+    bench.until_committed(&retry_topic(&bench), 1, end).await;
+    running.stop().await.unwrap();
+    assert_eq!(handled.rest(), []);
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use milena::testing::{Faults, TestBroker};
 use milena::{App, AppError, Config, ConfigBuilder, Lifecycle, Outgoing, Progress, Publisher};
-use milena_client::admin::NewTopic;
+use milena_client::admin::{NewTopic, OffsetAt};
 use milena_client::consumer::{ConsumedRecord, Consumer, ConsumerConfig};
 use milena_client::{Admin, Client, ClientConfig, TopicPartition};
 use tokio::sync::{Notify, mpsc, oneshot};
@@ -137,6 +137,14 @@ impl Bench {
             .into_iter()
             .find(|offset| offset.partition == wanted)
             .map(|offset| offset.offset)
+    }
+
+    /// Where the next record of a partition will be written.
+    pub(crate) async fn end_offset(&self, topic: &str, partition: i32) -> i64 {
+        let partition = [TopicPartition::new(self.name(topic), partition)];
+        let listed = self.admin.list_offsets(&partition, OffsetAt::Latest);
+        let listed = Box::pin(listed).await.expect("an answer").remove(0).1;
+        listed.expect("an offset").expect("an end")
     }
 
     /// Waits until the group has committed `offset` for each of the partitions.

@@ -1,93 +1,108 @@
 //! Records that are due, each topic's in a lane of its own: a topic whose handler is slow, or
 //! paused, holds up no other.
 //!
-//! A plain state machine. Knows no task and no record.
+//! A plain state machine. Knows no task and no record; how many may wait is `parking`'s.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 
-use super::limits::{HANDLED_AT_ONCE_MAX, WAITING_MAX};
+use super::limits::HANDLED_AT_ONCE_MAX;
+use super::parking::Parked;
 
 /// What is due of one partition of the retry topic.
 #[derive(Debug)]
 pub(super) struct Lanes<T> {
-    by_topic: BTreeMap<String, Lane<T>>,
-    waiting: usize,
+    by_topic: BTreeMap<Arc<str>, Lane<T>>,
 }
 
 #[derive(Debug)]
 struct Lane<T> {
     under_way: usize,
-    /// Offsets and records, in the order they became due.
-    waiting: VecDeque<(i64, T)>,
-}
-
-/// A record that may begin.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Begun<T> {
-    pub(super) topic: String,
-    pub(super) offset: i64,
-    pub(super) record: T,
+    /// In the order they became due.
+    waiting: VecDeque<Parked<T>>,
 }
 
 impl<T> Default for Lanes<T> {
     fn default() -> Lanes<T> {
         Lanes {
             by_topic: BTreeMap::new(),
-            waiting: 0,
+        }
+    }
+}
+
+impl<T> Default for Lane<T> {
+    fn default() -> Lane<T> {
+        Lane {
+            under_way: 0,
+            waiting: VecDeque::new(),
         }
     }
 }
 
 impl<T> Lanes<T> {
-    /// Whether another record may be pushed.
-    pub(super) fn has_room(&self) -> bool {
-        self.waiting < WAITING_MAX
-    }
-
     /// Takes a record that is due.
-    pub(super) fn push(&mut self, topic: &str, offset: i64, record: T) {
-        let lane = self
-            .by_topic
-            .entry(topic.to_owned())
-            .or_insert_with(|| Lane {
-                under_way: 0,
-                waiting: VecDeque::new(),
-            });
-        lane.waiting.push_back((offset, record));
-        self.waiting += 1;
+    pub(super) fn push(&mut self, parked: Parked<T>) {
+        let lane = self.by_topic.entry(parked.topic.clone()).or_default();
+        lane.waiting.push_back(parked);
     }
 
     /// The next record that may begin, if any may; it is under way until
     /// [`Lanes::finish`].
-    pub(super) fn begin(&mut self) -> Option<Begun<T>> {
-        let mut lanes = self.by_topic.iter_mut();
-        let (topic, lane) = lanes
-            .find(|(_, lane)| lane.under_way < HANDLED_AT_ONCE_MAX && !lane.waiting.is_empty())?;
-        let (offset, record) = lane.waiting.pop_front()?;
+    pub(super) fn begin(&mut self) -> Option<Parked<T>> {
+        let mut lanes = self.by_topic.values_mut();
+        let lane =
+            lanes.find(|lane| lane.under_way < HANDLED_AT_ONCE_MAX && !lane.waiting.is_empty())?;
+        let parked = lane.waiting.pop_front()?;
         lane.under_way += 1;
-        self.waiting -= 1;
-        Some(Begun {
-            topic: topic.clone(),
-            offset,
-            record,
-        })
+        Some(parked)
     }
 
     /// A record of the topic is not under way any more.
     pub(super) fn finish(&mut self, topic: &str) {
         if let Some(lane) = self.by_topic.get_mut(topic) {
             lane.under_way = lane.under_way.saturating_sub(1);
-            if lane.under_way == 0 && lane.waiting.is_empty() {
-                self.by_topic.remove(topic);
-            }
         }
+        self.forget_idle();
     }
 
-    /// Gives up those that have not begun.
-    pub(super) fn take_waiting(&mut self) -> Vec<(i64, T)> {
-        self.waiting = 0;
-        let lanes = self.by_topic.values_mut();
-        lanes.flat_map(|lane| lane.waiting.drain(..)).collect()
+    /// Takes out those that have not begun and are to go, in the order they became due.
+    pub(super) fn take_if(&mut self, goes: impl Fn(&Parked<T>) -> bool) -> Vec<Parked<T>> {
+        let mut taken = Vec::new();
+        for lane in self.by_topic.values_mut() {
+            let (going, staying) = lane.waiting.drain(..).partition(&goes);
+            lane.waiting = staying;
+            let going: VecDeque<_> = going;
+            taken.extend(going);
+        }
+        self.forget_idle();
+        taken
+    }
+
+    /// Takes up to `count` of those that wait in the longest lane and may go, those that became
+    /// due last.
+    pub(super) fn take_last(
+        &mut self,
+        count: usize,
+        may_go: impl Fn(&Parked<T>) -> bool,
+    ) -> Vec<Parked<T>> {
+        let longest = self.by_topic.values_mut();
+        let Some(longest) = longest.max_by_key(|lane| lane.waiting.len()) else {
+            return Vec::new();
+        };
+        let mut taken = Vec::new();
+        while taken.len() < count
+            && longest.waiting.back().is_some_and(&may_go)
+            && let Some(last) = longest.waiting.pop_back()
+        {
+            taken.push(last);
+        }
+        self.forget_idle();
+        taken
+    }
+
+    fn forget_idle(&mut self) {
+        self.by_topic
+            .retain(|_, lane| lane.under_way > 0 || !lane.waiting.is_empty());
     }
 }
 

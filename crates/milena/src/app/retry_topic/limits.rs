@@ -1,6 +1,6 @@
 //! How much of a retry topic is held at once, and how long.
 
-/// Records of one partition that wait in memory.
+/// Records of one partition that wait in memory, due or not.
 pub(super) const WAITING_MAX: usize = 10_000;
 /// Bytes of them.
 pub(super) const WAITING_BYTES_MAX: usize = 16 << 20;

@@ -55,12 +55,12 @@ pub(super) fn for_retry(
 
 /// A record that waits in the retry topic. Holds copies: one that waits must not keep a
 /// whole fetched buffer.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Waiting {
     record: NewDeadLetter,
     pub(super) due_ms: i64,
     /// The topic it was consumed from first, as the cluster names it.
-    pub(super) topic: String,
+    pub(super) topic: Arc<str>,
     place: Place,
     attempts: u32,
 }
@@ -91,7 +91,7 @@ impl Waiting {
             .map(|(name, value)| (name.to_owned(), value.map(Bytes::copy_from_slice)));
         Ok(Waiting {
             due_ms: due.as_millisecond(),
-            topic: topic.to_owned(),
+            topic: topic.into(),
             place: Place {
                 partition: number(headers, names::ORIGIN_PARTITION)?,
                 offset: number(headers, names::ORIGIN_OFFSET)?,

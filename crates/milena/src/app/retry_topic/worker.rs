@@ -2,7 +2,8 @@
 //! by the topic it came from.
 //!
 //! Owns the tasks and the clock; what is due and what may be committed is decided in
-//! `parking`.
+//! `parking`. Keeps a record until its task has ended: one that is given back holds up the
+//! commit of all after it, unless it is written again.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -11,9 +12,8 @@ use std::time::Duration;
 use futures_util::future::{BoxFuture, join_all};
 use tokio::task::JoinSet;
 
-use super::lanes::{Begun, Lanes};
 use super::limits::LOOK_INTERVAL_MS_MAX;
-use super::parking::Parking;
+use super::parking::{Parked, Parking, Sharing};
 use super::place::RetryTopic;
 use super::record::Waiting;
 use crate::app::batch::OpenBatch;
@@ -43,6 +43,12 @@ pub(in crate::app) type Strays = dyn Fn(&str) -> Arc<RouteContext> + Send + Sync
 
 impl Route for RetryRoute {
     fn work(&self, context: Arc<RouteContext>, seat: Seat) -> BoxFuture<'static, ()> {
+        let sources = self.routes.values();
+        let sources = sources.filter(|route| route.context.retry_topic.is_some());
+        let sharing = match sources.count() {
+            1 => Sharing::OneTopic,
+            _ => Sharing::Topics,
+        };
         let worker = RetryWorker {
             routes: self.routes.clone(),
             retry_topic: self.retry_topic.clone(),
@@ -50,8 +56,8 @@ impl Route for RetryRoute {
             topic: own_topic(&context),
             context,
             seat,
-            parking: Parking::default(),
-            lanes: Lanes::default(),
+            parking: Parking::new(sharing),
+            under_way: HashMap::new(),
             running: JoinSet::new(),
             open: None,
         };
@@ -80,9 +86,16 @@ struct RetryWorker {
     context: Arc<RouteContext>,
     seat: Seat,
     parking: Parking<Waiting>,
-    lanes: Lanes<Waiting>,
-    running: JoinSet<(String, i64, Ended)>,
+    /// By offset.
+    under_way: HashMap<i64, UnderWay>,
+    running: JoinSet<(i64, Ended)>,
     open: Option<OpenBatch>,
+}
+
+/// A record that a task has, and how to have it back.
+struct UnderWay {
+    parked: Parked<Waiting>,
+    stop: Arc<StopFlag>,
 }
 
 impl RetryWorker {
@@ -98,9 +111,8 @@ impl RetryWorker {
                 biased;
                 () = self.seat.stop.raised() => break,
                 Some(joined) = self.running.join_next() => {
-                    let Ok((topic, offset, ended)) = joined else { break };
-                    self.lanes.finish(&topic);
-                    if !self.finish(offset, ended) {
+                    let Ok((offset, ended)) = joined else { break };
+                    if !self.end(offset, ended).await {
                         break;
                     }
                 }
@@ -109,10 +121,7 @@ impl RetryWorker {
                     None => break,
                 },
                 () = tokio::time::sleep(wait.unwrap_or_default()), if wait.is_some() => {}
-                _ = looks.tick() => {
-                    let holding = self.parking.take_holding(now_ms());
-                    self.write_again(holding).await;
-                }
+                _ = looks.tick() => self.move_holding().await,
             }
         }
         self.wind_up().await;
@@ -121,25 +130,28 @@ impl RetryWorker {
     /// Those under way may finish, and those that hold up the commit go to the end of the
     /// log; whoever told us to stop limits how long.
     async fn wind_up(mut self) {
+        for under_way in self.under_way.values() {
+            under_way.stop.raise();
+        }
         while let Some(joined) = self.running.join_next().await {
-            if let Ok((_, offset, ended)) = joined {
-                self.finish(offset, ended);
+            if let Ok((offset, ended)) = joined
+                && let Some(given_back) = self.take_end(offset, ended)
+            {
+                self.parking.put_back(given_back.parked);
             }
         }
-        for (offset, waiting) in self.lanes.take_waiting() {
-            self.put_back(offset, waiting);
+        // Those whose tasks died.
+        for (_, lost) in self.under_way.drain() {
+            self.parking.put_back(lost.parked);
         }
         let holding = self.parking.take_holding_at_the_end();
         self.write_again(holding).await;
         self.publish_watermark();
     }
 
-    /// How long until a record is due, if there is room for it to be handled.
+    /// How long until a record is due.
     fn until_due(&self) -> Option<Duration> {
         let due_ms = self.parking.next_due_ms()?;
-        if !self.lanes.has_room() {
-            return None;
-        }
         let wait_ms = (due_ms - now_ms()).clamp(0, LOOK_INTERVAL_MS_MAX);
         Some(Duration::from_millis(wait_ms.unsigned_abs()))
     }
@@ -170,16 +182,21 @@ impl RetryWorker {
 
     /// False when the record was given back.
     async fn park_one(&mut self, message: Message) -> bool {
-        let (offset, now_ms) = (message.offset(), now_ms());
         match Waiting::read(&message) {
             Ok(waiting) => {
-                let bytes = waiting.bytes();
-                self.parking
-                    .park(offset, waiting.due_ms, waiting, bytes, now_ms);
+                self.parking.park(Parked {
+                    offset: message.offset(),
+                    due_ms: waiting.due_ms,
+                    topic: waiting.topic.clone(),
+                    bytes: waiting.bytes(),
+                    since_ms: now_ms(),
+                    record: waiting,
+                });
                 true
             }
             Err(error) => {
                 // Somebody else wrote it. It is a dead letter of the retry topic itself.
+                let offset = message.offset();
                 self.parking.pass(offset);
                 let failed = Failed::new(message, error);
                 let ended = failed.settle_for_good(&self.context, &self.seat.stop).await;
@@ -189,27 +206,17 @@ impl RetryWorker {
     }
 
     fn start_due(&mut self) {
-        while self.lanes.has_room()
-            && let Some((offset, waiting)) = self.parking.take_due(now_ms())
-        {
-            let topic = waiting.topic.clone();
-            self.lanes.push(&topic, offset, waiting);
-        }
-        while let Some(Begun {
-            topic,
-            offset,
-            record,
-        }) = self.lanes.begin()
-        {
-            let handling = self.handling(record);
-            self.running
-                .spawn(async move { (topic, offset, handling.await) });
+        while let Some(parked) = self.parking.begin(now_ms()) {
+            let offset = parked.offset;
+            let stop = Arc::new(StopFlag::default());
+            let handling = self.handling(parked.record.clone(), stop.clone());
+            self.running.spawn(async move { (offset, handling.await) });
+            self.under_way.insert(offset, UnderWay { parked, stop });
         }
     }
 
-    fn handling(&self, waiting: Waiting) -> BoxFuture<'static, Ended> {
-        let stop = self.seat.stop.clone();
-        if let Some(home) = self.routes.get(waiting.topic.as_str()) {
+    fn handling(&self, waiting: Waiting, stop: Arc<StopFlag>) -> BoxFuture<'static, Ended> {
+        if let Some(home) = self.routes.get(&waiting.topic) {
             let (message, history) = waiting.open(home.context.topic.clone());
             let followed = home.context.handling.follow(&message);
             let route = &home.route;
@@ -229,6 +236,26 @@ impl RetryWorker {
         Box::pin(async move { failed.settle_for_good(&context, &stop).await })
     }
 
+    /// A task ended; false when it gave its record back without being asked to.
+    async fn end(&mut self, offset: i64, ended: Ended) -> bool {
+        let Some(given_back) = self.take_end(offset, ended) else {
+            return true;
+        };
+        if given_back.stop.is_raised() {
+            self.write_again(vec![given_back.parked]).await;
+            return true;
+        }
+        self.parking.put_back(given_back.parked);
+        false
+    }
+
+    /// Takes note of a task's end; returns the record that it gave back.
+    fn take_end(&mut self, offset: i64, ended: Ended) -> Option<UnderWay> {
+        let under_way = self.under_way.remove(&offset)?;
+        self.parking.end(&under_way.parked.topic);
+        (!self.finish(offset, ended)).then_some(under_way)
+    }
+
     /// Notes that a record ended; false when it was given back.
     fn finish(&mut self, offset: i64, ended: Ended) -> bool {
         match ended {
@@ -242,29 +269,41 @@ impl RetryWorker {
         true
     }
 
-    /// Writes records to the end of the retry topic, all at once. What is not taken there
-    /// stays.
-    async fn write_again(&mut self, records: Vec<(i64, Waiting)>) {
-        let retry_topic = &self.retry_topic;
-        let writing = records.into_iter().map(async |(offset, waiting)| {
-            let written = retry_topic.publish(&waiting.again()).await;
-            (offset, waiting, written)
-        });
-        for (offset, waiting, written) in join_all(writing).await {
-            match written {
-                Ok(()) => self.parking.finish(offset),
-                Err(error) => {
-                    tracing::warn!(event = "retry_not_moved", topic = %self.topic, offset, %error);
-                    self.put_back(offset, waiting);
-                }
+    /// Writes again what has held up others for long. Those that wait under way, for their
+    /// topic to go on, are asked back, and follow when they are there.
+    async fn move_holding(&mut self) {
+        let now_ms = now_ms();
+        let holding = self.parking.take_holding(now_ms);
+        self.write_again(holding).await;
+        for under_way in self.under_way.values() {
+            let home = self.routes.get(&under_way.parked.topic);
+            if home.is_some_and(|home| home.context.is_paused())
+                && self.parking.holds_for_long(&under_way.parked, now_ms)
+            {
+                under_way.stop.raise();
             }
         }
     }
 
-    fn put_back(&mut self, offset: i64, waiting: Waiting) {
-        let (due_ms, bytes) = (waiting.due_ms, waiting.bytes());
-        self.parking
-            .put_back(offset, due_ms, waiting, bytes, now_ms());
+    /// Writes records to the end of the retry topic, all at once. What is not taken there
+    /// stays.
+    async fn write_again(&mut self, records: Vec<Parked<Waiting>>) {
+        let retry_topic = &self.retry_topic;
+        let writing = records.into_iter().map(async |parked| {
+            let written = retry_topic.publish(&parked.record.again()).await;
+            (parked, written)
+        });
+        for (mut parked, written) in join_all(writing).await {
+            let offset = parked.offset;
+            match written {
+                Ok(()) => self.parking.finish(offset),
+                Err(error) => {
+                    tracing::warn!(event = "retry_not_moved", topic = %self.topic, offset, %error);
+                    parked.since_ms = now_ms();
+                    self.parking.put_back(parked);
+                }
+            }
+        }
     }
 
     fn publish_watermark(&self) {

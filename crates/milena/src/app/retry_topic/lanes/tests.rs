@@ -1,45 +1,55 @@
 use super::*;
 
-fn begin_all(lanes: &mut Lanes<()>) -> Vec<(String, i64)> {
-    std::iter::from_fn(|| lanes.begin().map(|begun| (begun.topic, begun.offset))).collect()
+fn parked(topic: &str, offset: i64) -> Parked<()> {
+    Parked {
+        offset,
+        due_ms: 0,
+        topic: topic.into(),
+        bytes: 1,
+        since_ms: offset,
+        record: (),
+    }
+}
+
+fn offsets(parked: impl IntoIterator<Item = Parked<()>>) -> Vec<i64> {
+    parked.into_iter().map(|parked| parked.offset).collect()
+}
+
+fn begin_all(lanes: &mut Lanes<()>) -> Vec<i64> {
+    offsets(std::iter::from_fn(|| lanes.begin()))
 }
 
 #[test]
 fn a_topic_that_is_stuck_holds_up_no_other() {
     let mut lanes = Lanes::default();
     for offset in 0..20 {
-        lanes.push("stuck", offset, ());
+        lanes.push(parked("stuck", offset));
     }
-    let begun = begin_all(&mut lanes);
-    let expected: Vec<_> = (0..HANDLED_AT_ONCE_MAX as i64)
-        .map(|offset| ("stuck".to_owned(), offset))
-        .collect();
-    assert_eq!(begun, expected);
-    lanes.push("fine", 20, ());
-    lanes.push("fine", 21, ());
-    let fine = |offset| ("fine".to_owned(), offset);
-    assert_eq!(begin_all(&mut lanes), [fine(20), fine(21)]);
+    let next = HANDLED_AT_ONCE_MAX as i64;
+    assert_eq!(begin_all(&mut lanes), (0..next).collect::<Vec<_>>());
+    lanes.push(parked("fine", 20));
+    lanes.push(parked("fine", 21));
+    assert_eq!(begin_all(&mut lanes), [20, 21]);
     lanes.finish("fine");
     lanes.finish("stuck");
-    let next = HANDLED_AT_ONCE_MAX as i64;
-    assert_eq!(begin_all(&mut lanes), [("stuck".to_owned(), next)]);
-    let left: Vec<i64> = lanes
-        .take_waiting()
-        .iter()
-        .map(|(offset, ())| *offset)
-        .collect();
+    assert_eq!(begin_all(&mut lanes), [next]);
+    let left = offsets(lanes.take_if(|_| true));
     assert_eq!(left, (next + 1..20).collect::<Vec<_>>());
-    assert_eq!(begin_all(&mut lanes), []);
+    assert_eq!(begin_all(&mut lanes), [0_i64; 0]);
 }
 
 #[test]
-fn lanes_are_bounded() {
+fn some_that_wait_can_be_taken_out() {
     let mut lanes = Lanes::default();
-    for offset in 0..WAITING_MAX as i64 {
-        assert!(lanes.has_room());
-        lanes.push("orders", offset, ());
+    for offset in 0..6 {
+        lanes.push(parked("many", offset));
     }
-    assert!(!lanes.has_room());
-    assert!(lanes.begin().is_some());
-    assert!(lanes.has_room());
+    lanes.push(parked("few", 6));
+    assert_eq!(
+        offsets(lanes.take_if(|one| one.offset % 2 == 0)),
+        [6, 0, 2, 4]
+    );
+    assert_eq!(offsets(lanes.take_last(5, |one| one.since_ms > 1)), [5, 3]);
+    assert_eq!(begin_all(&mut lanes), [1]);
+    assert_eq!(offsets(lanes.take_last(5, |_| true)), [0_i64; 0]);
 }

@@ -54,7 +54,7 @@ fn a_record_comes_back_as_it_was() {
     assert!(record.timestamp >= before, "or retention deletes it");
     let waiting = Waiting::read(&stored(record)).unwrap();
     assert_eq!(
-        (waiting.due_ms, waiting.topic.as_str()),
+        (waiting.due_ms, &*waiting.topic),
         (due.as_millisecond(), "dev.orders")
     );
     assert!(waiting.bytes() > RECORD_OVERHEAD_BYTES);
