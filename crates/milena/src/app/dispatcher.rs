@@ -186,14 +186,16 @@ impl Dispatcher {
     }
 
     /// Fetches nothing for topics that are paused, or for any when all are: beyond what
-    /// waits already, it would only fill memory.
+    /// waits already, it would only fill memory. A topic that is paused and has nothing in
+    /// hand is fetched for: its next record is the probe that ends the pause.
     fn look_at_gates(&mut self) {
         let are_all_held = *self.paused.borrow();
         for worker in self.workers.values_mut() {
             let Some(registered) = self.routes.get(&worker.partition.topic) else {
                 continue;
             };
-            let is_held = are_all_held || registered.context.is_paused();
+            let is_paused = registered.context.is_paused() && !worker.is_idle();
+            let is_held = are_all_held || is_paused;
             if is_held == std::mem::replace(&mut worker.is_held, is_held) {
                 continue;
             }

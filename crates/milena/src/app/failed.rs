@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use super::error::AppError;
-use super::gate::Sign;
+use super::gate::{Gate, Sign};
 use super::lifecycle::MessageEnd;
 use super::retry_topic::RetryTopic;
 use super::route::RouteContext;
@@ -119,9 +119,15 @@ impl Failed {
     /// What is to become of it. To be asked once an attempt: the topic may be paused, or go
     /// on, at any moment, and two answers may differ.
     pub(super) fn next(&self, context: &RouteContext) -> Next {
-        if context.is_paused() && Sign::of(&self.error) == Sign::Down {
-            // It is not the record's fault, and none of its attempts: it waits for a probe.
-            return Next::Again(Duration::ZERO);
+        if let Some(gate) = self.gate_shut(context) {
+            // It is hardly the record's fault: it waits for a probe. It may be, though, and
+            // nobody can tell while nothing succeeds; so it does not wait for ever.
+            let attempts_max = gate.attempts_max(context.retry.attempts_max());
+            let may_go = context.dead_letters.is_some();
+            return match may_go && self.history.attempts() >= attempts_max {
+                true => Next::Bury,
+                false => Next::Again(Duration::ZERO),
+            };
         }
         let delay = match self.error.class() {
             ErrorClass::Terminal => return Next::Stop,
@@ -140,6 +146,13 @@ impl Failed {
         }
     }
 
+    /// The gate that is shut over failures like this one.
+    fn gate_shut<'a>(&self, context: &'a RouteContext) -> Option<&'a Gate> {
+        let gate = context.gate.as_deref().filter(|gate| !gate.is_open());
+        gate.filter(|_| Sign::of(&self.error) == Sign::Down)
+    }
+
+    /// Those made while the topic was paused are none of the record's.
     fn attempts_counted(&self) -> u32 {
         self.history.attempts().saturating_sub(self.attempts_paused)
     }
@@ -166,7 +179,12 @@ impl Failed {
     ) -> Settled {
         match next {
             Next::Later(delay) => self.move_on(delay, context, stop).await,
-            Next::Bury => Settled::Ended(self.bury(context, stop).await),
+            Next::Bury => {
+                if let Some(gate) = self.gate_shut(context) {
+                    gate.give_up_after(self.history.attempts());
+                }
+                Settled::Ended(self.bury(context, stop).await)
+            }
             Next::Again(delay) => Settled::InPlace(Box::new(self), delay),
             Next::Stop => Settled::Ended(self.give_up(context)),
         }

@@ -3,8 +3,9 @@
 //! Owns the circuit breaker that the workers of a topic share, and waiting before it. Looks
 //! at how attempts ended; what becomes of records is decided elsewhere.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -12,6 +13,9 @@ use tokio::time::Instant;
 use super::stop::StopFlag;
 use crate::failure::{ErrorClass, HandlerError};
 use crate::publisher::{Breaker, BreakerState, Circuit};
+
+/// How long those who have just come let others be the probe who waited through the last one.
+const PROBE_YIELD: Duration = Duration::from_millis(100);
 
 /// Shared by the workers of a topic.
 #[derive(Debug)]
@@ -22,6 +26,8 @@ pub(super) struct Gate {
     is_open: AtomicBool,
     /// There is nothing to tell the circuit about a success.
     is_quiet: AtomicBool,
+    /// The most attempts that a record was given up after since the last success.
+    given_up_after: AtomicU32,
     changed: Notify,
 }
 
@@ -55,6 +61,7 @@ impl Gate {
             circuit: Mutex::new(Circuit::new(breaker)),
             is_open: AtomicBool::new(true),
             is_quiet: AtomicBool::new(true),
+            given_up_after: AtomicU32::new(0),
             changed: Notify::new(),
         }
     }
@@ -69,8 +76,24 @@ impl Gate {
         self.circuit().state()
     }
 
-    /// Waits until the handler may be called, as a probe perhaps; false on a stop.
+    /// How many attempts a record has while the gate is shut, when it has `attempts_max`
+    /// otherwise: each that was given up makes it likelier that it was none of the records,
+    /// so the next has twice as many. A record that can never be handled does not keep the
+    /// gate shut for ever, and what is down for long costs few.
+    pub(super) fn attempts_max(&self, attempts_max: u32) -> u32 {
+        let given_up_after = self.given_up_after.load(Ordering::Acquire);
+        attempts_max.max(given_up_after.saturating_mul(2))
+    }
+
+    /// A record was given up while the gate was shut.
+    pub(super) fn give_up_after(&self, attempts: u32) {
+        self.given_up_after.fetch_max(attempts, Ordering::AcqRel);
+    }
+
+    /// Waits until the handler may be called, as a probe perhaps; false on a stop. Who was
+    /// the last probe lets the others go first.
     pub(super) async fn pass(&self, stop: &StopFlag) -> bool {
+        let mut yields = PROBE_YIELD;
         while !self.is_open() {
             // Registered before the circuit is asked: a change in between is not missed.
             let changed = self.changed.notified();
@@ -81,8 +104,8 @@ impl Gate {
             tokio::select! {
                 biased;
                 () = stop.raised() => return false,
-                () = changed => {}
-                () = tokio::time::sleep_until(until) => {}
+                () = changed => yields = Duration::ZERO,
+                () = tokio::time::sleep_until(until + yields) => {}
             }
         }
         true
@@ -96,7 +119,10 @@ impl Gate {
         let mut circuit = self.circuit();
         let before = circuit.state();
         match sign {
-            Sign::Up => circuit.on_success(),
+            Sign::Up => {
+                circuit.on_success();
+                self.given_up_after.store(0, Ordering::Release);
+            }
             Sign::Down => circuit.on_failure(Instant::now()),
             Sign::None => circuit.on_other(Instant::now()),
         }

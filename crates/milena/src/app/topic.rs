@@ -79,20 +79,33 @@ macro_rules! common_options {
         /// [`batch_handler`](fn@crate::batch_handler) gets batches of one.
         ///
         /// A record is handled within milliseconds of its time while no more than 10,000
-        /// records (or 16 MiB) of a partition of the retry topic wait, later if more do. Up to
-        /// eight of a partition and topic are handled at once, in no order. Delays are by the clock of
-        /// who wrote the record, and have to be shorter than the topic's retention. After a
-        /// crash, what was handled in the last half minute may be handled again.
+        /// records (or 16 MiB) of a partition of the retry topic wait, later if more do: those
+        /// of a topic that is slow or paused then make room for others within half a minute,
+        /// by being written again. Up to eight of a partition and topic are handled at once,
+        /// in no order. Delays are by the clock of who wrote the record, and have to be
+        /// shorter than the topic's retention. After a crash, what was handled in the last
+        /// half minute may be handled again, or since the handler began that is longest at
+        /// work.
         pub fn retry_through_topic(mut self) -> Self {
             self.options.retries = Retries::ThroughTopic;
             self
         }
 
         /// Pauses the topic when so many retriable failures came in a row (whichever the
-        /// records), as a database that is down makes them: no handler is called, nothing
-        /// becomes a dead letter, and the group's membership goes on. After the breaker's
-        /// pause one record is handled as a probe; when that succeeds the topic goes on, else
-        /// it is paused again. Attempts while it is paused do not count.
+        /// records), as a database that is down makes them: no handler is called, and the
+        /// group's membership goes on. After the breaker's pause one record, or batch, is
+        /// handled as a probe; when that succeeds the topic goes on, else it is paused again.
+        /// Those that wait take turns.
+        ///
+        /// Whether all of it is down or this one record can never be handled, nobody can tell
+        /// while nothing succeeds. So a record that has been tried as often as
+        /// [`retry`](Self::retry) says becomes a dead letter while the topic is paused, too,
+        /// but the next one, until something succeeds, only after twice as many attempts,
+        /// and so on. A poison record does not stop its topic for ever, and an outage
+        /// does not fill the dead letter topic: with five attempts and a pause of 10 s, one
+        /// of 8 hours costs nine records at most. With
+        /// [`stop_on_failure`](Self::stop_on_failure) none is given up. Once the topic goes
+        /// on, attempts that were made while it was paused do not count.
         ///
         /// A success between two failures starts the count anew; failures that are not
         /// retriable and panics neither count nor start it anew. Up to as many records as the

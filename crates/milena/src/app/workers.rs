@@ -174,6 +174,11 @@ impl Worker {
         self.given
     }
 
+    /// Whether it is done with all that it was handed.
+    pub(super) fn is_idle(&self) -> bool {
+        self.parked.is_empty() && self.given <= self.offsets.done()
+    }
+
     /// Tells the worker to finish what it is at and end.
     pub(super) fn stop(&self) {
         self.stop.raise();

@@ -70,6 +70,46 @@ async fn who_waits_is_let_in_by_a_success_and_sent_away_by_a_stop() {
     assert!(!second.await.unwrap());
 }
 
+#[tokio::test(start_paused = true)]
+async fn those_who_wait_take_turns_as_probes() {
+    let gate = Arc::new(gate());
+    gate.note(Sign::Down);
+    gate.note(Sign::Down);
+    let (probes, mut probed) = tokio::sync::mpsc::channel(100);
+    for name in ["a", "b", "c"] {
+        let (gate, probes) = (gate.clone(), probes.clone());
+        tokio::spawn(async move {
+            while gate.pass(&StopFlag::default()).await {
+                let _ = probes.send(name).await;
+                gate.note(Sign::Down);
+            }
+        });
+    }
+    for _ in 0..3 {
+        let mut turn = Vec::new();
+        for _ in 0..3 {
+            turn.push(probed.recv().await.unwrap());
+        }
+        turn.sort_unstable();
+        assert_eq!(turn, ["a", "b", "c"]);
+    }
+}
+
+#[test]
+fn each_record_that_is_given_up_lets_the_next_have_twice_as_many_attempts() {
+    let gate = gate();
+    assert_eq!(gate.attempts_max(5), 5);
+    // A batch is given up as a whole.
+    gate.give_up_after(5);
+    gate.give_up_after(5);
+    assert_eq!(gate.attempts_max(5), 10);
+    gate.give_up_after(10);
+    assert_eq!((gate.attempts_max(5), gate.attempts_max(50)), (20, 50));
+    gate.note(Sign::Down);
+    gate.note(Sign::Up);
+    assert_eq!(gate.attempts_max(5), 5);
+}
+
 #[test]
 fn only_failures_that_may_pass_are_a_sign() {
     for (error, expected) in [
