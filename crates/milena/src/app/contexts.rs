@@ -4,7 +4,7 @@
 //! no worker.
 
 use std::collections::HashMap;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use milena_client::consumer::Consumer;
@@ -46,8 +46,7 @@ pub(super) struct Contexts {
     pub(super) failures: mpsc::Sender<AppError>,
     /// Of producers; a transactional id is added for each partition that needs one.
     pub(super) producer_config: ProducerConfig,
-    /// There before any partition is.
-    pub(super) consumer: Arc<OnceLock<Arc<Consumer>>>,
+    pub(super) consumer: Arc<Consumer>,
 }
 
 impl Contexts {

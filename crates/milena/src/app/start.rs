@@ -1,6 +1,6 @@
 //! From what was registered to an application that runs.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use milena_client::Client;
@@ -239,7 +239,7 @@ impl Member {
             hooks: ends.hooks.clone(),
             failures: ends.failures_in,
             producer_config: config.producer_config()?,
-            consumer: Arc::new(OnceLock::from(consumer.clone())),
+            consumer: consumer.clone(),
         };
         let own_names: Vec<String> = topics.iter().map(|entry| entry.topic.clone()).collect();
         let routes = contexts.routes(topics).await;

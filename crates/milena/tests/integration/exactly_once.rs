@@ -9,6 +9,7 @@ use milena::{
     Retry, State, dead_letter, handler,
 };
 use milena_client::TopicPartition;
+use milena_client::admin::NewTopic;
 use milena_client::consumer::{ConsumedRecord, Consumer, ConsumerConfig, IsolationLevel};
 use milena_client::producer::ProducerConfig;
 use milena_client::transaction::{ConsumerGroupMetadata, TransactionalProducer};
@@ -49,7 +50,10 @@ async fn all(consumer: &Consumer, count: usize) -> Vec<ConsumedRecord> {
 
 fn number(record: &ConsumedRecord) -> usize {
     let text = std::str::from_utf8(record.value().unwrap_or_default());
-    text.unwrap_or_default().parse().expect("a number")
+    text.unwrap_or_default()
+        .trim_end()
+        .parse()
+        .expect("a number")
 }
 
 /// Outputs, a dead letter, and what is left of attempts that failed: nothing.
@@ -177,6 +181,56 @@ async fn output_that_is_refused_is_the_records_failure() {
     assert_eq!(number(&letter), 2);
     bench.until_committed("orders", 1, 5).await;
     running.stop().await.unwrap();
+}
+
+/// Output to a topic that does not exist, or that a broker refuses with others in the same
+/// transaction: its record becomes a dead letter, and no other.
+#[tokio::test(flavor = "multi_thread")]
+async fn output_that_a_broker_refuses_fails_no_other_record() {
+    const RECORDS: usize = 20;
+    let bench = Bench::new().await;
+    for topic in ["orders", "orders.dlq"] {
+        bench.create(topic, 1).await;
+    }
+    bench.create("invoices", 3).await;
+    let small = NewTopic::new(bench.name("small")).partitions(1);
+    let small = small.config("max.message.bytes", "1000");
+    bench.admin.create_topic(small).await.expect("a topic");
+    let on_order = async |Json(number): Json<usize>, outbox: Outbox| {
+        let invoice = Outgoing::to(match number {
+            5 => "nowhere",
+            11 | 12 => "small",
+            _ => "invoices",
+        });
+        let padding = if number == 12 { 5_000 } else { 0 };
+        // No batch is split to make it fit: a record alone is too large.
+        outbox.publish(invoice.value(format!("{number}{}", " ".repeat(padding))));
+        Ok::<(), HandlerError>(())
+    };
+    let config = bench
+        .builder()
+        .set("allow.auto.create.topics", "false")
+        .set("max.block.ms", "1000");
+    bench.publish("orders", 0, numbers(RECORDS)).await;
+    let app = App::new(config.build().unwrap()).topic("orders", handler(on_order).exactly_once());
+    let running = Running::start(app);
+    let mut seen: Vec<usize> = all(&reader(&bench, "invoices", 3).await, RECORDS - 3)
+        .await
+        .iter()
+        .map(number)
+        .collect();
+    seen.sort_unstable();
+    let others = (0..RECORDS).filter(|number| ![5, 11, 12].contains(number));
+    assert_eq!(seen, others.collect::<Vec<_>>());
+    let small = all(&reader(&bench, "small", 1).await, 1).await;
+    assert_eq!(small.iter().map(number).collect::<Vec<_>>(), [11]);
+    let letters = all(&reader(&bench, "orders.dlq", 1).await, 2).await;
+    assert_eq!(letters.iter().map(number).collect::<Vec<_>>(), [5, 12]);
+    bench.until_committed("orders", 1, RECORDS as i64).await;
+    let progress = running.progress.clone();
+    running.stop().await.unwrap();
+    let expected = (RECORDS as u64 - 2, 2);
+    assert_eq!((progress.handled(), progress.dead_lettered()), expected);
 }
 
 /// Somebody else was further when the partition was taken over: nothing of that is handled

@@ -7,11 +7,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use milena_client::TopicPartition;
-use milena_client::transaction::TransactionError;
+use milena_client::transaction::{Reason, TransactionError};
 use tokio::time::Instant;
 
-use super::limits::{AGAIN_DELAY, FENCED_HEARTBEATS, INTERVAL, RECORDS_MAX};
-use super::transactor::{Done, Transactor, Trouble};
+use super::limits::{AGAIN, FENCED_HEARTBEATS, INTERVAL, RECORDS_MAX};
+use super::transactor::{Care, Done, Transactor, Trouble};
 use crate::app::error::AppError;
 use crate::app::failed::{Ended, Failed, sleep_unless_stopped};
 use crate::app::route::{RouteContext, Seat};
@@ -31,18 +31,27 @@ pub(super) struct Ledger {
     stop: Arc<StopFlag>,
     offsets: Arc<SeatOffsets>,
     done: Vec<Done>,
-    counts: Counts,
     /// Everything below is done.
     next_offset: i64,
     /// By when that is to be committed; `None` when it is.
     deadline: Option<Instant>,
 }
 
-/// What becomes of the records in the next transaction.
-#[derive(Debug, Default)]
-struct Counts {
-    handled: u64,
-    dead_lettered: u64,
+/// What goes into one transaction.
+#[derive(Debug, Clone, Copy)]
+struct Share {
+    records: usize,
+    care: Care,
+}
+
+impl Share {
+    /// Something of it cannot be written: half of it, to find out what.
+    fn narrowed(self) -> Share {
+        Share {
+            records: self.records.div_ceil(2),
+            care: Care::OutputsFirst,
+        }
+    }
 }
 
 /// Whether a worker goes on.
@@ -74,7 +83,6 @@ impl Ledger {
             stop: seat.stop.clone(),
             offsets: seat.offsets.clone(),
             done: Vec::new(),
-            counts: Counts::default(),
             next_offset: committed.unwrap_or(0),
             deadline: None,
         }
@@ -91,12 +99,12 @@ impl Ledger {
 
     /// Adds a record that is done, and what it came to.
     pub(super) fn add(&mut self, message: Message, content: Vec<Content>, ended: Ended) {
-        match ended {
-            Ended::DeadLettered => self.counts.dead_lettered += 1,
-            _ => self.counts.handled += 1,
-        }
         self.skip_to(message.offset() + 1);
-        self.done.push(Done { message, content });
+        self.done.push(Done {
+            message,
+            content,
+            ended,
+        });
     }
 
     /// Below `next_offset` there is nothing but what was added, and what compaction has taken.
@@ -110,32 +118,44 @@ impl Ledger {
         }
     }
 
-    /// Commits what is in it, however often that takes.
+    /// Commits what is in it, however often that takes: in one transaction, or in several when
+    /// something of it cannot be written.
     pub(super) async fn commit(&mut self) -> Onward {
         // What is not committed by the end of this is given back, and not committed later.
         self.deadline = None;
-        let next_offset = self.next_offset;
+        let mut failures = 0;
+        let mut share = Share {
+            records: self.done.len(),
+            care: Care::None,
+        };
         loop {
             let began = Instant::now();
-            let trouble = match self.transactor.commit(&self.done, next_offset).await {
-                Ok(()) => return self.committed(began),
-                Err(Trouble::Unknown(error)) => {
-                    self.log(&error);
-                    match self.resolve().await {
-                        Ok(true) => return self.committed(began),
-                        Ok(false) => continue,
-                        Err(trouble) => trouble,
+            let result = self.commit_share(share).await;
+            let progress = &self.context.progress;
+            progress.add_commit(began.elapsed(), result.is_ok());
+            let trouble = match result {
+                Ok(()) => {
+                    self.committed(share.records);
+                    if self.done.is_empty() {
+                        return Onward::Yes;
                     }
+                    (share.records, failures) = (self.done.len(), 0);
+                    continue;
                 }
                 Err(trouble) => trouble,
             };
-            self.context.progress.add_commit(began.elapsed(), false);
             match trouble {
                 Trouble::Again(error) | Trouble::Unknown(error) => {
                     self.log(&error);
-                    if !sleep_unless_stopped(AGAIN_DELAY, &self.stop).await {
+                    failures += 1;
+                    let delay = AGAIN.delay_after(failures, fastrand::f64());
+                    if !sleep_unless_stopped(delay.unwrap_or_default(), &self.stop).await {
                         return self.give_back();
                     }
+                }
+                Trouble::Suspect(error) => {
+                    self.log(&error);
+                    share = share.narrowed();
                 }
                 Trouble::Refused(place, error) => {
                     if self.bury(place, error).await == Onward::No {
@@ -143,18 +163,53 @@ impl Ledger {
                     }
                 }
                 Trouble::Fatal(error) => {
-                    self.log(&error);
-                    // Another member may have the partition, and we are about to be told so.
-                    let wait = self.heartbeat_interval * FENCED_HEARTBEATS;
-                    if sleep_unless_stopped(wait, &self.stop).await {
-                        self.context.fail(AppError::Transaction {
-                            transactional_id: self.transactional_id.clone(),
-                            source: Box::new(error),
-                        });
-                    }
+                    self.fenced(error).await;
                     return self.give_back();
                 }
             }
+        }
+    }
+
+    /// Commits the first of the records.
+    async fn commit_share(&mut self, share: Share) -> Result<(), Trouble> {
+        let next_offset = self.next_offset_after(share.records);
+        let work = self.done.get(..share.records).unwrap_or(&self.done);
+        let committing = self.transactor.commit(work, next_offset, share.care);
+        match committing.await {
+            Err(Trouble::Unknown(error)) => {
+                self.log(&error);
+                match self.resolve().await? {
+                    true => Ok(()),
+                    false => Err(Trouble::Again(error)),
+                }
+            }
+            // There is nobody else whose it could be.
+            Err(Trouble::Suspect(error)) if share.records == 1 && share.care != Care::None => {
+                match error.reason() {
+                    Reason::Record(refusal) => Err(Trouble::Refused(0, refusal.clone().into())),
+                    _ => Err(Trouble::Again(error)),
+                }
+            }
+            result => result,
+        }
+    }
+
+    /// Where to go on after so many records.
+    fn next_offset_after(&self, records: usize) -> i64 {
+        let next = self.done.get(records);
+        next.map_or(self.next_offset, |next| next.message.offset())
+    }
+
+    /// Another member may have the partition, and we are about to be told so. If not, somebody
+    /// has taken our place.
+    async fn fenced(&self, error: TransactionError) {
+        self.log(&error);
+        let wait = self.heartbeat_interval * FENCED_HEARTBEATS;
+        if sleep_unless_stopped(wait, &self.stop).await {
+            self.context.fail(AppError::Transaction {
+                transactional_id: self.transactional_id.clone(),
+                source: Box::new(error),
+            });
         }
     }
 
@@ -172,32 +227,33 @@ impl Ledger {
         }
     }
 
-    fn committed(&mut self, began: Instant) -> Onward {
-        let counts = std::mem::take(&mut self.counts);
-        self.context.progress.add_commit(began.elapsed(), true);
-        self.context.progress.add_handled(counts.handled);
-        for _ in 0..counts.dead_lettered {
-            self.context.progress.add_dead_lettered();
+    /// The first of the records are committed.
+    fn committed(&mut self, records: usize) {
+        let next_offset = self.next_offset_after(records);
+        let mut handled = 0;
+        for done in self.done.drain(..records.min(self.done.len())) {
+            match done.ended {
+                Ended::DeadLettered => self.context.progress.add_dead_lettered(),
+                _ => handled += 1,
+            }
         }
+        self.context.progress.add_handled(handled);
         tracing::debug!(
             event = "transaction_committed",
             transactional_id = %self.transactional_id,
-            records = self.done.len(),
-            next_offset = self.next_offset,
+            records,
+            next_offset,
         );
-        self.done.clear();
-        self.offsets.set_both(self.next_offset);
+        self.offsets.set_both(next_offset);
         self.context.hooks.tell(|hook| {
             let partition = TopicPartition::new(self.context.topic.clone(), self.partition);
-            hook.committed(&[(partition, self.next_offset)]);
+            hook.committed(&[(partition, next_offset)]);
         });
-        Onward::Yes
     }
 
     /// Somebody else will handle these records again.
     fn give_back(&mut self) -> Onward {
         self.done.clear();
-        self.counts = Counts::default();
         Onward::No
     }
 
@@ -226,8 +282,7 @@ impl Ledger {
         if let Some(outbox) = done.message.outbox() {
             done.content = outbox.take();
         }
-        self.counts.handled = self.counts.handled.saturating_sub(1);
-        self.counts.dead_lettered += 1;
+        done.ended = Ended::DeadLettered;
         Onward::Yes
     }
 

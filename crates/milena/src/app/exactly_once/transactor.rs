@@ -1,7 +1,7 @@
 //! Writes what one partition's records came to, and their offset, in one transaction after
 //! the other.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use milena_client::consumer::Consumer;
@@ -9,8 +9,9 @@ use milena_client::producer::{Delivery, ProduceError, ProduceErrorKind, Producer
 use milena_client::transaction::{
     ConsumerGroupMetadata, Outcome, Reason, Transaction, TransactionError, TransactionalProducer,
 };
-use milena_client::{Client, ErrorCode, TopicPartition};
+use milena_client::{Client, Error, ErrorCode, TopicPartition};
 
+use crate::app::failed::Ended;
 use crate::extract::Content;
 use crate::message::Message;
 use crate::publisher::{PublishError, Publisher};
@@ -26,14 +27,23 @@ pub(in crate::app) struct Transactions {
     pub(in crate::app) topic: Arc<str>,
     /// Of the application's membership.
     pub(in crate::app) heartbeat_interval: Duration,
-    /// There before any partition has a worker.
-    pub(in crate::app) consumer: Arc<OnceLock<Arc<Consumer>>>,
+    pub(in crate::app) consumer: Arc<Consumer>,
 }
 
 /// A record that is done, and what it came to.
 pub(super) struct Done {
     pub(super) message: Message,
     pub(super) content: Vec<Content>,
+    pub(super) ended: Ended,
+}
+
+/// How a transaction is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Care {
+    /// Outputs and offsets at once.
+    None,
+    /// The offsets only once the outputs are there: what fails before was an output.
+    OutputsFirst,
 }
 
 /// Why a transaction did not happen.
@@ -46,6 +56,9 @@ pub(super) enum Trouble {
     Fatal(TransactionError),
     /// What the record at this place came to cannot be written.
     Refused(usize, PublishError),
+    /// Something of it cannot be written. Whose it is cannot be told: all that were not sent
+    /// yet fail for the same reason.
+    Suspect(TransactionError),
 }
 
 /// The transactional producer of one partition.
@@ -77,31 +90,38 @@ impl Transactions {
 impl Transactor {
     /// Where the group is in the partition, now that nobody else can move it.
     pub(super) async fn committed(&self) -> Result<Option<i64>, milena_client::Error> {
-        let Some(consumer) = self.transactions.consumer.get() else {
-            return Ok(None);
-        };
         let partition = std::slice::from_ref(&self.partition);
-        let offsets = consumer.committed(partition).await?;
+        let offsets = self.transactions.consumer.committed(partition).await?;
         Ok(offsets.into_iter().find_map(|(_, offset)| offset))
     }
 
     /// Commits everything the records came to, and that the next record is `next_offset`.
-    pub(super) async fn commit(&mut self, work: &[Done], next_offset: i64) -> Result<(), Trouble> {
+    pub(super) async fn commit(
+        &mut self,
+        work: &[Done],
+        next_offset: i64,
+        care: Care,
+    ) -> Result<(), Trouble> {
         let transaction = self.producer.begin().await.map_err(trouble)?;
-        let mut deliveries: Vec<Written> = Vec::new();
+        let mut outputs: Vec<Output> = Vec::new();
         for (place, done) in work.iter().enumerate() {
             for content in &done.content {
-                let written = write(&self.transactions.publisher, &transaction, content).await;
-                match written {
-                    Ok((delivery, told)) => deliveries.push(Written {
-                        place,
-                        delivery,
-                        told,
-                    }),
-                    Err(error) => return Err(refused(place, error)),
-                }
+                let output = write(&self.transactions.publisher, &transaction, content).await;
+                outputs.push(output.map_err(|error| not_taken(place, content, error))?);
             }
         }
+        let mut written = Vec::new();
+        if care == Care::OutputsFirst {
+            for Output { delivery, told } in std::mem::take(&mut outputs) {
+                let answer = delivery.await.map_err(lost)?;
+                written.extend(told.map(|told| (told, answer)));
+            }
+        }
+        let may_be_an_output = care == Care::None && !work.is_empty();
+        let trouble = |error: TransactionError| match may_be_an_output && is_an_output(&error) {
+            true => Trouble::Suspect(error),
+            false => trouble(error),
+        };
         let group = ConsumerGroupMetadata::without_member(self.transactions.group.as_str());
         let offsets = [(self.partition.clone(), next_offset)];
         transaction
@@ -114,27 +134,16 @@ impl Transactor {
             records = work.len(),
             next_offset,
         );
-        match transaction.commit().await {
-            Ok(()) => {
-                for written in deliveries {
-                    if let Some(told) = written.told {
-                        told.tell(&written.delivery.await);
-                    }
-                }
-                Ok(())
-            }
-            Err(error) if error.is_aborted() => {
-                for written in deliveries {
-                    if let Err(refusal) = written.delivery.await
-                        && is_the_records(&refusal)
-                    {
-                        return Err(Trouble::Refused(written.place, refusal.into()));
-                    }
-                }
-                Err(Trouble::Again(error))
-            }
-            Err(error) => Err(trouble(error)),
+        transaction.commit().await.map_err(trouble)?;
+        for (told, answer) in written {
+            told.tell(&Ok(answer));
         }
+        for Output { delivery, told } in outputs {
+            if let Some(told) = told {
+                told.tell(&delivery.await);
+            }
+        }
+        Ok(())
     }
 
     /// Whether the transaction whose outcome was unknown is committed.
@@ -150,9 +159,8 @@ impl Transactor {
     }
 }
 
-/// What is written of the record at a place, and what is to be told of it.
-struct Written {
-    place: usize,
+/// What was taken into a transaction, and what is to be told of it.
+struct Output {
     delivery: Delivery,
     told: Option<Sending>,
 }
@@ -161,28 +169,68 @@ async fn write(
     publisher: &Publisher,
     transaction: &Transaction<'_>,
     content: &Content,
-) -> Result<(Delivery, Option<Sending>), PublishError> {
-    match content {
+) -> Result<Output, PublishError> {
+    let (delivery, told) = match content {
         Content::Message(message, trace) => {
             let trace = trace.as_deref();
-            publisher.enqueue_in(transaction, message, trace).await
+            publisher.enqueue_in(transaction, message, trace).await?
         }
         Content::DeadLetter(topic, letter) => {
             let letter = publisher.enqueue_letter_in(transaction, topic, letter);
-            Ok((letter.await?, None))
+            (letter.await?, None)
         }
+    };
+    Ok(Output { delivery, told })
+}
+
+/// What it means that something was not taken into the transaction.
+fn not_taken(place: usize, content: &Content, error: PublishError) -> Trouble {
+    let PublishError::Produce(error) = error else {
+        return Trouble::Refused(place, error);
+    };
+    match error.kind() {
+        // Nothing but this very output fails so.
+        ProduceErrorKind::RecordTooLarge { .. } | ProduceErrorKind::NoSuchPartition { .. } => {
+            Trouble::Refused(place, error.into())
+        }
+        // It was waited for long enough. Dead letters have no other place to go.
+        ProduceErrorKind::Client(Error::UnknownTopic { .. }) => match content {
+            Content::Message(..) => Trouble::Refused(place, error.into()),
+            Content::DeadLetter(..) => again(error),
+        },
+        // Those whose transaction has failed are told of that, too.
+        _ => lost(error),
     }
 }
 
-fn refused(place: usize, error: PublishError) -> Trouble {
-    match error {
-        PublishError::Produce(error) if !is_the_records(&error) => {
-            Trouble::Again(TransactionError::Aborted {
-                reason: Reason::Record(error),
-            })
-        }
-        error => Trouble::Refused(place, error),
+/// What it means that an output was not written.
+fn lost(error: ProduceError) -> Trouble {
+    if is_the_records(&error) {
+        Trouble::Suspect(aborted(error))
+    } else {
+        again(error)
     }
+}
+
+fn again(error: ProduceError) -> Trouble {
+    Trouble::Again(aborted(error))
+}
+
+fn aborted(error: ProduceError) -> TransactionError {
+    TransactionError::Aborted {
+        reason: Reason::Record(error),
+    }
+}
+
+/// Whether a transaction failed over an output that would fail again. Perhaps: a coordinator
+/// refuses offsets with the same codes.
+fn is_an_output(error: &TransactionError) -> bool {
+    error.is_aborted()
+        && match error.reason() {
+            Reason::Record(error) => is_the_records(error),
+            Reason::Request(error) => is_refusal(error.code()),
+            _ => false,
+        }
 }
 
 /// Whether the record itself is why it was not written, and would be again.
@@ -191,7 +239,16 @@ fn is_the_records(error: &ProduceError) -> bool {
         ProduceErrorKind::RecordTooLarge { .. }
         | ProduceErrorKind::NoSuchPartition { .. }
         | ProduceErrorKind::Encode(_) => true,
-        ProduceErrorKind::Rejected { code, .. } => [
+        ProduceErrorKind::Rejected { code, .. } => is_refusal(Some(*code)),
+        // A topic that is looked up, or added to a transaction, is refused before any record.
+        ProduceErrorKind::Client(error) => is_refusal(error.code()),
+        _ => false,
+    }
+}
+
+fn is_refusal(code: Option<ErrorCode>) -> bool {
+    code.is_some_and(|code| {
+        [
             ErrorCode::MessageTooLarge,
             ErrorCode::InvalidTopicException,
             ErrorCode::RecordListTooLarge,
@@ -200,9 +257,8 @@ fn is_the_records(error: &ProduceError) -> bool {
             ErrorCode::PolicyViolation,
             ErrorCode::InvalidRecord,
         ]
-        .contains(code),
-        _ => false,
-    }
+        .contains(&code)
+    })
 }
 
 fn trouble(error: TransactionError) -> Trouble {
@@ -214,3 +270,6 @@ fn trouble(error: TransactionError) -> Trouble {
         Trouble::Fatal(error)
     }
 }
+
+#[cfg(test)]
+mod tests;

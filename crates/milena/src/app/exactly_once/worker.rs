@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use tower::Service;
 
 use super::ledger::{Ledger, Onward};
-use super::limits::AGAIN_DELAY;
+use super::limits::AGAIN;
 use super::transactor::{Transactions, Transactor};
 use crate::app::attempts::handle_to_end;
 use crate::app::batch::OpenBatch;
@@ -62,7 +62,7 @@ async fn take_over(
     seat: &Seat,
 ) -> Option<(Transactor, Option<i64>)> {
     let id = transactions.id(partition);
-    loop {
+    for failures in 1.. {
         let error = match transactions.connect(partition).await {
             Ok(transactor) => match transactor.committed().await {
                 Ok(committed) => return Some((transactor, committed)),
@@ -82,10 +82,12 @@ async fn take_over(
             Err(error) => error.to_string(),
         };
         tracing::warn!(event = "transactions_not_ready", transactional_id = %id, %error);
-        if !sleep_unless_stopped(AGAIN_DELAY, &seat.stop).await {
+        let delay = AGAIN.delay_after(failures, fastrand::f64());
+        if !sleep_unless_stopped(delay.unwrap_or_default(), &seat.stop).await {
             return None;
         }
     }
+    None
 }
 
 struct Worker<Svc> {
