@@ -297,7 +297,7 @@ async fn a_stolen_transactional_id_stops_the_application() {
     bench.publisher.send(&order).await.unwrap();
     handled.next().await;
     bench.until_committed("orders", 1, 1).await;
-    let id = format!("{}-{}-0", bench.group, bench.name("orders"));
+    let id = format!("{}:{}:0", bench.group, bench.name("orders"));
     let config = ProducerConfig::default().transactional_id(&id);
     let thief = TransactionalProducer::connect(&bench.client, config).await;
     let thief = thief.expect("a producer");

@@ -70,7 +70,7 @@ pub(super) struct Transactor {
 
 impl Transactions {
     pub(super) fn id(&self, partition: i32) -> String {
-        format!("{}-{}-{partition}", self.group, self.topic)
+        transactional_id(&self.group, &self.topic, partition)
     }
 
     /// Takes over the partition's transactional id.
@@ -85,6 +85,12 @@ impl Transactions {
             producer: TransactionalProducer::connect(&self.client, config).await?,
         })
     }
+}
+
+/// No two partitions of any groups have the same: what stands between its parts is in no
+/// topic's name, so that it can be read from the right in one way.
+fn transactional_id(group: &str, topic: &str, partition: i32) -> String {
+    format!("{group}:{topic}:{partition}")
 }
 
 impl Transactor {

@@ -33,3 +33,15 @@ fn a_topic_that_is_refused_is_the_records_fault() {
     let lost = lost(ProduceError::from(broker(ErrorCode::NotEnoughReplicas)));
     assert!(matches!(lost, Trouble::Again(_)));
 }
+
+#[test]
+fn groups_and_topics_share_no_transactional_id() {
+    let id = transactional_id("billing", "eu-orders", 0);
+    assert_eq!(id, "billing:eu-orders:0");
+    assert_ne!(id, transactional_id("billing-eu", "orders", 0));
+    // A group's name may have what separates; a topic's may not.
+    assert_ne!(
+        transactional_id("billing:eu", "orders", 0),
+        transactional_id("billing", "eu.orders", 0)
+    );
+}
