@@ -77,8 +77,17 @@ fn check_topics(config: &Config, topics: &[TopicEntry]) -> Result<String, Config
             if let Some(problem) = topic_problem(&retry_topic) {
                 return conflict("retry", format!("{retry_topic:?}: {problem}"));
             }
-            if retry_topic == name {
-                return conflict("retry", format!("{name:?} cannot take its own retries"));
+            if topics
+                .iter()
+                .any(|other| config.topic_name(&other.topic) == retry_topic)
+            {
+                return conflict(
+                    "retry",
+                    format!(
+                        "{retry_topic:?} takes the group's retries, and cannot have a handler; \
+                         name the topic, or the group, otherwise"
+                    ),
+                );
             }
         }
         if let Some(dead_letter_topic) = dead_letter_topic(config, &entry.options, &entry.topic) {

@@ -36,6 +36,13 @@ async fn what_cannot_work_is_said_before_anything_is_consumed() {
             "topic: \"a\" has two handlers; a topic takes one",
         ),
         (
+            App::new(group())
+                .topic("a", handler(on_order).retry_through_topic())
+                .topic("g.retry", handler(on_order)),
+            "retry: \"g.retry\" takes the group's retries, and cannot have a handler; name the \
+             topic, or the group, otherwise",
+        ),
+        (
             App::new(group()).topic("a", handler(on_order).dead_letter("a")),
             "dead_letter: \"a\" cannot take its own dead letters",
         ),
