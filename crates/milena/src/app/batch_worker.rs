@@ -18,7 +18,7 @@ use super::batch::OpenBatch;
 use super::error::AppError;
 use super::failed::{Ended, Failed, Settled, sleep_unless_stopped};
 use super::gate::Sign;
-use super::lifecycle::MessageEnd;
+use super::lifecycle::{Lifecycle, MessageEnd};
 use super::route::{RouteContext, Seat};
 use super::worker::own_topic;
 use crate::batch_handler::{BatchFailures, CallBatch};
@@ -157,14 +157,14 @@ impl BatchWorker {
         }
         loop {
             if !pass(&self.context, &self.seat.stop).await {
-                return Ended::GivenBack;
+                return self.give_back(&messages);
             }
             let failures = call(self.handler.as_ref(), &messages, &self.context).await;
             self.note(&failures, messages.len());
             let failed = self.sort_out(messages, failures, earlier);
             let (again, ended) = self.settle(failed).await;
             if ended == Ended::GivenBack {
-                return Ended::GivenBack;
+                return self.give_back(again.iter().map(|(failed, _)| &failed.message));
             }
             let Some(delay) = again.iter().map(|(_, delay)| *delay).max() else {
                 return ended;
@@ -177,7 +177,7 @@ impl BatchWorker {
                 })
                 .collect();
             if !sleep_unless_stopped(delay, &self.seat.stop).await {
-                return Ended::GivenBack;
+                return self.give_back(earlier.iter().map(|failed| &failed.message));
             }
             messages = earlier
                 .iter()
@@ -277,6 +277,18 @@ impl BatchWorker {
         again.sort_by_key(|(one, _)| one.message.offset());
         self.publish_watermark();
         (again, outcome)
+    }
+
+    /// Gives up those that are left of a batch; they will be handled again.
+    fn give_back<'a>(&self, left: impl IntoIterator<Item = &'a Message>) -> Ended {
+        for message in left {
+            if let Some(followed) = self.followed(message) {
+                followed.tell(Ended::GivenBack.name());
+            }
+            let tell = |hook: &dyn Lifecycle| hook.message_ended(message, MessageEnd::GivenBack);
+            self.context.hooks.tell(tell);
+        }
+        Ended::GivenBack
     }
 
     /// A record of the batch, if somebody wants to know of its end.
