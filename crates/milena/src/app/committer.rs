@@ -1,10 +1,12 @@
-//! Committing what is done, and remembering that it is.
+//! Committing what is done, counting that, and remembering what is committed.
 
 use std::sync::Arc;
 
 use milena_client::consumer::Consumer;
 use milena_client::{Error, TopicPartition};
+use tokio::time::Instant;
 
+use super::progress::Progress;
 use super::workers::Uncommitted;
 use crate::telemetry::{self, Started};
 
@@ -12,13 +14,14 @@ use crate::telemetry::{self, Started};
 pub(super) async fn commit(
     consumer: Arc<Consumer>,
     offsets: Vec<Uncommitted>,
+    progress: &Progress,
 ) -> Result<(), Error> {
     if offsets.is_empty() {
         return Ok(());
     }
-    let started = telemetry::start();
+    let begun = Begun::now();
     let result = consumer.commit_offsets(&pairs(&offsets)).await;
-    note(&offsets, started, &result);
+    begun.note(&offsets, progress, &result);
     result
 }
 
@@ -30,15 +33,42 @@ pub(super) fn pairs(offsets: &[Uncommitted]) -> Vec<(TopicPartition, i64)> {
         .collect()
 }
 
-/// Remembers what is committed. What is not is tried again with the next commit.
-pub(super) fn note(offsets: &[Uncommitted], started: Option<Started>, result: &Result<(), Error>) {
-    if let Some(started) = started {
-        let offsets = offsets.iter();
-        let offsets = offsets.map(|offset| (&offset.partition, offset.next_offset));
-        telemetry::consumer_commit(started, offsets, result);
+/// A commit under way.
+pub(super) struct Begun {
+    at: Instant,
+    started: Option<Started>,
+}
+
+impl Begun {
+    pub(super) fn now() -> Begun {
+        Begun {
+            at: Instant::now(),
+            started: telemetry::start(),
+        }
     }
-    match result {
-        Ok(()) => offsets.iter().for_each(Uncommitted::set_committed),
-        Err(error) => tracing::warn!(event = "commit_failed", partitions = offsets.len(), %error),
+
+    /// Counts the commit, and remembers what is committed. What is not is tried again with the
+    /// next commit.
+    pub(super) fn note(
+        self,
+        offsets: &[Uncommitted],
+        progress: &Progress,
+        result: &Result<(), Error>,
+    ) {
+        if offsets.is_empty() {
+            return;
+        }
+        progress.add_commit(self.at.elapsed(), result.is_ok());
+        if let Some(started) = self.started {
+            let offsets = offsets.iter();
+            let offsets = offsets.map(|offset| (&offset.partition, offset.next_offset));
+            telemetry::consumer_commit(started, offsets, result);
+        }
+        match result {
+            Ok(()) => offsets.iter().for_each(Uncommitted::set_committed),
+            Err(error) => {
+                tracing::warn!(event = "commit_failed", partitions = offsets.len(), %error);
+            }
+        }
     }
 }

@@ -16,7 +16,7 @@ use milena_client::consumer::{Consumer, FetchedBatch, PartitionEnd, Polled};
 use milena_client::{Error, TopicPartition};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, MissedTickBehavior};
+use tokio::time::MissedTickBehavior;
 
 use super::committer;
 use super::error::AppError;
@@ -286,9 +286,7 @@ impl Dispatcher {
         let told =
             (!self.hooks.is_empty()).then(|| (self.hooks.clone(), self.own_offsets(&offsets)));
         self.committing = Some(tokio::spawn(async move {
-            let began = Instant::now();
-            let result = committer::commit(consumer, offsets).await;
-            progress.add_commit(began.elapsed(), result.is_ok());
+            let result = committer::commit(consumer, offsets, &progress).await;
             if let Some((hooks, offsets)) = told.filter(|_| result.is_ok()) {
                 hooks.tell(|hook| hook.committed(&offsets));
             }
@@ -346,9 +344,9 @@ impl Dispatcher {
             .into_iter()
             .map(|worker| (worker.partition.clone(), worker))
             .collect();
-        let consumer = self.consumer.clone();
+        let (consumer, progress) = (self.consumer.clone(), self.progress.clone());
         let mut leaving = pin!(async move {
-            let committed = committer::commit(consumer.clone(), offsets).await;
+            let committed = committer::commit(consumer.clone(), offsets, &progress).await;
             let closed = consumer.close().await;
             unless_lost(committed).and(unless_lost(closed))
         });

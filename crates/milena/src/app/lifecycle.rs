@@ -51,7 +51,9 @@ pub trait Lifecycle: Send + Sync + 'static {
         let _ = partitions;
     }
 
-    /// These partitions went to other members: what was handled of them is committed.
+    /// These partitions go to other members. What was handled of them is committed, unless the
+    /// cluster did not take that in time ([`Progress::commits_failed`](crate::Progress::commits_failed)):
+    /// then it is handled again.
     fn partitions_revoked(&self, partitions: &[TopicPartition]) {
         let _ = partitions;
     }
@@ -108,8 +110,8 @@ pub enum MessageEnd {
     DeadLettered,
     /// It waits in the retry topic, and will be handled from there.
     Moved,
-    /// It was given up because the application stops or the partition goes; it will be
-    /// handled again.
+    /// It was given up because the application stops, the partition goes, or its topic is
+    /// paused and it held up others in the retry topic; it will be handled again.
     GivenBack,
 }
 

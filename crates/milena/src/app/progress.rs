@@ -80,13 +80,15 @@ impl Progress {
             .collect()
     }
 
-    /// Commits that the cluster acknowledged.
+    /// Commits that the cluster acknowledged: those from time to time, the last ones before
+    /// partitions go, and transactions.
     #[must_use]
     pub fn commits(&self) -> u64 {
         self.counters.commits.load(Ordering::Relaxed)
     }
 
-    /// Commits that failed; what they were to commit is committed with a later one.
+    /// Commits that failed, transactions that were aborted among them. What they were to
+    /// commit is committed with a later one, or handled again by who has the partition next.
     #[must_use]
     pub fn commits_failed(&self) -> u64 {
         self.counters.commits_failed.load(Ordering::Relaxed)

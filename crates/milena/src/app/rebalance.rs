@@ -10,8 +10,8 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::committer;
 use super::lifecycle::{Hooks, Lifecycle, without_prefix};
+use super::progress::Progress;
 use super::workers::{Worker, settle};
-use crate::telemetry;
 
 /// What a rebalance asks of the dispatcher. When the dispatcher is gone, the application
 /// has stopped, and there is nothing left to give up.
@@ -28,6 +28,7 @@ pub(super) struct Rebalance {
     pub(super) commands: mpsc::Sender<Command>,
     pub(super) revocation_timeout: Duration,
     pub(super) hooks: Hooks,
+    pub(super) progress: Progress,
     pub(super) prefix: String,
 }
 
@@ -53,9 +54,9 @@ impl RebalanceListener for Rebalance {
             let mut workers = self.release(partitions).await;
             settle(&mut workers, self.revocation_timeout).await;
             let offsets: Vec<_> = workers.iter().filter_map(Worker::uncommitted).collect();
-            let started = telemetry::start();
+            let begun = committer::Begun::now();
             let result = context.commit_offsets(&committer::pairs(&offsets)).await;
-            committer::note(&offsets, started, &result);
+            begun.note(&offsets, &self.progress, &result);
             if result.is_ok() && !offsets.is_empty() {
                 let (committed, next): (Vec<_>, Vec<_>) =
                     committer::pairs(&offsets).into_iter().unzip();

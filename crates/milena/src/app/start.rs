@@ -75,14 +75,14 @@ struct Consuming {
 /// Checks everything, connects and subscribes, and has consuming and jobs begin.
 pub(super) async fn start(config: Config, parts: Parts) -> Result<RunningApp, AppError> {
     let group = check(&config, &parts)?;
-    let hooks = parts.hooks;
+    let hooks = parts.hooks.clone();
     hooks.tell(Lifecycle::creating);
     #[cfg(feature = "http")]
     let endpoint = listen(&config).await?;
     let (failures_in, failures) = mpsc::channel(QUEUED_FAILURES_MAX);
     let member = match group {
         None => None,
-        Some(group) => Some(Member::make(&config, group, &parts.topics, &hooks).await?),
+        Some(group) => Some(Member::make(&config, group, &parts, &hooks).await?),
     };
     let health = HealthBoard::new(patience(&config));
     let (handle, controlled) = control(Shown {
@@ -186,7 +186,7 @@ impl Member {
     async fn make(
         config: &Config,
         group: String,
-        topics: &[TopicEntry],
+        parts: &Parts,
         hooks: &Hooks,
     ) -> Result<Member, AppError> {
         let client = Client::new(config.client_config()?)?;
@@ -197,11 +197,12 @@ impl Member {
             commands: commands_in,
             revocation_timeout: config.revocation_timeout,
             hooks: hooks.clone(),
+            progress: parts.progress.clone(),
             prefix: config.topic_prefix.clone(),
         };
         let mut settings =
             consumer_config(config, &group, listener)?.enable_partition_end(!hooks.is_empty());
-        if let Some(isolation) = exactly_once::isolation(topics) {
+        if let Some(isolation) = exactly_once::isolation(&parts.topics) {
             settings = settings.isolation_level(isolation);
         }
         let consumer = Arc::new(Consumer::new(&client, settings)?);

@@ -1,7 +1,9 @@
 //! What is committed is done, whatever happens.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use milena::testing::{ApiKey, ErrorCode, Fault};
 use milena::{App, Concurrency, HandlerError, Json, Key, Outgoing, State, handler};
 use tokio::sync::Semaphore;
 use tokio::sync::mpsc::Sender;
@@ -100,4 +102,41 @@ async fn after_a_crash_everything_is_handled_at_least_once() {
     // Records of the first run that were not committed are still being handled again.
     bench.until_committed("orders", 3, 200).await;
     again.stop().await.unwrap();
+}
+
+/// The last commit before the application ends counts like those from time to time, also when
+/// the cluster does not take it; and so do transactions.
+#[tokio::test(flavor = "multi_thread")]
+async fn every_commit_counts() {
+    let on_order = |Json(number): Json<u32>, State(sender): State<Sender<u32>>| async move {
+        sender.send(number).await
+    };
+    for (handler, code, expected) in [
+        (handler(on_order), None, (true, false)),
+        (
+            handler(on_order),
+            Some(ErrorCode::InvalidCommitOffsetSize),
+            (false, true),
+        ),
+        (handler(on_order).exactly_once(), None, (true, false)),
+    ] {
+        let bench = Bench::new().await;
+        bench.create("orders", 1).await;
+        bench.publish("orders", 0, numbers(1)).await;
+        match (bench.faults(), code) {
+            (Some(faults), Some(code)) => faults.always(ApiKey::OffsetCommit, Fault::Fail(code)),
+            (None, Some(_)) => continue,
+            (_, None) => {}
+        }
+        let (sender, mut done) = reports();
+        let config = bench.builder().commit_interval(Duration::from_secs(3600));
+        let app = App::new(config.build().unwrap()).state(sender);
+        let running = Running::start(app.topic("orders", handler));
+        done.next().await;
+        let progress = running.progress.clone();
+        let stopped = running.stop().await;
+        assert_eq!(stopped.is_ok(), code.is_none(), "{stopped:?}");
+        let counted = (progress.commits() > 0, progress.commits_failed() > 0);
+        assert_eq!(counted, expected);
+    }
 }
