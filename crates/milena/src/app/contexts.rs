@@ -5,7 +5,6 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use milena_client::consumer::Consumer;
 use milena_client::producer::ProducerConfig;
@@ -31,8 +30,6 @@ use crate::telemetry::Handling;
 
 /// How often the retry topic is looked for before the application goes on without knowing.
 const LOOKS_MAX: u32 = 3;
-/// How often a member tells the group that it is there, unless configured.
-const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(3);
 
 /// What contexts are made of.
 #[derive(Clone)]
@@ -110,7 +107,6 @@ impl Contexts {
                 publisher: self.publisher.clone(),
                 group: self.group.clone(),
                 topic: name.into(),
-                heartbeat_interval: heartbeat_interval(&self.config),
                 consumer: self.consumer.clone(),
             })
         })
@@ -234,12 +230,6 @@ pub(super) fn retry_topic_name(config: &Config, group: &str) -> String {
         .map(|one| if is_legal(one) { one } else { '_' })
         .collect();
     config.topic_name(&format!("{group}.retry"))
-}
-
-fn heartbeat_interval(config: &Config) -> Duration {
-    let milliseconds = config.get("heartbeat.interval.ms");
-    let milliseconds = milliseconds.and_then(|text| text.parse().ok());
-    milliseconds.map_or(HEARTBEAT_INTERVAL, Duration::from_millis)
 }
 
 /// Ends by itself: with the answer, or when the client is closed.

@@ -4,7 +4,6 @@
 //! place of what cannot be written, or the end of the worker. Calls no handler.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use milena_client::TopicPartition;
 use milena_client::transaction::{Reason, TransactionError};
@@ -25,7 +24,6 @@ use crate::publisher::PublishError;
 pub(super) struct Ledger {
     transactional_id: String,
     partition: i32,
-    heartbeat_interval: Duration,
     transactor: Transactor,
     context: Arc<RouteContext>,
     stop: Arc<StopFlag>,
@@ -65,7 +63,6 @@ impl Ledger {
     /// Everything below `committed` is committed.
     pub(super) fn new(
         transactional_id: String,
-        heartbeat_interval: Duration,
         transactor: Transactor,
         committed: Option<i64>,
         context: &Arc<RouteContext>,
@@ -77,7 +74,6 @@ impl Ledger {
         Ledger {
             transactional_id,
             partition: seat.partition,
-            heartbeat_interval,
             transactor,
             context: context.clone(),
             stop: seat.stop.clone(),
@@ -204,8 +200,7 @@ impl Ledger {
     /// has taken our place.
     async fn fenced(&self, error: TransactionError) {
         self.log(&error);
-        let wait = self.heartbeat_interval * FENCED_HEARTBEATS;
-        if sleep_unless_stopped(wait, &self.stop).await {
+        if self.transactor.hears(FENCED_HEARTBEATS, &self.stop).await {
             self.context.fail(AppError::Transaction {
                 transactional_id: self.transactional_id.clone(),
                 source: Box::new(error),

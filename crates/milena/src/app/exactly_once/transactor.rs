@@ -2,7 +2,6 @@
 //! the other.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use milena_client::consumer::Consumer;
 use milena_client::producer::{Delivery, ProduceError, ProduceErrorKind, ProducerConfig};
@@ -10,8 +9,11 @@ use milena_client::transaction::{
     ConsumerGroupMetadata, Outcome, Reason, Transaction, TransactionError, TransactionalProducer,
 };
 use milena_client::{Client, Error, ErrorCode, TopicPartition};
+use tokio::time::Instant;
 
-use crate::app::failed::Ended;
+use super::limits::HEARD_LOOK_INTERVAL;
+use crate::app::failed::{Ended, sleep_unless_stopped};
+use crate::app::stop::StopFlag;
 use crate::extract::Content;
 use crate::message::Message;
 use crate::publisher::{PublishError, Publisher};
@@ -25,8 +27,6 @@ pub(in crate::app) struct Transactions {
     pub(in crate::app) group: String,
     /// The topic, as the cluster names it.
     pub(in crate::app) topic: Arc<str>,
-    /// Of the application's membership.
-    pub(in crate::app) heartbeat_interval: Duration,
     pub(in crate::app) consumer: Arc<Consumer>,
 }
 
@@ -150,6 +150,26 @@ impl Transactor {
             }
         }
         Ok(())
+    }
+
+    /// Waits until the group's coordinator was heard so often; false on a stop. How often it
+    /// is, the configuration says, or the coordinator itself.
+    pub(super) async fn hears(&self, times: u32, stop: &StopFlag) -> bool {
+        let mut last_heard = Instant::now();
+        let mut heard = 0;
+        while heard < times {
+            if !sleep_unless_stopped(HEARD_LOOK_INTERVAL, stop).await {
+                return false;
+            }
+            let ago = self.transactions.consumer.health().last_heard;
+            let at = ago.and_then(|ago| Instant::now().checked_sub(ago));
+            if let Some(at) = at.filter(|at| *at > last_heard) {
+                heard += 1;
+                // What a look takes is no heartbeat.
+                last_heard = at + HEARD_LOOK_INTERVAL;
+            }
+        }
+        true
     }
 
     /// Whether the transaction whose outcome was unknown is committed.

@@ -37,7 +37,6 @@ pub(in crate::app) async fn one_by_one<Svc>(
     };
     let ledger = Ledger::new(
         transactions.id(partition),
-        transactions.heartbeat_interval,
         transactor,
         committed,
         &context,
