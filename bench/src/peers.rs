@@ -45,9 +45,7 @@ impl Peer {
     /// Whether its program does such work.
     pub(crate) fn does(self, work: Work) -> bool {
         match self {
-            Self::Franz | Self::Java => {
-                !matches!(work, Work::Handle | Work::Retry | Work::Idle)
-            }
+            Self::Franz | Self::Java => !matches!(work, Work::Handle | Work::Retry | Work::Idle),
             Self::Python => !matches!(work, Work::Retry | Work::Idle),
             Self::Faststream => work == Work::Handle,
         }
