@@ -89,7 +89,8 @@ impl DeadLetters {
         self.publisher.send_dead_letter(&self.topic, letter).await
     }
 
-    /// Creates the topic with as many partitions as the source has. Fails only if trying
+    /// Creates the topic with as many partitions as the source has, and for good: a letter has the
+    /// timestamp of its record, which may be older than what a cluster keeps. Fails only if trying
     /// again may help.
     async fn ensure_topic(&self) -> Result<(), Error> {
         let Some(admin) = &self.admin else {
@@ -109,7 +110,7 @@ impl DeadLetters {
     }
 
     async fn create_topic(&self, admin: &Admin) -> Result<(), Error> {
-        let mut topic = NewTopic::new(&self.topic);
+        let mut topic = NewTopic::new(&self.topic).config("retention.ms", "-1");
         let source = admin.describe_topics(&[self.origin.topic.as_str()]).await?;
         if let Some((_, Ok(source))) = source.first()
             && let Ok(partitions) = i32::try_from(source.partitions.len())

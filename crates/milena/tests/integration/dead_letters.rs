@@ -71,6 +71,15 @@ async fn a_dead_letter_is_the_record_and_why() {
         .find(|topic| topic.name == bench.name("orders.failed"))
         .unwrap();
     assert_eq!(created.partitions, 5);
+    // The record is older than what a cluster keeps unless told otherwise.
+    let failed = bench.name("orders.failed");
+    let described = bench.admin.topic_configs(&[failed.as_str()]).await.unwrap();
+    let (_, settings) = described.into_iter().next().unwrap();
+    let settings = settings.unwrap();
+    let retention = settings
+        .iter()
+        .find(|setting| setting.name == "retention.ms");
+    assert_eq!(retention.unwrap().value.as_deref(), Some("-1"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
