@@ -77,10 +77,22 @@ fn documentation(output: &Output) -> Result<Outcome> {
 }
 
 /// A `cargo` of the same toolchain, run in the root of the checkout.
+///
+/// Without what the `cargo` that runs us says of our own package: ring's build script asks for it, so
+/// ring and all that needs it would be compiled again, here and when a `cargo` runs by itself.
 pub(crate) fn cargo(arguments: &[&str]) -> Command {
     let program = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(program);
     command.args(arguments).current_dir(workspace::root());
+    for (name, _) in std::env::vars_os() {
+        let of_our_package = ["CARGO_PKG_", "CARGO_MANIFEST_"];
+        if of_our_package
+            .iter()
+            .any(|start| name.to_string_lossy().starts_with(start))
+        {
+            command.env_remove(name);
+        }
+    }
     command
 }
 
@@ -108,3 +120,6 @@ fn features(metadata: &Metadata) -> Vec<(&str, &str)> {
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests;
