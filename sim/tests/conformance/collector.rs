@@ -3,10 +3,11 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use milena_client::spans::TARGET;
+use tracing::Dispatch;
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::subscriber::DefaultGuard;
@@ -32,9 +33,15 @@ pub(crate) struct Collector {
     seen: Arc<Mutex<Vec<Seen>>>,
 }
 
+/// With one subscriber alone, `tracing` asks the thread that meets a span first, and keeps its
+/// answer for all threads: those of other tests want none.
+static SEVERAL: LazyLock<[Dispatch; 2]> =
+    LazyLock::new(|| [(); 2].map(|()| Dispatch::new(Registry::default())));
+
 impl Collector {
     /// Begins to collect, until the guard is dropped.
     pub(crate) fn install() -> (Self, DefaultGuard) {
+        LazyLock::force(&SEVERAL);
         let collector = Self::default();
         let subscriber = Registry::default().with(collector.clone());
         (collector, tracing::subscriber::set_default(subscriber))
