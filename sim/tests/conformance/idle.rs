@@ -48,7 +48,7 @@ async fn a_member_without_records_outlives_its_session_timeout() -> Result<()> {
         let topic = target.topic("quiet", 2).await?;
         let config = ConsumerConfig::group(unique("quiet"))
             .auto_offset_reset(OffsetReset::Earliest)
-            .session_timeout(Duration::from_millis(1_500))
+            .session_timeout(Duration::from_secs(3))
             .heartbeat_interval(Duration::from_millis(300));
         let member = Consumer::new(target.client(), config)?;
         member.subscribe([topic.as_str()]).await?;
@@ -56,7 +56,7 @@ async fn a_member_without_records_outlives_its_session_timeout() -> Result<()> {
         producer.send(Record::to(&topic).value("first")).await?;
         take(&member, 1).await?;
         // Longer than the session, in one poll that brings nothing.
-        let polled = member.poll(Duration::from_secs(3)).await?;
+        let polled = member.poll(Duration::from_secs(5)).await?;
         assert!(polled.is_empty());
         assert_eq!(member.assignment().len(), 2);
         member.commit().await?;

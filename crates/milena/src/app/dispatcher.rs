@@ -331,6 +331,11 @@ impl Dispatcher {
         )
     }
 
+    /// Has no further record begun.
+    pub(super) fn stop(&self) {
+        self.workers.values().for_each(Worker::stop);
+    }
+
     /// Finishes what is in hand, commits it and leaves the group.
     pub(super) async fn wind_down(mut self) -> Result<(), AppError> {
         if let Some(committing) = self.committing.take() {

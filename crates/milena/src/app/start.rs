@@ -287,9 +287,10 @@ impl Consuming {
             jobs = scheduler.jobs(),
         );
         let served = self.dispatcher.serve(stop).await;
-        stopping();
-        // No run begins any more, while handlers finish.
+        // No record and no run begins any more, while handlers finish.
+        self.dispatcher.stop();
         scheduler.stop();
+        stopping();
         let (wound_down, ()) = tokio::join!(
             self.dispatcher.wind_down(),
             scheduler.wind_down(shutdown_timeout)
