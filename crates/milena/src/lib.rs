@@ -40,6 +40,7 @@ mod health;
 mod message;
 pub mod metrics;
 mod publisher;
+mod rate;
 mod retry;
 mod schedule;
 pub mod telemetry;
@@ -76,9 +77,9 @@ pub use milena_client::producer::{Delivery, RecordMetadata};
 pub use publisher::{
     Breaker, BreakerState, Delivered, DeliveryContext, DeliveryCounts, DeliveryObserver,
     DeliveryStatus, MessageId, MetricData, Outgoing, PublishError, Publisher, PublisherHealth,
-    RateLimit, ReliableBuilder, ReliablePublisher, Spool, SpoolError, SpoolHealth, SpoolSync,
-    ToBytes,
+    ReliableBuilder, ReliablePublisher, Spool, SpoolError, SpoolHealth, SpoolSync, ToBytes,
 };
+pub use rate::RateLimit;
 pub use retry::Retry;
 pub use schedule::{
     FromTick, IntoJob, Job, JobError, JobFunction, JobStatus, Jobs, MissedTicks, Tick, TickCause,

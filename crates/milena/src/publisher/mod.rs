@@ -28,8 +28,7 @@ pub use self::outgoing::Outgoing;
 pub(crate) use self::reliable::Circuit;
 pub use self::reliable::{
     Breaker, BreakerState, Delivered, DeliveryContext, DeliveryCounts, DeliveryObserver,
-    DeliveryStatus, MetricData, PublisherHealth, RateLimit, ReliableBuilder, ReliablePublisher,
-    SpoolHealth,
+    DeliveryStatus, MetricData, PublisherHealth, ReliableBuilder, ReliablePublisher, SpoolHealth,
 };
 pub use self::serialize::ToBytes;
 pub use self::spool::{Spool, SpoolError, SpoolSync};

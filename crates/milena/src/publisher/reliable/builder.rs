@@ -12,7 +12,6 @@ use super::dead_letter_places::{DeadLetterTopic, Places};
 use super::limits::SPOOL_BREAKER_FAILURES;
 use super::observer::{DeliveryObserver, MetricData, Metrics, Observers};
 use super::pacing::Pacing;
-use super::rate::RateLimit;
 use super::schedule::Schedule;
 use super::shared::Shared;
 use super::spooler::Spooler;
@@ -21,6 +20,7 @@ use super::{ReliablePublisher, replay, spooler, worker};
 use crate::metrics;
 use crate::publisher::spool::Spool;
 use crate::publisher::{PublishError, Publisher};
+use crate::rate::RateLimit;
 use crate::retry::Retry;
 
 /// Builds a [`ReliablePublisher`]; from [`Publisher::reliable`]. What is not said here is as the

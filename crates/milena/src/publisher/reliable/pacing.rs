@@ -7,8 +7,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::time::Instant;
 
 use super::breaker::{Breaker, BreakerState, Circuit};
-use super::rate::{Bucket, RateLimit};
 use crate::publisher::PublishError;
+use crate::rate::{Bucket, RateLimit};
 
 pub(super) struct Pacing {
     circuit: Option<Mutex<Circuit>>,

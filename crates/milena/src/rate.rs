@@ -39,13 +39,13 @@ impl RateLimit {
 
 /// The generic cell rate algorithm: remembers when the bucket will be full again.
 #[derive(Debug)]
-pub(super) struct Bucket {
+pub(crate) struct Bucket {
     limit: RateLimit,
     full_at: Instant,
 }
 
 impl Bucket {
-    pub(super) fn new(limit: RateLimit, now: Instant) -> Bucket {
+    pub(crate) fn new(limit: RateLimit, now: Instant) -> Bucket {
         Bucket {
             limit,
             full_at: now,
@@ -53,7 +53,7 @@ impl Bucket {
     }
 
     /// Takes a token, and says from when on it counts: now, or later when there was none.
-    pub(super) fn take(&mut self, now: Instant) -> Instant {
+    pub(crate) fn take(&mut self, now: Instant) -> Instant {
         let room = self.limit.interval * (self.limit.burst - 1);
         let start = self.full_at.max(now);
         self.full_at = start + self.limit.interval;
