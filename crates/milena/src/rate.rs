@@ -54,9 +54,15 @@ impl Bucket {
 
     /// Takes a token, and says from when on it counts: now, or later when there was none.
     pub(crate) fn take(&mut self, now: Instant) -> Instant {
+        self.take_together(now, 1)
+    }
+
+    /// Takes tokens for messages that go together, and says from when on they may: when the
+    /// first of them might. Those after them wait for all of theirs.
+    pub(crate) fn take_together(&mut self, now: Instant, messages: u32) -> Instant {
         let room = self.limit.interval * (self.limit.burst - 1);
         let start = self.full_at.max(now);
-        self.full_at = start + self.limit.interval;
+        self.full_at = start + self.limit.interval * messages;
         start.checked_sub(room).map_or(now, |from| from.max(now))
     }
 }

@@ -18,6 +18,26 @@ fn a_burst_goes_at_once_and_the_rest_at_the_rate() {
     assert_eq!(waits, [0, 0, 0, 100]);
 }
 
+/// Messages that go together wait for those before them; a pause is not made up for.
+#[test]
+fn those_that_go_together_take_as_many_turns() {
+    let start = Instant::now();
+    let mut bucket = Bucket::new(RateLimit::per_second(100), start);
+    for (now_ms, messages, expected_ms) in [
+        (0, 100, 0),
+        (200, 100, 1_000),
+        (1_050, 50, 2_000),
+        (2_000, 1, 2_500),
+        (600_000, 100, 600_000),
+        (600_000, 100, 601_000),
+    ] {
+        let now = start + Duration::from_millis(now_ms);
+        let from = bucket.take_together(now, messages) - start;
+        let expected = Duration::from_millis(expected_ms);
+        assert_eq!(from, expected, "{messages} at {now_ms} ms");
+    }
+}
+
 proptest! {
     /// In no span of time do more go than the burst and the rate allow.
     #[test]

@@ -1,7 +1,7 @@
 //! Sending dead letters back to where they came from.
 //!
 //! Owns the public handle, the plan and the report. What becomes of a letter is `decide`'s, what is
-//! sent `outgoing`'s, when it may go `pace`'s; `run` carries it out.
+//! sent `outgoing`'s; `run` carries it out.
 //!
 //! Letters are sent in transactions of up to 500, each with a record in `<topic>.audit` that says
 //! which letters it redrove. So a letter and its mark count together or not at all: whatever
@@ -11,7 +11,6 @@
 
 mod decide;
 mod outgoing;
-mod pace;
 mod run;
 
 use std::collections::BTreeMap;
@@ -269,8 +268,8 @@ impl Redrive {
         Ok(plan)
     }
 
-    /// Sends the letters that are there now. Tells `progress` after each transaction, and while it
-    /// looks for letters; when that says [`ControlFlow::Break`], it ends there, and running it again
+    /// Sends the letters that are there now. Tells `progress` after each transaction but the last, and
+    /// while it looks for letters; when that says [`ControlFlow::Break`], it ends there, and running it again
     /// goes on.
     ///
     /// Another redrive or purge of the topic that is under way ends with

@@ -1,6 +1,7 @@
 //! Carries a redrive out: transactions of letters and their marks, one after the other.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 use std::ops::ControlFlow;
 
 use milena_client::ErrorCode;
@@ -12,7 +13,6 @@ use uuid::Uuid;
 
 use super::decide::Decision;
 use super::outgoing::{self, Mark};
-use super::pace::Pace;
 use super::{Destinations, Redrive, RedriveProgress, RedriveReport, Refusal};
 use crate::dead_letter::admin::{json, partitions, write_alone};
 use crate::dead_letter::error::DeadLetterError;
@@ -20,6 +20,7 @@ use crate::dead_letter::ledger::{AuditEntry, AuditEvent, Marks, audit_topic};
 use crate::dead_letter::letter::DeadLetter;
 use crate::dead_letter::limits::{REFUSALS_MAX, TRANSACTION_LETTERS_MAX};
 use crate::dead_letter::scan::Scan;
+use crate::rate::{Bucket, RateLimit};
 
 pub(super) async fn run(
     redrive: &Redrive,
@@ -97,7 +98,8 @@ struct Runner<'a> {
     mark: Mark,
     waiting: Vec<Job>,
     report: RedriveReport,
-    pace: Pace,
+    /// `None`: as fast as they go.
+    bucket: Option<Bucket>,
 }
 
 impl<'a> Runner<'a> {
@@ -107,6 +109,8 @@ impl<'a> Runner<'a> {
         producer: TransactionalProducer,
     ) -> Runner<'a> {
         let id = Uuid::new_v4().to_string();
+        let bucket =
+            |rate: NonZeroU32| Bucket::new(RateLimit::per_second(rate.get()), Instant::now());
         Runner {
             redrive,
             topic,
@@ -122,7 +126,7 @@ impl<'a> Runner<'a> {
                 id,
                 ..RedriveReport::default()
             },
-            pace: Pace::new(redrive.rate, Instant::now()),
+            bucket: redrive.rate.map(bucket),
         }
     }
 
@@ -156,8 +160,11 @@ impl<'a> Runner<'a> {
         if jobs.is_empty() {
             return Ok(());
         }
-        let send_at = self.pace.send_at(Instant::now(), jobs.len() as u64);
-        tokio::time::sleep_until(send_at).await;
+        if let Some(bucket) = &mut self.bucket {
+            let letters = u32::try_from(jobs.len()).unwrap_or(u32::MAX);
+            let from = bucket.take_together(Instant::now(), letters);
+            tokio::time::sleep_until(from).await;
+        }
         match self.send(&jobs).await {
             Err(NotSent::Record(_)) if jobs.len() > 1 => {}
             sent => return self.settle(&jobs, sent).await,
