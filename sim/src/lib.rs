@@ -6,6 +6,7 @@
 
 pub mod history;
 pub mod load;
+pub mod ports;
 pub mod program;
 pub mod proxy;
 pub mod raw;

@@ -2,13 +2,14 @@
 //!
 //! Owns finding the program and starting `milena broker`. Knows nothing of what clients do with it.
 
+use crate::ports;
 use anyhow::{Context, Result, bail, ensure};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 use std::time::Duration;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio::process::{Child, Command as AsyncCommand};
 use tokio::time::Instant;
 
@@ -53,13 +54,12 @@ pub fn is_missing(program: &str, arguments: &[&str]) -> bool {
     is_missing
 }
 
-/// A free port on loopback. It may be taken by another process before it is used.
+/// A free port on loopback, which the system gives to nobody else.
 ///
 /// # Errors
-/// When the system gives none.
-pub async fn free_port() -> Result<u16> {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
-    Ok(listener.local_addr()?.port())
+/// As [`ports::hold`].
+pub fn free_port() -> Result<u16> {
+    Ok(ports::hold()?.local_addr()?.port())
 }
 
 /// A running `milena broker`; dropping it kills the process.

@@ -11,6 +11,7 @@ use milena_client::{Client, ClientConfig, TopicPartition};
 use milena_sim::secured::Secured;
 use milena_sim::secured::setup::{PASSWORD, USER};
 use milena_sim::target::{Target, on_target, take, unique};
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
 const WAIT: Duration = Duration::from_secs(30);
@@ -247,8 +248,10 @@ async fn an_administrator_s_calls_and_the_connections_they_need_have_spans() -> 
 #[tokio::test]
 async fn an_address_without_a_broker_fails_in_its_span() -> Result<()> {
     let (collector, _collecting) = Collector::install();
-    // Nobody listens there once it is dropped.
-    let free = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+    // Bound, so that nobody else is given the port, and not listening.
+    let silent = tokio::net::TcpSocket::new_v4()?;
+    silent.bind((Ipv4Addr::LOCALHOST, 0).into())?;
+    let free = silent.local_addr()?;
     let client = Client::new(ClientConfig::new(&free.to_string()))?;
     let refused = client.check_connection().await;
     refused.expect_err("nobody listens");

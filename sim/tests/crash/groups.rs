@@ -62,7 +62,7 @@ async fn until_committed(admin: &Admin, group: &str, count: i64) -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn groups_go_on_after_their_coordinator_was_killed() -> Result<()> {
     let data = tempfile::tempdir()?;
-    let port = free_port().await?;
+    let port = free_port()?;
     let properties = [
         format!("num.partitions={PARTITIONS}"),
         "group.min.session.timeout.ms=100".to_owned(),

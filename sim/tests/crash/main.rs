@@ -46,7 +46,7 @@ fn client(bootstrap: &str) -> Result<Client> {
 async fn acknowledged_records_survive_twenty_kills_once_and_in_order() -> Result<()> {
     let mut random = fastrand::Rng::with_seed(seed());
     let data = tempfile::tempdir()?;
-    let port = free_port().await?;
+    let port = free_port()?;
     let partitions = format!("num.partitions={PARTITIONS}");
     let properties = [partitions.as_str()];
     let start = || BrokerProcess::start(port, Some(data.path()), &properties);
@@ -101,7 +101,7 @@ async fn acknowledged_records_survive_twenty_kills_once_and_in_order() -> Result
 #[tokio::test(flavor = "multi_thread")]
 async fn topics_and_committed_offsets_survive_a_kill() -> Result<()> {
     let data = tempfile::tempdir()?;
-    let port = free_port().await?;
+    let port = free_port()?;
     let mut broker = BrokerProcess::start(port, Some(data.path()), &[]).await?;
     let client = client(&broker.bootstrap())?;
     let producer = Producer::new(&client, ProducerConfig::default())?;

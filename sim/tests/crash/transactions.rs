@@ -25,7 +25,7 @@ async fn transactions_survive_ten_kills_whole_or_not_at_all() -> Result<()> {
 async fn check(version: &str) -> Result<()> {
     let mut random = fastrand::Rng::with_seed(seed());
     let data = tempfile::tempdir()?;
-    let port = free_port().await?;
+    let port = free_port()?;
     let partitions = format!("num.partitions={PARTITIONS}");
     let properties = [partitions.as_str(), version];
     let start = || BrokerProcess::start(port, Some(data.path()), &properties);

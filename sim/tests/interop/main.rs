@@ -18,7 +18,7 @@ const PROGRAM_WAIT: Duration = Duration::from_secs(60);
 
 /// A broker of its own for one test, in memory.
 async fn broker(properties: &[&str]) -> Result<BrokerProcess> {
-    BrokerProcess::start(free_port().await?, None, properties).await
+    BrokerProcess::start(free_port()?, None, properties).await
 }
 
 /// Runs a program to its end with `input` on stdin; what it wrote to stdout.

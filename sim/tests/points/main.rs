@@ -130,7 +130,7 @@ impl Stage {
             Ok(brokers) => (None, brokers),
             Err(_) => {
                 let data = dir.path().join("data");
-                let broker = BrokerProcess::start(free_port().await?, Some(&data), &[]).await?;
+                let broker = BrokerProcess::start(free_port()?, Some(&data), &[]).await?;
                 let bootstrap = broker.bootstrap();
                 (Some(broker), bootstrap)
             }

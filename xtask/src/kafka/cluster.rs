@@ -3,6 +3,7 @@
 //! Everything of a cluster lies in `.kafka/PORT` of the checkout: properties, data, one log file a
 //! node, and `cluster.json` that says which processes were started. Knows nothing of the tests.
 
+use super::ports::Ports;
 use super::process::ProcessIdentity;
 use super::properties::{NodeAddress, server_properties};
 use super::secured::{self, Secured};
@@ -11,7 +12,6 @@ use crate::workspace;
 use anyhow::{Context, Result, bail, ensure};
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File};
-use std::net::TcpListener;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -74,7 +74,8 @@ impl Cluster {
         let lock = File::create(runs.join("start.lock"))?;
         lock.lock().context("cannot lock the run folder")?;
 
-        let nodes = choose_ports(options)?;
+        let mut ports = Ports::default();
+        let nodes = choose_ports(options, &mut ports)?;
         let dir = runs.join(nodes[0].broker_port.to_string());
         if let Some(left) = Self::read(dir.clone())?
             && left.nodes_up() > 0
@@ -96,7 +97,7 @@ impl Cluster {
             },
         };
         let started = cluster
-            .launch(&jars, &nodes, options)
+            .launch(&jars, &nodes, ports, options)
             .and_then(|mut children| cluster.wait_until_up(&mut children));
         if let Err(error) = started {
             cluster.stop().context("after a failed start")?;
@@ -218,12 +219,13 @@ impl Cluster {
         &mut self,
         jars: &Path,
         nodes: &[NodeAddress],
+        mut ports: Ports,
         options: &ClusterOptions,
     ) -> Result<Vec<Child>> {
         let mut children = Vec::new();
         let secured = options
             .secured
-            .then(|| Secured::prepare(&self.dir, nodes))
+            .then(|| Secured::prepare(&self.dir, nodes, &mut ports))
             .transpose()?;
         let users: Vec<String> = match &secured {
             Some(_) => secured::scram_users()
@@ -244,6 +246,7 @@ impl Cluster {
             fs::write(&file, text).with_context(|| format!("cannot write {}", file.display()))?;
             self.format_storage(jars, *node, &file, &users)?;
         }
+        drop(ports);
         for node in nodes {
             let child = self.spawn_node(jars, node.id)?;
             self.record.processes.push(ProcessIdentity::of(child.id())?);
@@ -365,34 +368,27 @@ fn java(jars: &Path) -> Command {
     command
 }
 
-/// Finds ports for all nodes; a port asked for that is taken is an error with the way out.
-fn choose_ports(options: &ClusterOptions) -> Result<Vec<NodeAddress>> {
-    let bind = |port: u16| TcpListener::bind(("127.0.0.1", port));
-    // All listeners are held until every port is known, so that none is handed out twice.
-    let mut held = Vec::new();
-    let mut take = |port: u16| -> Result<u16> {
-        let listener = bind(port).with_context(|| {
-            format!(
-                "port {port} is in use: choose another with --port, or a free one with --port 0"
-            )
-        })?;
-        let port = listener.local_addr()?.port();
-        held.push(listener);
-        Ok(port)
-    };
-    let mut nodes = Vec::new();
-    for id in 1..=options.nodes {
-        let asked = match options.port {
-            0 => 0,
-            first => first
-                .checked_add(id - 1)
-                .context("the ports of the last nodes would pass 65535")?,
-        };
-        nodes.push(NodeAddress {
-            id,
-            broker_port: take(asked)?,
-            controller_port: take(0)?,
+/// Finds ports for all nodes. Those asked for come first: one that is chosen must not be one of them.
+fn choose_ports(options: &ClusterOptions, ports: &mut Ports) -> Result<Vec<NodeAddress>> {
+    let mut broker_ports = Vec::new();
+    for index in 0..options.nodes {
+        broker_ports.push(match options.port {
+            0 => ports.choose()?,
+            first => ports.take(
+                first
+                    .checked_add(index)
+                    .context("the ports of the last nodes would pass 65535")?,
+            )?,
         });
     }
-    Ok(nodes)
+    (1..)
+        .zip(broker_ports)
+        .map(|(id, broker_port)| {
+            Ok(NodeAddress {
+                id,
+                broker_port,
+                controller_port: ports.choose()?,
+            })
+        })
+        .collect()
 }

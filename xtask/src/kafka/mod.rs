@@ -5,6 +5,7 @@
 
 mod cluster;
 mod jars;
+mod ports;
 mod probe;
 mod process;
 mod properties;

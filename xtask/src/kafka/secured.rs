@@ -6,11 +6,11 @@
 #[expect(unreachable_pub, reason = "it is public in the suite")]
 mod setup;
 
+use super::ports::Ports;
 use super::properties::NodeAddress;
 use anyhow::{Context, Result};
 use std::collections::BTreeMap;
 use std::fs;
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 
 pub(super) use setup::scram_users;
@@ -33,21 +33,18 @@ pub(super) fn dir(cluster_dir: &Path) -> PathBuf {
 
 impl Secured {
     /// Makes certificates and chooses free ports.
-    pub(super) fn prepare(cluster_dir: &Path, nodes: &[NodeAddress]) -> Result<Self> {
+    pub(super) fn prepare(
+        cluster_dir: &Path,
+        nodes: &[NodeAddress],
+        free: &mut Ports,
+    ) -> Result<Self> {
         let dir = dir(cluster_dir);
         fs::create_dir_all(&dir).with_context(|| format!("cannot create {}", dir.display()))?;
         setup::write_certificates(&dir)?;
-        // All are held until every port is known, so that none is handed out twice.
-        let mut held = Vec::new();
         let mut ports = BTreeMap::new();
         for node in nodes {
-            let mut own = Vec::new();
-            for _ in setup::LISTENERS {
-                let listener = TcpListener::bind(("127.0.0.1", 0))?;
-                own.push(listener.local_addr()?.port());
-                held.push(listener);
-            }
-            ports.insert(node.id, own);
+            let own: Result<Vec<u16>> = setup::LISTENERS.iter().map(|_| free.choose()).collect();
+            ports.insert(node.id, own?);
         }
         let secured = Self { dir, ports };
         secured.write_listeners(nodes)?;

@@ -2,7 +2,6 @@
 
 use std::fs::Permissions;
 use std::io::Write as _;
-use std::net::TcpListener;
 use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
@@ -11,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use crate::certificates;
+use crate::{certificates, ports};
 
 /// Turns a skipped test into a failure.
 const REQUIRE_VARIABLE: &str = "MILENA_REQUIRE_POSTGRES";
@@ -65,7 +64,8 @@ impl Postgres {
         let defaults = std::fs::read_to_string(&rules).expect("rules");
         std::fs::write(&rules, format!("{SECURED_RULES}{defaults}")).expect("written");
         write_certificate(&data, user);
-        let port = free_port();
+        let port = ports::hold().and_then(|held| held.local_addr());
+        let port = port.expect("a port").port();
         let server = command(&programs, "postgres", user)
             .args(["-c", "listen_addresses=127.0.0.1", "-c", "fsync=off"])
             .args(["-c", "ssl=on", "-p"])
@@ -202,9 +202,4 @@ fn unprivileged() -> Option<(u32, u32)> {
         Some((fields.next()?.parse().ok()?, fields.next()?.parse().ok()?))
     };
     ids("postgres").or_else(|| ids("nobody"))
-}
-
-fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    listener.local_addr().expect("bound").port()
 }
