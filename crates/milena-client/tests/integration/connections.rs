@@ -8,6 +8,7 @@ use milena_client::producer::{Acks, Producer, ProducerConfig, Record};
 use milena_client::{Admin, Client, ClientConfig, Error, TopicPartition};
 
 use crate::cluster::{Cluster, PATIENCE, client, start_broker_with_faults, unique};
+use crate::support::reserve;
 
 #[tokio::test]
 async fn a_cluster_can_be_checked() {
@@ -21,9 +22,8 @@ async fn a_cluster_can_be_checked() {
 
 #[tokio::test]
 async fn a_missing_cluster_is_told_soon() {
-    let (broker, _) = start_broker_with_faults().await;
-    let client = client(&broker.bootstrap());
-    broker.stop().await;
+    let (_reserved, address) = reserve();
+    let client = client(&address);
     let started = Instant::now();
     let error = client
         .check_connection()
@@ -98,15 +98,15 @@ async fn pitfall_23_requests_whose_answers_do_not_fit_are_repeated_at_once() {
 
 #[tokio::test]
 async fn a_broker_that_comes_back_is_found_again() {
-    let (broker, _) = start_broker_with_faults().await;
-    let address = broker.bootstrap();
+    let (_reserved, address) = reserve();
+    let start = || Broker::builder().listen(&address).start();
+    let broker = start().await.expect("a broker");
     let client = client(&address);
     let admin = Admin::new(&client).timeout(PATIENCE);
     admin.list_topics().await.expect("it is there");
     broker.stop().await;
     let (listing, _broker) = tokio::join!(admin.list_topics(), async {
-        let broker = Broker::builder().listen(&address).start().await;
-        broker.expect("the port is free again")
+        start().await.expect("the port is free again")
     });
     listing.expect("it is there again");
     client.check_connection().await.expect("it is there again");

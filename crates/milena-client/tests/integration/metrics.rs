@@ -8,7 +8,7 @@ use milena_client::consumer::{Consumer, ConsumerConfig, OffsetReset};
 use milena_client::producer::{Producer, ProducerConfig, Record};
 use milena_client::{Client, ClientConfig, TopicPartition};
 
-use crate::support::start_broker;
+use crate::support::{reserve, start_broker};
 
 /// What was measured since the last call, by name and by each label's value.
 fn values(snapshotter: &Snapshotter) -> BTreeMap<(String, String), f64> {
@@ -61,12 +61,12 @@ async fn an_exporter_sees_requests_connections_and_what_is_consumed() {
     assert_eq!(seen[&name("kafka.client.request.duration", "Produce")], 3.0);
     assert!(seen[&name("kafka.client.request.bytes", "Produce")] > 3.0 * 61.0);
     assert!(seen[&name("kafka.client.response.bytes", "Fetch")] > 3.0 * 61.0);
-    let address = broker.bootstrap();
-    assert!(seen[&name("kafka.client.connections", &address)] >= 2.0);
+    let connected = name("kafka.client.connections", &broker.bootstrap());
+    assert!(seen[&connected] >= 2.0);
     consumer.close().await.unwrap();
     producer.close().await.unwrap();
     client.close().await;
-    broker.stop().await;
+    let (_reserved, address) = reserve();
     let client = Client::new(ClientConfig::new(&address)).unwrap();
     assert!(client.check_connection().await.is_err());
     let seen = values(&snapshotter);

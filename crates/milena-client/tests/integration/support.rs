@@ -1,5 +1,6 @@
 //! A broker to test against, and a look at its logs that no part of the client under test takes.
 
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use bytes::{Buf, Bytes};
@@ -9,7 +10,7 @@ use milena_wire::rpc::messages::fetch_request::{FetchPartition, FetchTopic};
 use milena_wire::rpc::messages::{FetchRequest, FetchResponse};
 use milena_wire::rpc::{Decodable, StrBytes};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 
 /// The version that `read_back` speaks: names, no sessions.
 const FETCH_VERSION: i16 = 11;
@@ -36,6 +37,17 @@ pub(crate) async fn start_broker_with(properties: &[(&str, &str)]) -> Broker {
         builder = builder.property(name, value).unwrap();
     }
     builder.start().await.unwrap()
+}
+
+/// A port on which connections are refused until somebody listens there. The system gives it to
+/// nobody else; who names it may listen, again and again (on Linux).
+pub(crate) fn reserve() -> (TcpSocket, String) {
+    let socket = TcpSocket::new_v4().unwrap();
+    // Without it nobody could listen while this one is bound.
+    socket.set_reuseaddr(true).unwrap();
+    socket.bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+    let address = socket.local_addr().unwrap().to_string();
+    (socket, address)
 }
 
 /// Everything in a partition's log, first to last.

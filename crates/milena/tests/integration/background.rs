@@ -2,6 +2,7 @@
 //! stopped, several at once.
 
 use std::collections::BTreeSet;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use milena::testing::Broker;
@@ -11,17 +12,12 @@ use milena::{
 use tokio::net::TcpListener;
 use tokio::sync::mpsc::Sender;
 
+use crate::reserved::Reserved;
 use crate::setup::{self, Bench, numbers, reports, within};
 
-/// A port on which nothing listens.
-fn free_port() -> u16 {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().port()
-}
-
-fn config_for(port: u16, attempts: u32) -> Config {
+fn config_for(address: SocketAddr, attempts: u32) -> Config {
     Config::builder()
-        .bootstrap_servers(format!("127.0.0.1:{port}"))
+        .bootstrap_servers(address.to_string())
         .group_id("group")
         .set("start.attempts", &attempts.to_string())
         .set("start.backoff.ms", "20")
@@ -37,22 +33,24 @@ async fn until(handle: &AppHandle, state: AppState) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_start_without_a_cluster_fails_after_its_attempts() {
-    let port = free_port();
-    let app = App::new(config_for(port, 3)).topic("orders", handler(|| async {}));
+    let reserved = Reserved::new();
+    let address = reserved.address();
+    let app = App::new(config_for(address, 3)).topic("orders", handler(|| async {}));
     let error = within("an error", app.start()).await.unwrap_err();
     let AppError::Connection(failed) = error else {
         panic!("{error}")
     };
     assert_eq!(failed.attempts, 3);
-    let expected = format!("no connection to 127.0.0.1:{port} after 3 attempts: cannot connect");
+    let expected = format!("no connection to {address} after 3 attempts: cannot connect");
     assert!(failed.to_string().starts_with(&expected), "{failed}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_start_waits_for_the_cluster() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let port = listener.local_addr().unwrap().port();
-    let app = App::new(config_for(port, 1000)).topic("orders", handler(|| async {}));
+    let reserved = Reserved::new();
+    let address = reserved.address();
+    let listener = TcpListener::bind(address).await.unwrap();
+    let app = App::new(config_for(address, 1000)).topic("orders", handler(|| async {}));
     let starting = tokio::spawn(app.start());
     for _ in 0..2 {
         let attempt = within("an attempt", listener.accept()).await.unwrap();
@@ -60,7 +58,7 @@ async fn a_start_waits_for_the_cluster() {
     }
     drop(listener);
     assert!(!starting.is_finished(), "nobody answers");
-    let broker = Broker::builder().listen(format!("127.0.0.1:{port}"));
+    let broker = Broker::builder().listen(address.to_string());
     let broker = broker.start().await.unwrap();
     let running = within("the application starts", starting).await.unwrap();
     running.unwrap().shutdown().await.unwrap();
@@ -70,8 +68,8 @@ async fn a_start_waits_for_the_cluster() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_start_can_be_given_up() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let port = listener.local_addr().unwrap().port();
-    let app = App::new(config_for(port, 1000)).topic("orders", handler(|| async {}));
+    let address = listener.local_addr().unwrap();
+    let app = App::new(config_for(address, 1000)).topic("orders", handler(|| async {}));
     let attempted = async {
         let _attempt = listener.accept().await.unwrap();
     };

@@ -9,6 +9,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 
+use crate::reserved::Reserved;
 use crate::setup::{Bench, numbers, until_some, within};
 
 /// What an endpoint answers: the status and the body.
@@ -119,9 +120,8 @@ async fn a_pause_is_live_and_not_ready() {
 /// Before the cluster answers the process is live, and has not started.
 #[tokio::test(flavor = "multi_thread")]
 async fn endpoints_answer_from_the_beginning() {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    drop(listener);
+    let reserved = Reserved::new();
+    let address = reserved.address();
     let config = Config::builder()
         .bootstrap_servers("127.0.0.1:1")
         .group_id("group")
@@ -166,9 +166,10 @@ async fn an_application_of_jobs_has_endpoints_too() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_dead_broker_is_not_live_until_it_is_back() {
     let directory = tempfile::tempdir().unwrap();
-    let start = async |listen: String| {
+    let reserved = Reserved::new();
+    let start = async || {
         let broker = Broker::builder()
-            .listen(listen)
+            .listen(reserved.address().to_string())
             .storage(Storage::Directory(directory.path().to_owned()))
             .property("group.min.session.timeout.ms", "100")
             .unwrap()
@@ -176,10 +177,9 @@ async fn a_dead_broker_is_not_live_until_it_is_back() {
             .unwrap();
         within("a broker", broker.start()).await.unwrap()
     };
-    let broker = start("127.0.0.1:0".to_owned()).await;
-    let address = broker.bootstrap();
+    let broker = start().await;
     let config = Config::builder()
-        .bootstrap_servers(&address)
+        .bootstrap_servers(broker.bootstrap())
         .group_id("group")
         .set("session.timeout.ms", "1000")
         .set("heartbeat.interval.ms", "100")
@@ -193,7 +193,7 @@ async fn a_dead_broker_is_not_live_until_it_is_back() {
     until(&handle, "it is well", WELL).await;
     broker.stop().await;
     until(&handle, "nothing is heard for long", NOT_LIVE).await;
-    let broker = start(address).await;
+    let broker = start().await;
     until(&handle, "it is back", WELL).await;
     running.shutdown().await.unwrap();
     broker.stop().await;

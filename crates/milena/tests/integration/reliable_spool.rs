@@ -17,6 +17,7 @@ use milena_client::consumer::{ConsumedRecord, Consumer, ConsumerConfig};
 use milena_client::{Client, ClientConfig, TopicPartition};
 use tempfile::TempDir;
 
+use crate::reserved::Reserved;
 use crate::setup::{DEADLINE, within};
 
 const KEYS: usize = 5;
@@ -24,7 +25,7 @@ const KEYS: usize = 5;
 /// A broker that goes and comes back, where it was and with what it had.
 struct Cluster {
     directory: TempDir,
-    address: String,
+    reserved: Reserved,
     broker: Option<Broker>,
 }
 
@@ -32,7 +33,7 @@ impl Cluster {
     async fn new() -> Cluster {
         let mut cluster = Cluster {
             directory: tempfile::tempdir().expect("a directory"),
-            address: "127.0.0.1:0".to_owned(),
+            reserved: Reserved::new(),
             broker: None,
         };
         cluster.start().await;
@@ -41,15 +42,18 @@ impl Cluster {
 
     fn builder(&self) -> BrokerBuilder {
         let storage = Storage::Directory(self.directory.path().join("broker"));
-        let builder = Broker::builder().listen(&self.address).storage(storage);
+        let builder = Broker::builder().listen(self.address()).storage(storage);
         let builder = builder.property("num.partitions", "3");
         builder.expect("a property")
     }
 
     async fn start(&mut self) {
         let broker = self.builder().start().await.expect("a broker");
-        self.address = broker.bootstrap();
         self.broker = Some(broker);
+    }
+
+    fn address(&self) -> String {
+        self.reserved.address().to_string()
     }
 
     async fn stop(&mut self) {
@@ -67,12 +71,12 @@ impl Cluster {
     }
 
     fn publisher(&self) -> ReliableBuilder {
-        hasty(&self.address).spool(self.spool())
+        hasty(&self.address()).spool(self.spool())
     }
 
     /// All records of the topic, by key, in order.
     async fn values(&self, topic: &str, at_least: usize) -> BTreeMap<String, Vec<String>> {
-        let client = Client::new(ClientConfig::new(&self.address)).expect("a client");
+        let client = Client::new(ClientConfig::new(&self.address())).expect("a client");
         let config = ConsumerConfig::new().auto_offset_reset(milena::OffsetReset::Earliest);
         let consumer = Consumer::new(&client, config).expect("a consumer");
         let partitions = (0..3).map(|partition| TopicPartition::new(topic, partition));
@@ -355,7 +359,7 @@ async fn a_killed_process_leaves_what_it_spooled() {
         .faults()
         .always(ApiKey::Produce, Fault::Fail(ErrorCode::NotEnoughReplicas));
     let directory = cluster.directory.path().join("spool");
-    let status = child(&cluster.address, &directory).await;
+    let status = child(&cluster.address(), &directory).await;
     assert!(!status.success());
     cluster.stop().await;
     cluster.start().await;
@@ -454,7 +458,7 @@ async fn what_is_refused_for_good_is_a_dead_letter_after_the_spool() {
         "{counts:?}"
     );
     assert_in_order(&cluster.values("orders", 2 * KEYS).await, 2);
-    let client = Client::new(ClientConfig::new(&cluster.address)).unwrap();
+    let client = Client::new(ClientConfig::new(&cluster.address())).unwrap();
     let config = ConsumerConfig::new().auto_offset_reset(milena::OffsetReset::Earliest);
     let consumer = Consumer::new(&client, config).unwrap();
     let partitions = (0..3).map(|partition| TopicPartition::new("orders.dlq", partition));
@@ -475,7 +479,7 @@ async fn a_spool_and_a_breaker_by_configuration() {
     let mut cluster = Cluster::new().await;
     let directory = cluster.directory.path().join("spool");
     let config = Config::builder()
-        .bootstrap_servers(&cluster.address)
+        .bootstrap_servers(cluster.address())
         .properties([
             ("request.timeout.ms", "200"),
             ("delivery.timeout.ms", "300"),
