@@ -8,7 +8,7 @@ use milena::{App, Concurrency, HandlerError, Json, Key, Outgoing, State, handler
 use tokio::sync::Semaphore;
 use tokio::sync::mpsc::Sender;
 
-use crate::setup::{Bench, DEADLINE, Running, numbers, reports, within};
+use crate::setup::{Bench, DEADLINE, Running, numbers, reports};
 
 /// One key is stuck, all others are done: the commit stays before the stuck record.
 #[tokio::test(flavor = "multi_thread")]
@@ -42,12 +42,7 @@ async fn a_stuck_record_holds_the_commit_but_not_the_others() {
     let running = Running::start(app);
     let others = done.take(19).await;
     assert!(!others.contains(&5));
-    within("a commit before the stuck record", async {
-        while bench.committed("orders", 0).await != Some(5) {
-            tokio::task::yield_now().await;
-        }
-    })
-    .await;
+    bench.until_committed("orders", 1, 5).await;
     gate.add_permits(1);
     assert_eq!(done.next().await, 5);
     running.stop().await.unwrap();

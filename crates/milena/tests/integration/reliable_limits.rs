@@ -15,7 +15,7 @@ use milena::{
 use milena_client::producer::ProduceErrorKind;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 
-use crate::setup::{DEADLINE, within};
+use crate::setup::{DEADLINE, until, until_some, within};
 use crate::tracing::Log;
 
 /// A publisher whose attempts end soon.
@@ -123,27 +123,13 @@ async fn closing_without_a_cluster_ends_in_time_and_tells_all() {
         .build()
         .unwrap();
     publisher.deliver(message()).await.unwrap();
-    broker
-        .broker()
-        .faults()
-        .always(ApiKey::Produce, Fault::Disconnect);
-    broker
-        .broker()
-        .faults()
-        .always(ApiKey::Metadata, Fault::Disconnect);
-    broker
-        .broker()
-        .faults()
-        .always(ApiKey::CreateTopics, Fault::Disconnect);
+    for request in [ApiKey::Produce, ApiKey::Metadata, ApiKey::CreateTopics] {
+        broker.broker().faults().always(request, Fault::Disconnect);
+    }
     for _ in 0..MESSAGES {
         publisher.publish(message()).await.unwrap();
     }
-    within("all wait", async {
-        while publisher.health().waiting < MESSAGES {
-            tokio::task::yield_now().await;
-        }
-    })
-    .await;
+    until("all wait", || publisher.health().waiting == MESSAGES).await;
     let start = Instant::now();
     let counts = publisher.close(Duration::ZERO).await;
     // Three delivery timeouts, and what a busy machine takes.
@@ -176,15 +162,13 @@ async fn a_probe_that_is_refused_for_good_costs_no_pause() {
     publisher.deliver(message()).await.unwrap_err();
     assert_eq!(publisher.breaker_state(), BreakerState::Open);
     faults.clear();
-    let probe = within("a probe passes", async {
-        loop {
-            match publisher.deliver(message().partition(99)).await {
-                Err(PublishError::BreakerOpen { .. }) => tokio::task::yield_now().await,
-                other => return other,
-            }
-        }
-    });
-    let refused = probe.await.unwrap_err();
+    let refused = until_some("a probe passes", async || {
+        let refused = publisher.deliver(message().partition(99)).await;
+        let refused = refused.expect_err("there is no such partition");
+        let is_open = matches!(refused, PublishError::BreakerOpen { .. });
+        (!is_open).then_some(refused)
+    })
+    .await;
     assert!(
         matches!(refused, PublishError::Undelivered { .. }),
         "{refused:?}"
@@ -214,10 +198,8 @@ async fn a_spool_that_cannot_be_written_does_not_keep_the_breaker_open() {
     let refused = publisher.publish(message()).await.unwrap_err();
     assert!(matches!(refused, PublishError::Spool(_)), "{refused:?}");
     faults.clear();
-    within("messages pass again", async {
-        while publisher.deliver(message()).await.is_err() {
-            tokio::task::yield_now().await;
-        }
+    until_some("messages pass again", async || {
+        publisher.deliver(message()).await.ok()
     })
     .await;
 }
@@ -252,12 +234,7 @@ async fn publishing_waits_while_too_many_bytes_wait() {
     for waiting in 1..=3 {
         let taken = publisher.publish(message()).now_or_never();
         assert!(taken.is_some(), "{waiting}: there is room");
-        within("it waits", async {
-            while publisher.health().waiting < waiting {
-                tokio::task::yield_now().await;
-            }
-        })
-        .await;
+        until("it waits", || publisher.health().waiting == waiting).await;
     }
     assert!(publisher.publish(message()).now_or_never().is_none());
     let counts = publisher.close(Duration::ZERO).await;

@@ -18,7 +18,7 @@ use milena_client::{Client, ClientConfig, TopicPartition};
 use tempfile::TempDir;
 
 use crate::reserved::Reserved;
-use crate::setup::{DEADLINE, within};
+use crate::setup::{DEADLINE, until, within};
 
 const KEYS: usize = 5;
 
@@ -213,12 +213,7 @@ async fn while_the_cluster_is_gone_messages_wait_on_disk_in_order() {
         publisher.publish(message).await.unwrap();
     }
     publisher.until_replayed(DEADLINE).await.unwrap();
-    within("it is well again", async {
-        while !publisher.health().is_healthy() {
-            tokio::task::yield_now().await;
-        }
-    })
-    .await;
+    until("it is well again", || publisher.health().is_healthy()).await;
     let health = publisher.health();
     assert!(health.is_connected && health.oldest_waiting.is_none());
     for number in 21..30 {

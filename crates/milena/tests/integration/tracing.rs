@@ -477,12 +477,7 @@ async fn the_retry_topic_keeps_the_trace() {
     let passed_on = bench.read("next", 2).await;
     let made = header(&passed_on[1], TRACEPARENT_HEADER).expect("a trace");
     let made: TraceContext = made.parse().expect("a traceparent");
-    within("both events", async {
-        while log.of("consumer_handle").len() < 4 {
-            tokio::task::yield_now().await;
-        }
-    })
-    .await;
+    until("both events", || log.of("consumer_handle").len() >= 4).await;
     let outcomes = log.of("consumer_handle").into_iter().map(|line| {
         let trace = line["trace_id"].clone();
         (line["outcome"].clone(), trace)
