@@ -15,7 +15,7 @@ use super::counts::Counters;
 use super::limits::SPOOLED_AT_ONCE_MAX;
 use super::shared::Shared;
 use crate::publisher::PublishError;
-use crate::publisher::spool::{Body, Lane, Spool, SpoolError, Store, encode};
+use crate::publisher::spool::{Batch, Lane, Spool, SpoolError, Store, encode};
 
 /// The spool of one publisher.
 pub(super) struct Spooler {
@@ -269,7 +269,11 @@ impl Spooler {
     fn take_items(&self) -> Vec<Item> {
         let mut queue = self.queue();
         let count = queue.items.len().min(SPOOLED_AT_ONCE_MAX);
-        queue.items.drain(..count).collect()
+        let mut items: Vec<Item> = queue.items.drain(..count).collect();
+        drop(queue);
+        // What goes to the same file lies together, and so is written at once.
+        items.sort_by_key(|item| matches!(item.way, Way::New(_)));
+        items
     }
 
     fn queue(&self) -> MutexGuard<'_, Queue> {
@@ -280,6 +284,7 @@ impl Spooler {
 /// Writes what is queued, as much at once as there is, until told to finish.
 pub(super) async fn write(shared: Arc<Shared>, spooler: Arc<Spooler>) {
     let mut sync_at: Option<Instant> = None;
+    let mut batch = Batch::default();
     loop {
         let items = spooler.take_items();
         if items.is_empty() {
@@ -297,7 +302,7 @@ pub(super) async fn write(shared: Arc<Shared>, spooler: Arc<Spooler>) {
             }
             continue;
         }
-        let outcomes = append(&spooler, &items).await;
+        let outcomes = append(&spooler, &items, &mut batch).await;
         for (item, outcome) in items.into_iter().zip(outcomes) {
             shared.on_spooled(item, outcome);
         }
@@ -308,27 +313,42 @@ pub(super) async fn write(shared: Arc<Shared>, spooler: Arc<Spooler>) {
     spooler.leave();
 }
 
-async fn append(spooler: &Arc<Spooler>, items: &[Item]) -> Vec<Result<(), SpoolError>> {
+/// Writes messages as one batch, whose buffer is used again.
+async fn append(
+    spooler: &Arc<Spooler>,
+    items: &[Item],
+    batch: &mut Batch,
+) -> Vec<Result<(), SpoolError>> {
     let now = Timestamp::now().as_millisecond();
-    let body = |item: &Item| {
-        let context = &item.context;
-        let lane = match item.way {
+    for Item { context, way } in items {
+        let lane = match way {
             Way::New(_) => Lane::Accepted,
             Way::Failed | Way::LastResort(_) => Lane::Failed {
                 number: context.number,
             },
         };
-        let bytes = encode(&context.message, &context.id, context.attempts, now);
-        Body { lane, bytes }
-    };
-    let bodies: Vec<Body> = items.iter().map(body).collect();
+        batch.push(lane, |bytes| {
+            encode(bytes, &context.message, &context.id, context.attempts, now);
+        });
+    }
     let was_empty = spooler.facts().messages == 0;
-    let appended = spooler.with_store(move |store| Ok(store.append(&bodies)));
-    let outcomes = appended.await;
+    let mut full = std::mem::take(batch);
+    let appended = spooler.with_store(move |store| {
+        let outcomes = store.append(&mut full);
+        full.clear();
+        Ok((outcomes, full))
+    });
+    let appended = appended.await;
     if was_empty {
         spooler.set_oldest_at(now);
     }
-    outcomes.unwrap_or_else(|error| vec![Err(error); items.len()])
+    match appended {
+        Ok((outcomes, emptied)) => {
+            *batch = emptied;
+            outcomes
+        }
+        Err(error) => vec![Err(error); items.len()],
+    }
 }
 
 fn facts(store: &Store) -> Facts {

@@ -21,38 +21,34 @@ pub(in crate::publisher) struct Entry {
     pub(in crate::publisher) spooled_at: i64,
 }
 
-/// A message as bytes. Without a timestamp of its own it gets that of its spooling: it is to
-/// say when the message was published, not when the cluster was back.
+/// Appends a message to `bytes`. Without a timestamp of its own it gets that of its spooling: it
+/// is to say when the message was published, not when the cluster was back.
 pub(in crate::publisher) fn encode(
+    bytes: &mut Vec<u8>,
     message: &Outgoing,
     id: &MessageId,
     attempts: u32,
     spooled_at: i64,
-) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(64 + message.topic.len());
+) {
     bytes.put_u8(VERSION);
     bytes.put_u32_le(attempts);
     bytes.put_i64_le(spooled_at);
     bytes.put_i64_le(message.timestamp.unwrap_or(spooled_at));
     bytes.put_i32_le(message.partition.unwrap_or(-1));
-    put(&mut bytes, Some(message.topic.as_bytes()));
-    put(&mut bytes, message.key.as_deref());
-    put(&mut bytes, message.value.as_deref());
-    put(
-        &mut bytes,
-        id.made_id().as_ref().map(|id| &id.as_bytes()[..]),
-    );
-    put_count(&mut bytes, message.headers.len());
+    put(bytes, Some(message.topic.as_bytes()));
+    put(bytes, message.key.as_deref());
+    put(bytes, message.value.as_deref());
+    put(bytes, id.made_id().as_ref().map(|id| &id.as_bytes()[..]));
+    put_count(bytes, message.headers.len());
     for (name, value) in &message.headers {
-        put(&mut bytes, Some(name.as_bytes()));
-        put(&mut bytes, value.as_deref());
+        put(bytes, Some(name.as_bytes()));
+        put(bytes, value.as_deref());
     }
-    put_count(&mut bytes, message.attached().len());
+    put_count(bytes, message.attached().len());
     for (name, value) in message.attached() {
-        put(&mut bytes, Some(name.as_bytes()));
-        put(&mut bytes, Some(value.as_bytes()));
+        put(bytes, Some(name.as_bytes()));
+        put(bytes, Some(value.as_bytes()));
     }
-    bytes
 }
 
 /// The message of `bytes`; `None` when they are none.

@@ -36,16 +36,19 @@ pub(super) fn frame_bytes(body: &[u8]) -> u64 {
     (FRAME_BYTES + body.len()) as u64
 }
 
-/// Appends a frame to `buffer`.
-pub(super) fn put(buffer: &mut Vec<u8>, number: u64, body: &[u8]) {
-    let length = u32::try_from(NUMBER_BYTES + body.len())
-        .expect("invariant: the store takes no entry near 4 GiB");
-    let number = number.to_le_bytes();
-    let sum = crc32c::crc32c_append(crc32c::crc32c(&number), body);
-    buffer.put_u32_le(length);
-    buffer.put_u32_le(sum);
-    buffer.put_slice(&number);
-    buffer.put_slice(body);
+/// Leaves room for what is before an entry, which is to be appended next; see [`seal`].
+pub(super) fn begin(buffer: &mut Vec<u8>) {
+    buffer.put_bytes(0, FRAME_BYTES);
+}
+
+/// Completes a frame that has its entry: its length, sum and number.
+pub(super) fn seal(frame: &mut [u8], number: u64) {
+    let (mut head, content) = frame.split_at_mut(FRAME_BYTES - NUMBER_BYTES);
+    let length =
+        u32::try_from(content.len()).expect("invariant: the store takes no entry near 4 GiB");
+    (&mut *content).put_u64_le(number);
+    head.put_u32_le(length);
+    head.put_u32_le(crc32c::crc32c(content));
 }
 
 /// Reads what comes next, of which there are `bytes_left` bytes at most. Allocates no more than

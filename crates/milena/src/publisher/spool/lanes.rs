@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use super::batch::{Lane, Run, Written};
 use super::error::SpoolError;
 use super::frame::{self, Frame};
 use super::segment::{Found, Located, Segment};
@@ -75,15 +76,24 @@ impl FailedLane {
         self.is_frozen
     }
 
-    pub(super) fn append(&mut self, number: u64, frame: &[u8]) -> Result<(), SpoolError> {
+    /// Appends frames, which are all of this lane.
+    pub(super) fn append(&mut self, mut run: Run<'_>) -> Written {
+        run.seal(Lane::number);
         let segment = match &mut self.segment {
             Some(segment) => segment,
-            none => none.insert(Segment::open(self.path.clone())?.0),
+            none => match Segment::open(self.path.clone()) {
+                Ok((segment, _)) => none.insert(segment),
+                Err(error) => return Written::none(error),
+            },
         };
-        let offset = segment.bytes();
-        segment.append(frame)?;
-        self.left.push_back(Located { number, offset });
-        Ok(())
+        let mut offset = segment.bytes();
+        let written = segment.append(&run);
+        for framed in run.frames().iter().take(written.frames) {
+            let number = framed.lane.number();
+            self.left.push_back(Located { number, offset });
+            offset += framed.bytes as u64;
+        }
+        written
     }
 
     /// How much there is, for [`FailedLane::take_back`].
@@ -216,16 +226,43 @@ impl AcceptedLane {
         self.segments.iter().map(Segment::bytes).sum()
     }
 
-    /// The number of the next entry.
-    pub(super) fn next_number(&self) -> u64 {
-        self.next_number
+    /// Appends frames behind the last one, as many at once as a file takes.
+    pub(super) fn append(&mut self, mut run: Run<'_>) -> Written {
+        let mut numbers = self.next_number..;
+        run.seal(|_| numbers.next().unwrap_or(u64::MAX));
+        let (mut rest, mut frames) = (run, 0);
+        while let Some(first) = rest.frames().first() {
+            let segment_bytes_max = self.segment_bytes_max;
+            let segment = match self.segment_for(first.bytes as u64) {
+                Ok(segment) => segment,
+                Err(error) => {
+                    let error = Some(error);
+                    return Written { frames, error };
+                }
+            };
+            let room = segment_bytes_max.saturating_sub(segment.bytes());
+            // One that is larger than a file is to be gets a file of its own.
+            let count = rest.count_within(room).max(1);
+            let (run, behind) = rest.split_at(count);
+            let written = segment.append(&run);
+            self.next_number += written.frames as u64;
+            self.left += written.frames as u64;
+            frames += written.frames;
+            if written.error.is_some() {
+                return Written { frames, ..written };
+            }
+            rest = behind;
+        }
+        Written {
+            frames,
+            error: None,
+        }
     }
 
-    /// Appends the frame of the next entry.
-    pub(super) fn append(&mut self, frame: &[u8]) -> Result<(), SpoolError> {
+    /// The last file, or one behind it if it has no room for so many bytes.
+    fn segment_for(&mut self, bytes: u64) -> Result<&mut Segment, SpoolError> {
         let has_room = |segment: &Segment| {
-            segment.bytes() == Segment::start()
-                || segment.bytes() + frame.len() as u64 <= self.segment_bytes_max
+            segment.bytes() == Segment::start() || segment.bytes() + bytes <= self.segment_bytes_max
         };
         if !self.segments.back().is_some_and(has_room) {
             let name = format!("{ACCEPTED_PREFIX}{:020}{SUFFIX}", self.next_number);
@@ -236,11 +273,7 @@ impl AcceptedLane {
             self.segments.push_back(segment);
         }
         let last = self.segments.back_mut();
-        last.expect("invariant: there is one since above")
-            .append(frame)?;
-        self.next_number += 1;
-        self.left += 1;
-        Ok(())
+        Ok(last.expect("invariant: there is one since above"))
     }
 
     /// How much there is, for [`AcceptedLane::take_back`].

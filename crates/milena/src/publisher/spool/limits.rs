@@ -12,6 +12,8 @@ pub(super) const RESERVED_SHARE: u64 = 8;
 pub(super) const SEGMENT_SHARE: u64 = 16;
 pub(super) const SEGMENT_BYTES_MIN: u64 = 64 << 10;
 pub(super) const SEGMENT_BYTES_MAX: u64 = 64 << 20;
+/// What is kept of a batch's buffer for the next one.
+pub(super) const BATCH_BYTES_KEPT_MAX: usize = 1 << 20;
 pub(super) const SYNC_INTERVAL_DEFAULT: Duration = Duration::from_secs(1);
 
 const _: () = assert!(SPOOL_BYTES_MIN / SEGMENT_SHARE >= SEGMENT_BYTES_MIN);

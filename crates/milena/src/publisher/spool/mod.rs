@@ -4,6 +4,7 @@
 //! Blocks on files and knows no task, no cluster and no clock; `reliable/spooler` decides when
 //! messages come here, `reliable/replay` when they leave.
 
+mod batch;
 mod entry;
 mod error;
 mod frame;
@@ -16,10 +17,11 @@ mod store;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+pub(super) use self::batch::{Batch, Lane};
 pub(super) use self::entry::{Entry, decode, encode};
 pub use self::error::SpoolError;
 use self::limits::{SPOOL_BYTES_DEFAULT, SPOOL_BYTES_MIN, SYNC_INTERVAL_DEFAULT};
-pub(super) use self::store::{Body, Lane, Store, Stored};
+pub(super) use self::store::{Store, Stored};
 
 /// A directory in which a [`ReliablePublisher`](crate::ReliablePublisher) keeps messages while
 /// the cluster is gone; for [`ReliableBuilder::spool`](crate::ReliableBuilder::spool).

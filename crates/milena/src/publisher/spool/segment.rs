@@ -4,6 +4,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, BufReader, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
+use super::batch::{Run, Written};
 use super::error::SpoolError;
 use super::frame::{self, FILE_HEADER, Frame, Step};
 
@@ -80,15 +81,27 @@ impl Segment {
         HEADER_BYTES
     }
 
-    /// Writes frames behind the last one. What was written in part is written over by the next.
-    pub(super) fn append(&mut self, frames: &[u8]) -> Result<(), SpoolError> {
-        let written = self
-            .file
-            .seek(SeekFrom::Start(self.end))
-            .and_then(|_| self.file.write_all(frames));
-        written.map_err(SpoolError::io(&self.path, "written"))?;
-        self.end += frames.len() as u64;
-        Ok(())
+    /// Writes frames behind the last one, at once. Those that are whole count, should the disk
+    /// not take all; a part of one is taken off.
+    pub(super) fn append(&mut self, run: &Run<'_>) -> Written {
+        let (bytes, written) = write_at(&self.file, run.bytes(), self.end);
+        let Err(error) = written else {
+            self.end += bytes;
+            let frames = run.frames().len();
+            return Written {
+                frames,
+                error: None,
+            };
+        };
+        let frames = run.count_within(bytes);
+        let whole = run.frames().iter().take(frames);
+        let end = self.end + whole.map(|framed| framed.bytes as u64).sum::<u64>();
+        self.end = end;
+        self.take_back(end);
+        Written {
+            frames,
+            error: Some(SpoolError::io(&self.path, "written")(error)),
+        }
     }
 
     /// Takes off what is behind `end`.
@@ -213,4 +226,34 @@ impl Segment {
         found.damaged_bytes += tail;
         Ok(())
     }
+}
+
+/// Writes at `offset`, until all is written or the file takes no more; tells how much it took.
+fn write_at(file: &File, bytes: &[u8], offset: u64) -> (u64, io::Result<()>) {
+    let (mut rest, mut offset_next) = (bytes, offset);
+    let outcome = loop {
+        if rest.is_empty() {
+            break Ok(());
+        }
+        match write_some_at(file, rest, offset_next) {
+            Ok(0) => break Err(io::ErrorKind::WriteZero.into()),
+            Ok(count) => {
+                rest = rest.get(count..).unwrap_or_default();
+                offset_next += count as u64;
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => break Err(error),
+        }
+    };
+    (offset_next - offset, outcome)
+}
+
+#[cfg(unix)]
+fn write_some_at(file: &File, bytes: &[u8], offset: u64) -> io::Result<usize> {
+    std::os::unix::fs::FileExt::write_at(file, bytes, offset)
+}
+
+#[cfg(windows)]
+fn write_some_at(file: &File, bytes: &[u8], offset: u64) -> io::Result<usize> {
+    std::os::windows::fs::FileExt::seek_write(file, bytes, offset)
 }

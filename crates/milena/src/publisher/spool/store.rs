@@ -5,28 +5,13 @@ use std::path::Path;
 
 use bytes::Bytes;
 
+use super::batch::{Batch, Framed, Lane};
 use super::error::SpoolError;
-use super::frame::{self, Frame};
+use super::frame::Frame;
 use super::lanes::{AcceptedLane, FailedLane, Portion};
 use super::limits::{RESERVED_SHARE, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN, SEGMENT_SHARE};
 use super::position::{Position, PositionFile};
 use super::{Spool, SpoolSync};
-
-/// Which messages come first when the cluster is back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::publisher) enum Lane {
-    /// Those that had been taken before it went away, by number.
-    Failed { number: u64 },
-    /// Those taken since, as they come.
-    Accepted,
-}
-
-/// What is to be stored.
-#[derive(Debug)]
-pub(in crate::publisher) struct Body {
-    pub(in crate::publisher) lane: Lane,
-    pub(in crate::publisher) bytes: Vec<u8>,
-}
 
 /// What was stored.
 #[derive(Debug, PartialEq, Eq)]
@@ -51,7 +36,6 @@ pub(in crate::publisher) struct Store {
     /// What was read last and is still to be replayed.
     window: Window,
     damaged_bytes: u64,
-    frame: Vec<u8>,
     is_dirty: bool,
 }
 
@@ -86,7 +70,6 @@ impl Store {
             first_number,
             window: Window::None,
             damaged_bytes: damaged_bytes + found.damaged_bytes,
-            frame: Vec::new(),
             is_dirty: false,
             settings,
         };
@@ -121,11 +104,31 @@ impl Store {
         self.first_number
     }
 
-    /// Writes messages, in order; says of each whether it is there.
-    pub(in crate::publisher) fn append(&mut self, bodies: &[Body]) -> Vec<Result<(), SpoolError>> {
+    /// Writes messages, in order; says of each whether it is there. Those that go to the same
+    /// file are written at once.
+    pub(in crate::publisher) fn append(
+        &mut self,
+        batch: &mut Batch,
+    ) -> Vec<Result<(), SpoolError>> {
         let before = (self.failed.mark(), self.accepted.mark());
-        let append = |body| self.append_one(body);
-        let mut outcomes: Vec<_> = bodies.iter().map(append).collect();
+        let mut rest = batch.run();
+        let mut outcomes = Vec::with_capacity(rest.frames().len());
+        while let Some(first) = rest.frames().first() {
+            let had_been_taken = self.comes_first(first.lane);
+            let count = self.count_next(rest.frames(), had_been_taken);
+            let (run, behind) = rest.split_at(count.max(1));
+            rest = behind;
+            if count == 0 {
+                outcomes.push(Err(self.full()));
+                continue;
+            }
+            self.is_dirty = true;
+            let written = match had_been_taken {
+                true => self.failed.append(run),
+                false => self.accepted.append(run),
+            };
+            outcomes.extend(written.outcomes(count));
+        }
         if self.settings.sync == SpoolSync::Always
             && let Err(error) = self.sync()
         {
@@ -137,32 +140,32 @@ impl Store {
         outcomes
     }
 
-    fn append_one(&mut self, body: &Body) -> Result<(), SpoolError> {
-        let needed = self.bytes() + frame::frame_bytes(&body.bytes);
-        if needed > self.limit(body.lane) {
-            return Err(SpoolError::Full {
-                directory: self.settings.directory.clone(),
-                bytes_max: self.settings.bytes_max,
-            });
-        }
-        self.is_dirty = true;
-        self.frame.clear();
-        match body.lane {
-            Lane::Failed { number } if self.is_in_time(number) => {
-                frame::put(&mut self.frame, number, &body.bytes);
-                self.failed.append(number, &self.frame)
+    /// How many of the next frames go to the files of one lane, and fit there.
+    fn count_next(&self, frames: &[Framed], had_been_taken: bool) -> usize {
+        let mut bytes = self.bytes();
+        let is_next = |framed: &&Framed| {
+            bytes += framed.bytes as u64;
+            self.comes_first(framed.lane) == had_been_taken && bytes <= self.limit(framed.lane)
+        };
+        frames.iter().take_while(is_next).count()
+    }
+
+    /// Whether it had been taken before the cluster went away, and the replay has not come past
+    /// its number.
+    fn comes_first(&self, lane: Lane) -> bool {
+        match lane {
+            Lane::Failed { number } => {
+                !self.failed.is_frozen() && number >= self.position.failed_next
             }
-            Lane::Failed { .. } | Lane::Accepted => {
-                let number = self.accepted.next_number();
-                frame::put(&mut self.frame, number, &body.bytes);
-                self.accepted.append(&self.frame)
-            }
+            Lane::Accepted => false,
         }
     }
 
-    /// Whether the replay has not come past this number.
-    fn is_in_time(&self, number: u64) -> bool {
-        !self.failed.is_frozen() && number >= self.position.failed_next
+    fn full(&self) -> SpoolError {
+        SpoolError::Full {
+            directory: self.settings.directory.clone(),
+            bytes_max: self.settings.bytes_max,
+        }
     }
 
     /// The next messages of the replay, of which there are `entries_max` at most and, but for

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use tempfile::TempDir;
 
 use super::frame::{FILE_HEADER, FRAME_BYTES};
-use super::{Body, Lane, Spool, SpoolError, SpoolSync, Store, Stored, decode, encode};
+use super::{Batch, Lane, Spool, SpoolError, SpoolSync, Store, Stored, decode, encode};
 use crate::publisher::outgoing::Metadata;
 use crate::publisher::{MessageId, Outgoing};
 
@@ -17,6 +17,12 @@ fn directory() -> TempDir {
 
 fn open(directory: &TempDir) -> Store {
     Store::open(Spool::at(directory).sync(SpoolSync::Never)).expect("a spool")
+}
+
+/// A message of a batch.
+struct Body {
+    lane: Lane,
+    bytes: Vec<u8>,
 }
 
 fn failed(number: u64, text: &str) -> Body {
@@ -33,10 +39,24 @@ fn accepted(text: &str) -> Body {
     }
 }
 
+fn try_append(store: &mut Store, bodies: &[Body]) -> Vec<Result<(), SpoolError>> {
+    let mut batch = Batch::default();
+    for body in bodies {
+        batch.push(body.lane, |bytes| bytes.extend_from_slice(&body.bytes));
+    }
+    store.append(&mut batch)
+}
+
 fn append(store: &mut Store, bodies: &[Body]) {
-    for outcome in store.append(bodies) {
+    for outcome in try_append(store, bodies) {
         outcome.expect("written");
     }
+}
+
+fn encoded(message: &Outgoing, id: &MessageId, attempts: u32, spooled_at: i64) -> Bytes {
+    let mut bytes = Vec::new();
+    encode(&mut bytes, message, id, attempts, spooled_at);
+    bytes.into()
 }
 
 fn texts(stored: &[Stored]) -> Vec<String> {
@@ -80,7 +100,7 @@ proptest! {
     #[test]
     fn a_message_comes_back_as_it_was(message in message(), attempts: u32, at: i64) {
         let id = MessageId::made(uuid::Uuid::new_v4());
-        let entry = decode(encode(&message, &id, attempts, at).into()).expect("an entry");
+        let entry = decode(encoded(&message, &id, attempts, at)).expect("an entry");
         prop_assert_eq!(&entry.message, &message);
         prop_assert_eq!((entry.id, entry.attempts, entry.spooled_at), (id, attempts, at));
     }
@@ -108,23 +128,25 @@ proptest! {
                     // Failures come in any order; of those of one run, the replay sorts them.
                     let base = store.first_number() + 1000 * count;
                     let numbers: Vec<u64> = (0..amount as u64).map(|one| base + 100 - one).collect();
-                    for number in numbers {
-                        let text = format!("f{number}");
-                        append(&mut store, &[failed(number, &text)]);
-                        if is_frozen {
-                            then.push_back(text);
-                        } else {
-                            first.push((number, text));
-                        }
+                    let text = |number: &u64| format!("f{number}");
+                    let bodies: Vec<Body> =
+                        numbers.iter().map(|number| failed(*number, &text(number))).collect();
+                    append(&mut store, &bodies);
+                    if is_frozen {
+                        then.extend(numbers.iter().map(text));
+                    } else {
+                        first.extend(numbers.iter().map(|number| (*number, text(number))));
                     }
                     count += 1;
                 }
-                1 | 2 => for _ in 0..amount {
-                    let text = format!("a{count}");
-                    append(&mut store, &[accepted(&text)]);
-                    then.push_back(text);
-                    count += 1;
-                },
+                1 | 2 => {
+                    let texts: Vec<String> =
+                        (0..amount).map(|one| format!("a{}", count + one as u64)).collect();
+                    let bodies: Vec<Body> = texts.iter().map(|text| accepted(text)).collect();
+                    append(&mut store, &bodies);
+                    then.extend(texts);
+                    count += amount as u64;
+                }
                 3 | 4 => {
                     first.sort();
                     let read = store.read(amount, 1 << 20).unwrap();
@@ -164,7 +186,7 @@ proptest! {
 fn a_message_without_a_time_gets_that_of_its_spooling() {
     let id = MessageId::given(Bytes::from_static(b"7"));
     let message = Outgoing::to("orders").id("7");
-    let entry = decode(encode(&message, &id, 2, 1234).into()).expect("an entry");
+    let entry = decode(encoded(&message, &id, 2, 1234)).expect("an entry");
     assert_eq!(entry.message.timestamp, Some(1234));
     assert_eq!(entry.id, id);
 }
@@ -209,28 +231,117 @@ fn cut(path: &Path, bytes: u64) {
     file.set_len(bytes).expect("cut");
 }
 
-/// Wherever a write was interrupted, what is before it is there.
+/// A batch is one write: wherever that was interrupted, the messages that are whole are there.
 #[test]
-fn a_torn_end_costs_nothing_before_it() {
-    let frame = FRAME_BYTES + "three".len();
-    for torn in 0..frame {
-        let directory = directory();
-        let mut store = open(&directory);
-        append(
-            &mut store,
-            &[accepted("one"), accepted("two"), accepted("three")],
-        );
-        drop(store);
-        let path = file(&directory, "accepted");
-        let bytes = fs::metadata(&path).unwrap().len();
-        cut(&path, bytes - frame as u64 + torn as u64);
-        let mut store = open(&directory);
-        assert_eq!(store.damaged_bytes(), torn as u64);
-        append(&mut store, &[accepted("four")]);
-        assert_eq!(drain(&mut store), ["one", "two", "four"], "torn at {torn}");
-        let copy = path.with_extension("damaged");
-        assert_eq!(fs::read(copy).map_or(0, |copy| copy.len()), torn);
+fn a_torn_batch_costs_what_is_not_whole() {
+    let texts = ["one", "two", "three"];
+    let bytes = texts.map(|text| FRAME_BYTES + text.len());
+    for (lane, prefix) in [
+        (Lane::Accepted, "accepted"),
+        (Lane::Failed { number: 1 }, "failed"),
+    ] {
+        for torn in 0..bytes.iter().sum() {
+            let body = |text: &&str| Body {
+                lane,
+                bytes: text.as_bytes().to_vec(),
+            };
+            let directory = directory();
+            let mut store = open(&directory);
+            append(&mut store, &texts.each_ref().map(body));
+            drop(store);
+            let path = file(&directory, prefix);
+            cut(&path, (FILE_HEADER.len() + torn) as u64);
+            let mut store = open(&directory);
+            let (mut whole, mut end) = (Vec::new(), 0);
+            for (text, bytes) in texts.iter().zip(bytes) {
+                if end + bytes <= torn {
+                    end += bytes;
+                    whole.push(*text);
+                }
+            }
+            assert_eq!(store.damaged_bytes(), (torn - end) as u64);
+            append(&mut store, &[accepted("four")]);
+            whole.push("four");
+            assert_eq!(drain(&mut store), whole, "{prefix} torn at {torn}");
+            let copied = fs::read(path.with_extension("damaged"));
+            let copied = copied.map_or(0, |copy| copy.len());
+            assert_eq!(copied, torn - end, "{prefix} torn at {torn}");
+        }
     }
+}
+
+/// A batch goes on in a second file, which cannot be made: what the first one took is there,
+/// and everybody else hears that they are not.
+#[test]
+fn of_a_batch_that_is_written_in_part_each_message_hears_its_own() {
+    let directory = directory();
+    let spool = || Spool::at(&directory).bytes_max(0).sync(SpoolSync::Always);
+    let mut store = Store::open(spool()).unwrap();
+    let text = |number: usize| format!("{number:010000}");
+    let bodies: Vec<Body> = (0..20).map(|number| accepted(&text(number))).collect();
+    // Six of 10 KB fit into a file of 64 KiB.
+    let second = directory.path().join(format!("accepted-{:020}.spool", 6));
+    fs::create_dir(&second).unwrap();
+    let outcomes = try_append(&mut store, &bodies);
+    for (number, outcome) in outcomes.iter().enumerate() {
+        match outcome {
+            Ok(()) => assert!(number < 6, "{number}"),
+            Err(error) => assert!(
+                number >= 6 && matches!(error, SpoolError::Io { .. }),
+                "{number}: {error}"
+            ),
+        }
+    }
+    assert_eq!((outcomes.len(), store.len()), (20, 6));
+    fs::remove_dir(&second).unwrap();
+    append(&mut store, &bodies[6..]);
+    drop(store);
+    let mut store = Store::open(spool()).unwrap();
+    assert_eq!(store.damaged_bytes(), 0);
+    let expected: Vec<String> = (0..20).map(text).collect();
+    assert_eq!(drain(&mut store), expected);
+}
+
+/// A file that may not grow stands for a full disk: the same test again, in a process with that
+/// limit.
+#[cfg(unix)]
+#[test]
+fn a_full_disk_keeps_what_it_took_and_no_part_of_a_message() {
+    const VARIABLE: &str = "MILENA_TEST_SPOOL_FULL";
+    const NAME: &str =
+        "publisher::spool::tests::a_full_disk_keeps_what_it_took_and_no_part_of_a_message";
+    let bodies = ["one", "two", "three"].map(|text| accepted(&text.repeat(20_000)));
+    if let Some(directory) = std::env::var_os(VARIABLE) {
+        let mut store = Store::open(Spool::at(directory)).unwrap();
+        let outcomes = try_append(&mut store, &bodies);
+        assert!(outcomes[0].is_ok(), "{outcomes:?}");
+        for outcome in &outcomes[1..] {
+            assert!(matches!(outcome, Err(SpoolError::Io { .. })), "{outcome:?}");
+        }
+        // What is small enough is taken although others were not.
+        append(&mut store, &[accepted("small")]);
+        assert_eq!(store.len(), 2);
+        return;
+    }
+    let directory = directory();
+    // Blocks of 512 bytes: 100,000, after 60,000 of the first message.
+    let limited = "trap '' XFSZ; ulimit -f 195; exec \"$0\" --exact \"$1\"";
+    let mut command = std::process::Command::new("/bin/sh");
+    command.args(["-c", limited]);
+    let status = command
+        .arg(std::env::current_exe().unwrap())
+        .arg(NAME)
+        .env(VARIABLE, directory.path())
+        .stdout(std::process::Stdio::null())
+        .status()
+        .expect("a shell");
+    assert!(status.success(), "{status}");
+    let mut store = open(&directory);
+    assert_eq!((store.len(), store.damaged_bytes()), (2, 0));
+    assert_eq!(
+        drain(&mut store),
+        ["one".repeat(20_000), "small".to_owned()]
+    );
 }
 
 /// Of three entries one is damaged, somewhere but in its length: the others are there.
@@ -322,7 +433,7 @@ fn a_full_spool_refuses_and_gives_back() {
     let text = "x".repeat(10_000);
     let mut count = 0;
     let refused = loop {
-        match store.append(&[accepted(&text)]).remove(0) {
+        match try_append(&mut store, &[accepted(&text)]).remove(0) {
             Ok(()) => count += 1,
             Err(error) => break error,
         }
@@ -361,7 +472,7 @@ fn what_could_not_be_synced_is_not_replayed() {
         append(&mut store, &[body("one")]);
         // The names of its files cannot be synced while the directory is elsewhere.
         fs::rename(&place, &aside).unwrap();
-        for outcome in store.append(&[body("lost"), body("too")]) {
+        for outcome in try_append(&mut store, &[body("lost"), body("too")]) {
             assert!(matches!(outcome, Err(SpoolError::Io { .. })), "{outcome:?}");
         }
         assert!(store.sync().is_err(), "what is not synced stays so");
