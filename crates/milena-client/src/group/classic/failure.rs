@@ -89,10 +89,14 @@ impl ClassicMember {
         result: Result<(), GroupFailure>,
         now: Instant,
     ) {
-        if *identity != self.identity || !self.heartbeats() {
+        if *identity != self.identity {
             return;
         }
+        // Whatever has begun since: else none would ever be sent again.
         self.is_heartbeat_sent = false;
+        if !self.heartbeats() {
+            return;
+        }
         let Err(failure) = result else {
             self.last_heard = now;
             self.backoff.reset();

@@ -173,6 +173,27 @@ fn the_leader_assigns() {
     }
 }
 
+/// The answer to a heartbeat that was sent while the leader assigned may come while it waits for
+/// SyncGroup: the next heartbeat is sent nevertheless.
+#[test]
+fn the_leader_heartbeats_after_an_answer_during_its_sync() {
+    let mut rig = Rig::new();
+    rig.subscribe(&["t"]);
+    rig.expect_join();
+    let mut answer = joined(Assignor::Range, 1);
+    answer.is_leader = true;
+    rig.member.on_joined(answer, rig.now);
+    rig.actions();
+    rig.tick(HEARTBEAT);
+    assert!(matches!(rig.actions()[..], [Action::Heartbeat(_)]));
+    rig.member.on_assigned(Assignor::Range, Assignments::new());
+    rig.heartbeat_answers(Ok(()));
+    rig.synced(&[0]);
+    rig.actions();
+    rig.tick(HEARTBEAT);
+    assert!(matches!(rig.actions()[..], [Action::Heartbeat(_)]));
+}
+
 #[test]
 fn a_cooperative_member_keeps_what_it_has_through_a_rebalance() {
     let mut rig = Rig::stable(Assignor::CooperativeSticky, &[0, 1]);
