@@ -9,7 +9,6 @@ use std::panic::AssertUnwindSafe;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use tower::Service;
-use tracing::Instrument as _;
 
 use super::failed::{Ended, Failed, Settled, sleep_unless_stopped};
 use super::gate::Sign;
@@ -53,6 +52,7 @@ async fn try_to_end<Svc>(
 where
     Svc: Service<Message, Response = (), Error: IntoHandlerError, Future: Send> + Send,
 {
+    // Asked first: to await even an open gate costs every record.
     if context.is_paused() && !pass(context, stop).await {
         return Ended::GivenBack;
     }
@@ -74,14 +74,11 @@ async fn call<Svc>(service: &mut Svc, message: Message, context: &RouteContext) 
 where
     Svc: Service<Message, Response = (), Error: IntoHandlerError, Future: Send> + Send,
 {
-    let Some(span) = telemetry::attempt(&context.handling, &message) else {
-        return call_service(service, message).await;
-    };
-    let result = Box::pin(call_service(service, message).instrument(span.clone())).await;
-    if let Err(error) = &result {
-        telemetry::failed(&span, error.code());
+    match telemetry::attempt(&context.handling, &message) {
+        None => call_service(service, message).await,
+        // On the heap: nobody else should pay for what only those with a span need.
+        Some(span) => Box::pin(telemetry::within(span, call_service(service, message))).await,
     }
-    result
 }
 
 /// A panic is a failure with the panic's text.

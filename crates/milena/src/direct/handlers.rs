@@ -66,10 +66,18 @@ impl Handlers {
 impl TopicHandler {
     /// Has a message handled, under its trace context, and tells how that ended.
     pub(super) async fn handle(&self, message: &Message) -> HandlerResult {
-        let handling = telemetry::attempted(&self.handling, message, self.call(message));
+        let handling = self.attempt(message);
         match self.handling.follow(message) {
             None => handling.await,
             Some(followed) => followed.through(handling, outcome).await,
+        }
+    }
+
+    /// Calls the handler, within a span if somebody wants one.
+    async fn attempt(&self, message: &Message) -> HandlerResult {
+        match telemetry::attempt(&self.handling, message) {
+            None => self.call(message).await,
+            Some(span) => telemetry::within(span, self.call(message)).await,
         }
     }
 

@@ -75,7 +75,7 @@ pub(crate) use self::handling::{Followed, Handling, made_header, trace_id};
 pub(crate) use self::mode::{TRACE_MODES_ALLOWED, TraceMode};
 pub use self::propagator::{Propagator, set_propagator};
 pub use self::spans::SPAN_TARGET;
-pub(crate) use self::spans::{attempt, attempted, batch, failed};
+pub(crate) use self::spans::{attempt, batch, failed, within};
 pub(crate) use self::trace_context::TRACEPARENT_BYTES;
 pub use self::trace_context::{
     TRACEPARENT_HEADER, TRACESTATE_HEADER, TraceContext, TraceContextError, TraceId,

@@ -77,15 +77,11 @@ fn process(handling: &Handling, message: &Message, of_task: Option<TraceContext>
     span
 }
 
-/// Carries an attempt at a record out, within its span if anybody wants one.
-pub(crate) async fn attempted(
-    handling: &Handling,
-    message: &Message,
+/// Carries an attempt at a record out within its span.
+pub(crate) async fn within(
+    span: Span,
     attempt: impl Future<Output = HandlerResult>,
 ) -> HandlerResult {
-    let Some(span) = self::attempt(handling, message) else {
-        return attempt.await;
-    };
     let result = attempt.instrument(span.clone()).await;
     if let Err(error) = &result {
         failed(&span, error.code());
