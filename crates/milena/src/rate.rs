@@ -21,12 +21,15 @@ pub struct RateLimit {
 }
 
 impl RateLimit {
+    /// How many may go at once after a quiet time, where nobody says otherwise.
+    pub(crate) const BURST_DEFAULT: u32 = 1;
+
     /// So many messages a second (0 counts as 1), one at a time.
     pub const fn per_second(messages: u32) -> RateLimit {
         let messages = if messages == 0 { 1 } else { messages };
         RateLimit {
             interval: Duration::from_nanos(1_000_000_000 / messages as u64),
-            burst: 1,
+            burst: RateLimit::BURST_DEFAULT,
         }
     }
 

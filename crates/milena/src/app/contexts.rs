@@ -23,7 +23,7 @@ use super::retry_topic::{self, RetryRoute, RetryTopic};
 use super::route::RouteContext;
 use super::topic::{Counting, OnFailure, Retries, TopicOptions};
 use crate::config::Config;
-use crate::dead_letter::{FailurePlace, host_name};
+use crate::dead_letter::{self, FailurePlace, host_name};
 use crate::publisher::{DeadLetters, Publisher, Readiness};
 use crate::retry::Retry;
 use crate::telemetry::Handling;
@@ -116,7 +116,7 @@ impl Contexts {
     /// goes to its dead letter topic.
     fn of_stray(&self, name: &str) -> RouteContext {
         let options = TopicOptions::default();
-        let dead_letters = self.dead_letters(format!("{name}.dlq"), name, "", &options);
+        let dead_letters = self.dead_letters(dead_letter::topic_default(name), name, "", &options);
         RouteContext {
             topic: name.into(),
             retry: Retry::none(),
@@ -215,7 +215,7 @@ pub(super) fn dead_letter_topic(
     topic: &str,
 ) -> Option<String> {
     match &options.on_failure {
-        OnFailure::DeadLetterDefault => Some(config.topic_name(&format!("{topic}.dlq"))),
+        OnFailure::DeadLetterDefault => Some(config.topic_name(&dead_letter::topic_default(topic))),
         OnFailure::DeadLetter(name) => Some(config.topic_name(name)),
         OnFailure::Stop => None,
     }

@@ -71,7 +71,6 @@ pub use milena_client::security::Secret;
 /// | `dead.letter.record.bytes` | 1047552 | how large a dead letter may be; diagnostics give way |
 /// | `dead.letter.create.topic` | `true` | whether missing dead letter topics are created |
 /// | `trace.context` | `continue` | what becomes of trace contexts in headers: `off`, `continue` or `generate`; see [`telemetry`](crate::telemetry) |
-///
 /// | `retries` | 2147483647 | taken because Kafka's clients have it; `delivery.timeout.ms` says how long is tried |
 /// | `key.serializer`, `value.serializer`, `key.deserializer`, `value.deserializer` | | taken where they name texts, bytes, numbers, UUIDs or JSON; types decide how keys and values are written and read |
 /// | `milena.publisher.retry.attempts` | 5 | how often a [`ReliablePublisher`](crate::ReliablePublisher) tries a message; the others of this name are its, too |

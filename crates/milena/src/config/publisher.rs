@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use super::servers::topic_problem;
 use super::settings::{POSITIVE_MS, Setting, milliseconds, parse_ms};
-use crate::publisher::{Breaker, Spool, SpoolSync};
+use crate::publisher::{Breaker, ReliableBuilder, Spool, SpoolSync};
+use crate::rate::RateLimit;
 use crate::retry::Retry;
 
 /// Rows are named so; where a name is looked up, this may be left out.
@@ -44,17 +45,17 @@ impl PublisherSettings {
 impl Default for PublisherSettings {
     fn default() -> PublisherSettings {
         PublisherSettings {
-            retry_attempts: Retry::default().attempts_max(),
-            retry_delay: Duration::from_secs(1),
-            retry_delay_max: Duration::from_secs(30),
+            retry_attempts: Retry::ATTEMPTS_DEFAULT,
+            retry_delay: Retry::DELAY_DEFAULT,
+            retry_delay_max: Retry::DELAY_MAX_DEFAULT,
             has_dead_letters: true,
             dead_letter_topic: None,
             breaker_failures: 0,
             breaker_pause: Breaker::PAUSE_DEFAULT,
             rate_limit: 0,
-            rate_burst: 1,
-            waiting_max: 100_000,
-            waiting_bytes: 256 << 20,
+            rate_burst: RateLimit::BURST_DEFAULT,
+            waiting_max: ReliableBuilder::WAITING_MAX_DEFAULT,
+            waiting_bytes: ReliableBuilder::WAITING_BYTES_DEFAULT,
             spool_directory: None,
             spool_bytes: Spool::BYTES_DEFAULT,
             spool_sync: Spool::SYNC_DEFAULT,
@@ -171,7 +172,7 @@ pub(crate) static PUBLISHER_SETTINGS: &[Setting] = &[
     whole_number!(
         "milena.publisher.spool.bytes",
         spool_bytes,
-        1 << 20..=1 << 44,
+        Spool::BYTES_MIN..=1 << 44,
         "a whole number of bytes from 1048576 to 17592186044416"
     ),
     Setting {

@@ -1,3 +1,5 @@
+use std::collections::HashSet;
+
 use super::*;
 
 fn check_error(builder: ConfigBuilder, expected: &str) {
@@ -648,4 +650,32 @@ fn publishers_are_configured_as_well() {
             .set("milena.publisher.dead.letter.topic", "x"),
         "milena.publisher.dead.letter.topic: there are no dead letters with milena.publisher.dead.letters=false; leave one of them out",
     );
+}
+
+/// The table in the documentation of [`Config`] says what the code does.
+#[test]
+fn the_table_of_defaults_says_what_holds() {
+    let config = Config::builder().build().unwrap();
+    let rows = include_str!("mod.rs")
+        .lines()
+        .filter_map(|line| line.strip_prefix("/// | `"));
+    let mut named = HashSet::new();
+    for row in rows {
+        let mut cells = row.split('|').map(str::trim);
+        let (names, defaults) = (cells.next().unwrap(), cells.next().unwrap());
+        // Where a default depends on another setting, it is said in words.
+        let is_said_in_words = defaults.replace(", ", "").contains(' ');
+        let mut defaults = defaults.split(", ");
+        for name in names.split(", ").map(|name| name.trim_matches('`')) {
+            named.insert(name);
+            let default = defaults.next().unwrap_or_default().trim_matches('`');
+            if !is_said_in_words && !name.contains('…') {
+                let held = config.get(name).unwrap_or_default();
+                assert_eq!(held, default, "{name}");
+            }
+        }
+    }
+    for row in publisher::PUBLISHER_SETTINGS {
+        assert!(named.contains(row.name), "{} is not in the table", row.name);
+    }
 }

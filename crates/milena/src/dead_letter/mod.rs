@@ -33,8 +33,8 @@ pub use self::history::Attempt;
 pub(crate) use self::history::History;
 pub(crate) use self::host::host_name;
 pub use self::letter::{DeadLetter, Failure, Origin, RedriveMark};
-pub(crate) use self::names::is_diagnostic;
 pub use self::names::*;
+pub(crate) use self::names::{is_diagnostic, topic_default};
 pub use self::purge::{PurgeBefore, PurgedPartition};
 pub(crate) use self::record::{FailurePlace, NewDeadLetter};
 pub use self::redrive::{

@@ -1,4 +1,4 @@
-//! The names of a dead letter's headers. All values are UTF-8 text.
+//! The names of a dead letter's headers, whose values are all UTF-8 text, and of its topic.
 
 use crate::message::MESSAGE_ID_HEADER;
 
@@ -54,6 +54,11 @@ pub const REDRIVE_BY: &str = "milena-redrive-by";
 
 /// When a record in a retry topic is to be handled again, RFC 3339.
 pub const RETRY_DUE: &str = "milena-retry-due";
+
+/// Where the dead letters of a topic go, unless told otherwise.
+pub(crate) fn topic_default(topic: &str) -> String {
+    format!("{topic}.dlq")
+}
 
 /// Whether a header says something about an earlier failure, and gives way to the new
 /// one. Ids, trace context and redrive counts go with the record.

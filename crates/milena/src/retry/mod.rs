@@ -33,14 +33,23 @@ enum Growth {
 }
 
 impl Retry {
+    /// The first delay, where nobody says otherwise.
+    pub(crate) const DELAY_DEFAULT: Duration = Duration::from_secs(1);
+    /// The longest delay of those that grow, before jitter.
+    pub(crate) const DELAY_MAX_DEFAULT: Duration = Duration::from_secs(30);
+    /// How often a record is tried in all.
+    pub(crate) const ATTEMPTS_DEFAULT: u32 = 5;
+    /// The part of a delay that is random.
+    const JITTER_DEFAULT: f64 = 0.2;
+
     /// `base`, then twice that, four times, …; at most 30 s, 5 attempts, ±20 %.
     pub const fn exponential(base: Duration) -> Retry {
         Retry {
             base,
-            cap: Duration::from_secs(30),
+            cap: Retry::DELAY_MAX_DEFAULT,
             growth: Growth::Doubling,
-            attempts_max: 5,
-            jitter: 0.2,
+            attempts_max: Retry::ATTEMPTS_DEFAULT,
+            jitter: Retry::JITTER_DEFAULT,
         }
     }
 
@@ -50,8 +59,8 @@ impl Retry {
             base: delay,
             cap: delay,
             growth: Growth::None,
-            attempts_max: 5,
-            jitter: 0.2,
+            attempts_max: Retry::ATTEMPTS_DEFAULT,
+            jitter: Retry::JITTER_DEFAULT,
         }
     }
 
@@ -109,7 +118,7 @@ impl Retry {
 impl Default for Retry {
     /// 1 s, 2 s, 4 s, 8 s, each ±20 %: five attempts in about 15 s.
     fn default() -> Retry {
-        Retry::exponential(Duration::from_secs(1))
+        Retry::exponential(Retry::DELAY_DEFAULT)
     }
 }
 

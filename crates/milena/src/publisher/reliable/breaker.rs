@@ -23,6 +23,7 @@ pub struct Breaker {
 }
 
 impl Breaker {
+    /// How long nothing is sent before the next probe, where nobody says otherwise.
     pub(crate) const PAUSE_DEFAULT: Duration = Duration::from_secs(10);
 
     /// Opens after so many failed attempts in a row (0 counts as 1), for 10 s.

@@ -9,7 +9,7 @@ use tokio::sync::{Notify, watch};
 use super::breaker::Breaker;
 use super::counts::Counters;
 use super::dead_letter_places::{DeadLetterTopic, Places};
-use super::limits::SPOOL_BREAKER_FAILURES;
+use super::limits::{SPOOL_BREAKER_FAILURES, WAITING_BYTES_DEFAULT, WAITING_MAX_DEFAULT};
 use super::observer::{DeliveryObserver, MetricData, Metrics, Observers};
 use super::pacing::Pacing;
 use super::schedule::Schedule;
@@ -40,6 +40,9 @@ pub struct ReliableBuilder {
 }
 
 impl ReliableBuilder {
+    pub(crate) const WAITING_MAX_DEFAULT: usize = WAITING_MAX_DEFAULT;
+    pub(crate) const WAITING_BYTES_DEFAULT: usize = WAITING_BYTES_DEFAULT;
+
     pub(in crate::publisher) fn new(publisher: Publisher) -> ReliableBuilder {
         let settings = &publisher.shared.settings;
         let retry = Retry::exponential(settings.retry_delay)
@@ -230,3 +233,6 @@ impl ReliableBuilder {
         Ok(ReliablePublisher::new(shared))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,7 +7,7 @@ use milena_client::Admin;
 use milena_client::producer::{ProduceError, ProduceErrorKind};
 
 use super::context::DeliveryContext;
-use crate::dead_letter::{FailurePlace, History, NewDeadLetter, host_name};
+use crate::dead_letter::{FailurePlace, History, NewDeadLetter, host_name, topic_default};
 use crate::failure::{FailureStage, HandlerError};
 use crate::message::{Headers, MESSAGE_ID_HEADER, Message, OwnRecord};
 use crate::publisher::{DeadLetters, Publisher, Readiness};
@@ -50,7 +50,7 @@ impl Places {
     /// Where the dead letters of `topic` go; `None` when there are to be none.
     pub(super) fn of(&self, topic: &str) -> Option<Arc<DeadLetters>> {
         let name = match self.by_topic.get(topic).unwrap_or(&self.default) {
-            DeadLetterTopic::Default => format!("{topic}.dlq"),
+            DeadLetterTopic::Default => topic_default(topic),
             DeadLetterTopic::Named(name) => name.clone(),
             DeadLetterTopic::None => return None,
         };

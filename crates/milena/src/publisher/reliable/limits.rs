@@ -7,6 +7,11 @@ pub(super) const FAILURES_KEPT_MAX: usize = 10;
 /// Retries and dead letters that are on their way to the producer at once.
 pub(super) const AT_WORK_MAX: usize = 512;
 
+/// Failed messages that may wait for a retry or a dead letter, unless told otherwise.
+pub(super) const WAITING_MAX_DEFAULT: usize = 100_000;
+/// Bytes of them, likewise.
+pub(super) const WAITING_BYTES_DEFAULT: usize = 256 << 20;
+
 /// What was found among all waiting messages counts for so many times as long as it took to look:
 /// whoever asks often holds up those that fail for a hundredth of the time.
 pub(super) const LOOK_SHARE: u32 = 100;

@@ -60,6 +60,7 @@ pub enum SpoolSync {
 
 impl Spool {
     pub(crate) const BYTES_DEFAULT: u64 = SPOOL_BYTES_DEFAULT;
+    pub(crate) const BYTES_MIN: u64 = SPOOL_BYTES_MIN;
     pub(crate) const SYNC_DEFAULT: SpoolSync = SpoolSync::Interval(SYNC_INTERVAL_DEFAULT);
 
     /// A spool in `directory`, which is made if there is none: at most 1 GiB, forced to the
@@ -67,7 +68,7 @@ impl Spool {
     pub fn at(directory: impl AsRef<Path>) -> Spool {
         Spool {
             directory: directory.as_ref().to_owned(),
-            bytes_max: SPOOL_BYTES_DEFAULT,
+            bytes_max: Spool::BYTES_DEFAULT,
             sync: Spool::SYNC_DEFAULT,
         }
     }
