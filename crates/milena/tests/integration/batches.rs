@@ -2,13 +2,16 @@
 
 use std::time::{Duration, Instant};
 
+use milena::testing::{ApiKey, ErrorCode, Fault};
 use milena::{
-    App, Batch, BatchOutcome, Bytes, HandlerError, Json, Meta, Retry, State, batch_handler,
-    dead_letter,
+    App, Batch, BatchOutcome, Breaker, Bytes, HandlerError, Json, Meta, Retry, State,
+    batch_handler, dead_letter,
 };
+use milena_client::admin::NewTopic;
 use tokio::sync::mpsc::Sender;
+use tokio::sync::oneshot;
 
-use crate::setup::{Bench, Running, numbers, reports};
+use crate::setup::{Bench, Reports, Running, numbers, reports, until};
 
 const LONG: Duration = Duration::from_secs(3600);
 
@@ -176,4 +179,119 @@ async fn a_batch_that_is_partly_done_is_committed_in_part() {
     running.stop().await.unwrap();
     assert_eq!(batches.rest(), [0_usize; 0]);
     assert_eq!(bench.committed("orders", 0).await, Some(3));
+}
+
+/// A handler that was called with one record, and what it is to answer.
+struct Call {
+    partition: i32,
+    offset: i64,
+    attempt: u32,
+    answer: oneshot::Sender<Result<(), HandlerError>>,
+}
+
+impl Call {
+    fn succeed(self) {
+        self.answer.send(Ok(())).expect("it waits");
+    }
+
+    fn fail(self) {
+        let error = HandlerError::retriable("down");
+        self.answer.send(Err(error)).expect("it waits");
+    }
+}
+
+/// The next call, which is the one that is said, in whatever order others come.
+async fn call(
+    calls: &mut Reports<Call>,
+    early: &mut Vec<Call>,
+    (partition, offset, attempt): (i32, i64, u32),
+) -> Call {
+    let is_it =
+        |call: &Call| (call.partition, call.offset, call.attempt) == (partition, offset, attempt);
+    loop {
+        if let Some(place) = early.iter().position(is_it) {
+            return early.swap_remove(place);
+        }
+        early.push(calls.next().await);
+    }
+}
+
+/// A record is to wait in the retry topic. Until that has refused it, its topic is paused, in
+/// which a record of so many attempts would be given up instead: it is tried again all the same,
+/// as was decided, and neither left out nor given up.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_record_is_not_lost_between_two_decisions() {
+    let bench = Bench::new().await;
+    let Some(faults) = bench.faults() else {
+        return;
+    };
+    bench.create("orders", 2).await;
+    for partition in 0..2 {
+        bench.publish("orders", partition, numbers(2)).await;
+    }
+    let retry_topic = NewTopic::new(format!("{}.retry", bench.group));
+    let retry_topic = retry_topic.config("max.message.bytes", "16");
+    bench
+        .admin
+        .create_topic(retry_topic)
+        .await
+        .expect("a topic");
+    let (sender, mut calls) = reports();
+    let on_orders = |Batch(orders): Batch<Meta>, State(sender): State<Sender<_>>| async move {
+        let (answer, answered) = oneshot::channel();
+        let called = Call {
+            partition: orders[0].partition,
+            offset: orders[0].offset,
+            attempt: orders[0].attempt,
+            answer,
+        };
+        sender.send(called).await?;
+        answered.await?
+    };
+    let handler = batch_handler(on_orders)
+        .records_max(1)
+        .retry(Retry::fixed(Duration::from_millis(1)).attempts(2))
+        .retry_through_topic()
+        .pause_when_failing(Breaker::after(2).pause(Duration::from_millis(20)));
+    let app = App::new(bench.config()).state(sender);
+    let running = Running::start(app.topic("orders", handler));
+    let is_paused = || !running.progress.paused_topics().is_empty();
+    let early = &mut Vec::new();
+
+    // The other partition's record fails, and is refused by the retry topic: its next attempt
+    // is under way when the topic is paused by the record's first failure.
+    call(&mut calls, early, (1, 0, 1)).await.fail();
+    let other = call(&mut calls, early, (1, 0, 2)).await;
+    call(&mut calls, early, (0, 0, 1)).await.fail();
+    until("the topic is paused", is_paused).await;
+    until("one attempt is none of the record's", || {
+        running.progress.retries() == 2
+    })
+    .await;
+    other.succeed();
+    until("the topic goes on", || !is_paused()).await;
+
+    // The record's second failure sends it to the retry topic, which does not answer yet.
+    let other = call(&mut calls, early, (1, 1, 1)).await;
+    let record = call(&mut calls, early, (0, 0, 2)).await;
+    let seen = faults.requests_seen(ApiKey::Produce);
+    faults.always(ApiKey::Produce, Fault::Fail(ErrorCode::NotEnoughReplicas));
+    record.fail();
+    until("it is on its way", || {
+        faults.requests_seen(ApiKey::Produce) > seen
+    })
+    .await;
+    other.fail();
+    until("the topic is paused again", is_paused).await;
+    faults.clear();
+    until("both are to be tried again in place", || {
+        running.progress.retries() == 4
+    })
+    .await;
+    call(&mut calls, early, (1, 1, 2)).await.succeed();
+    call(&mut calls, early, (0, 0, 3)).await.succeed();
+    call(&mut calls, early, (0, 1, 1)).await.succeed();
+    bench.until_committed("orders", 2, 2).await;
+    assert_eq!(running.progress.dead_lettered(), 0);
+    running.stop().await.unwrap();
 }
