@@ -19,11 +19,13 @@ pub(super) const TRACE_ID: &str = "trace_id";
 const ERROR_TYPE: &str = "error.type";
 const OTEL_STATUS: &str = "otel.status_code";
 
-/// A span `process` of `$handling` that begins at the record `$first`, with further fields.
+/// A span `process` of `$handling` that begins at the record `$first`, with further fields, and in the
+/// brackets its parent, if it is not to be the current span.
 macro_rules! process_span {
-    ($handling:ident, $first:ident, $($further:tt)*) => {
+    ([$($parent:tt)*], $handling:ident, $first:ident, $($further:tt)*) => {
         tracing::info_span!(
             target: SPAN_TARGET,
+            $($parent)*
             "process",
             "otel.name" = %format_args!("process {}", $handling.topic),
             "otel.kind" = "consumer",
@@ -59,6 +61,7 @@ pub(crate) fn attempt(handling: &Handling, message: &Message) -> Option<Span> {
 #[cold]
 fn process(handling: &Handling, message: &Message, of_task: Option<TraceContext>) -> Span {
     let span = process_span!(
+        [],
         handling,
         message,
         "messaging.message.id" = message.id(),
@@ -95,7 +98,13 @@ pub(crate) fn batch(handling: &Handling, messages: &[Message]) -> Option<Span> {
     let propagator = propagator::installed()?;
     let first = messages.first()?;
     let count = messages.len();
-    let span = process_span!(handling, first, "messaging.batch.message_count" = count);
+    // Of many traces: it is linked to them, and is no part of any.
+    let span = process_span!(
+        [parent: None,],
+        handling,
+        first,
+        "messaging.batch.message_count" = count,
+    );
     if span.is_disabled() {
         return None;
     }
@@ -112,3 +121,6 @@ pub(crate) fn failed(span: &Span, code: &str) {
     span.record(ERROR_TYPE, code);
     span.record(OTEL_STATUS, "ERROR");
 }
+
+#[cfg(test)]
+mod tests;
