@@ -21,8 +21,36 @@
 //! ```
 //!
 //! An offset is committed only when everything before it is done: handled, or in the dead
-//! letter topic and acknowledged. The crate knows neither brokers nor terminals; what is on
-//! the wire is the client's.
+//! letter topic and acknowledged.
+//!
+//! | To | there is |
+//! |---|---|
+//! | handle records as a member of a group | [`App`] with a [`handler`](fn@handler) or a [`batch_handler`](fn@batch_handler) for each topic |
+//! | say what a handler takes and returns | [`extract`] and [`HandlerError`] |
+//! | say how often and when what failed is tried again | [`Retry`] |
+//! | keep what cannot be handled, look at it, send it back | [`dead_letter`] |
+//! | run jobs by the clock | [`App::every`], [`App::cron`] |
+//! | send messages, each acknowledged | [`Publisher`] and [`Outgoing`] |
+//! | follow each message to its end: retries, dead letters, a spool on disk | [`Publisher::reliable`], a [`ReliablePublisher`] |
+//! | consume in a loop of one's own | [`Consumer`], [`Producer`] |
+//! | set anything | [`Config`]: builder, environment, file, URL |
+//! | see what it does | [`telemetry`], [`metrics`] |
+//! | test without a cluster | `testing`: a broker in the test's process, a clock that is moved by hand |
+//! | administer topics, groups, transactions | [`client`], the client below |
+//!
+//! # Features
+//!
+//! None is on by default.
+//!
+//! | Feature | Brings |
+//! |---|---|
+//! | `testing` | the module `testing`, with the embedded broker; for `dev-dependencies` |
+//! | `http` | health over HTTP: `/live`, `/ready` and `/started` at `health.address` |
+//! | `prometheus` | an exporter of all metrics: `metrics::install_prometheus` and `metrics::render` |
+//! | `opentelemetry` | spans of `tracing-opentelemetry` join the traces that messages carry |
+//! | `oidc` | tokens from an OpenID Connect provider |
+//!
+//! The crate knows neither brokers nor terminals; what is on the wire is the client's.
 
 mod app;
 mod batch_handler;

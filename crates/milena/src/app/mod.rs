@@ -96,6 +96,17 @@ use crate::schedule::{IntoJob, JobEntry, Jobs};
 /// it in its partition are handled, or in the dead letter topic and acknowledged. After a
 /// crash, or a rebalance that did not wait for a handler, the records in between are
 /// handled again.
+///
+/// | What | where |
+/// |---|---|
+/// | arguments of handlers | [`extract`](crate::extract) |
+/// | retries, dead letters, concurrency, pauses, layers, exactly once: for each topic | [`TopicHandler`] |
+/// | many records at once | [`batch_handler`](fn@batch_handler) |
+/// | jobs | [`App::every`], [`App::cron`], [`App::jobs`] |
+/// | until a signal, or in the background with a handle | [`App::run`], [`App::start`] |
+/// | several members in one process, or in many | [`Members`], [`Processes`] |
+/// | what happens around handlers, and how many | [`App::lifecycle`], [`App::progress`] |
+/// | how long stopping, committing and rebalancing may take | [`Config`] |
 #[must_use = "an application does nothing until it runs"]
 pub struct App<S = ()> {
     config: Config,

@@ -234,7 +234,7 @@ impl<H, Arguments, L> TopicHandler<H, Arguments, L> {
     ///
     /// A transaction holds what came of up to 1,000 records and is made after 100 ms at the
     /// latest, plus the time of the handler that is at work then. Each partition has a
-    /// transactional id of its own, `<group>-<topic>-<partition>`, whichever member of the
+    /// transactional id of its own, `<group>:<topic>:<partition>`, whichever member of the
     /// group has it, so that there is nothing to configure for each instance; that costs a
     /// producer for each partition. The application reads only what is committed itself.
     ///
@@ -247,7 +247,7 @@ impl<H, Arguments, L> TopicHandler<H, Arguments, L> {
     }
 
     /// Wraps the handler in a tower layer; layers added later are further outside. Retries
-    /// pass through all of them again.
+    /// pass through all of them again. An error of a layer's own is retriable.
     pub fn layer<Outer>(self, outer: Outer) -> TopicHandler<H, Arguments, Stack<L, Outer>> {
         TopicHandler {
             handler: self.handler,

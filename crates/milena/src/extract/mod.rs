@@ -37,7 +37,7 @@ pub use self::valid::Valid;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be read from a message",
     label = "not an extractor",
-    note = "arguments of a handler are `Json<T>` (with `T: serde::de::DeserializeOwned`), `Bytes`, `Key<T>`, `Headers`, `Meta`, `State<T>` (with `T` from the application's state), `Valid<Json<T>>` (with `T: Validate`), `Message`, or `Option`/`Result` of them"
+    note = "arguments of a handler are `Json<T>` (with `T: serde::de::DeserializeOwned`), `Bytes`, `Key<T>`, `Headers`, `Meta`, `State<T>` (with `T` from the application's state), `Valid<Json<T>>` (with `T: Validate`), `Message`, `Outbox`, or `Option`/`Result` of them"
 )]
 pub trait FromMessage<S>: Sized {
     /// Why it could not be read; becomes the failure of the record, unless the handler
