@@ -211,13 +211,9 @@ impl Partition {
         open.urgent |= urgent;
         // Before the record is written: an atomic operation waits for all stores before it.
         let outcome = open.outcome.clone();
-        match open.append(&data(record, timestamp)) {
-            Ok(index) => Ok(Delivery::new(outcome, index)),
-            Err(error) => {
-                queue.drop_empty();
-                Err(error.into())
-            }
-        }
+        let written = open.append(&data(record, timestamp));
+        let index = queue.note_written(written)?;
+        Ok(Delivery::new(outcome, index))
     }
 
     /// As [`Partition::append`], for a record of which something is to be kept with the batch:
@@ -231,13 +227,9 @@ impl Partition {
         appended: &mut Appended,
     ) -> Result<Appending<'_>, Box<NotAppended>> {
         let mut queue = self.make_room(record, buffers, reserved, appended)?;
-        match queue.open_batch().append(&data(record, timestamp)) {
-            Ok(index) => Ok(Appending { queue, index }),
-            Err(error) => {
-                queue.drop_empty();
-                Err(error.into())
-            }
-        }
+        let written = queue.open_batch().append(&data(record, timestamp));
+        let index = queue.note_written(written)?;
+        Ok(Appending { queue, index })
     }
 
     /// The queue, with an open batch that has room for `record`.
@@ -364,6 +356,18 @@ impl Queue {
     fn open_batch(&mut self) -> &mut OpenBatch {
         let open = self.open.as_mut();
         open.expect("invariant: make_room leaves an open batch")
+    }
+
+    /// The index of a record in the open batch. One that could not be written leaves no empty batch.
+    #[inline(always)]
+    fn note_written(
+        &mut self,
+        written: Result<u32, ProduceError>,
+    ) -> Result<u32, Box<NotAppended>> {
+        written.map_err(|error| {
+            self.drop_empty();
+            error.into()
+        })
     }
 
     /// Gives up the open batch if nothing got into it.

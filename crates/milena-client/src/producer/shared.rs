@@ -265,19 +265,12 @@ impl Shared {
         topic: &Topic,
         sink: &Arc<S>,
         place: &mut Option<S::Item>,
-        mut bytes: usize,
+        bytes: usize,
     ) -> Result<(), ProduceError> {
-        let deadline = Instant::now() + self.config.max_block;
-        loop {
-            let mut reserved = Some(self.reserve(bytes, deadline).await?);
-            match self.try_append_for(topic, sink, place, &mut reserved) {
-                Ok(()) => return Ok(()),
-                Err(refusal) => match *refusal {
-                    NotAppended::Failed(error) => return Err(error),
-                    NotAppended::NeedsBuffer(more) => bytes = more,
-                },
-            }
-        }
+        self.append_with_room(bytes, |reserved| {
+            self.try_append_for(topic, sink, place, reserved)
+        })
+        .await
     }
 
     /// Appends a record, waiting up to `max_block` for `bytes` of buffer space.
@@ -286,13 +279,25 @@ impl Shared {
         topic: &Topic,
         record: Record<'_>,
         urgency: Urgency,
-        mut bytes: usize,
+        bytes: usize,
     ) -> Result<Delivery, ProduceError> {
+        self.append_with_room(bytes, |reserved| {
+            self.try_append(topic, &record, reserved, urgency)
+        })
+        .await
+    }
+
+    /// Tries with `bytes` of buffer space, and again when it turns out that more is needed.
+    async fn append_with_room<T>(
+        &self,
+        mut bytes: usize,
+        mut append: impl FnMut(&mut Option<Reservation>) -> Result<T, Box<NotAppended>>,
+    ) -> Result<T, ProduceError> {
         let deadline = Instant::now() + self.config.max_block;
         loop {
-            let reserved = self.reserve(bytes, deadline).await?;
-            match self.try_append(topic, &record, &mut Some(reserved), urgency) {
-                Ok(delivery) => return Ok(delivery),
+            let mut reserved = Some(self.reserve(bytes, deadline).await?);
+            match append(&mut reserved) {
+                Ok(appended) => return Ok(appended),
                 Err(refusal) => match *refusal {
                     NotAppended::Failed(error) => return Err(error),
                     NotAppended::NeedsBuffer(more) => bytes = more,
