@@ -71,7 +71,6 @@ impl<T> Lanes<T> {
         for lane in self.by_topic.values_mut() {
             let (going, staying) = lane.waiting.drain(..).partition(&goes);
             lane.waiting = staying;
-            let going: VecDeque<_> = going;
             taken.extend(going);
         }
         self.forget_idle();
