@@ -194,8 +194,8 @@ impl ReliablePublisher {
     /// in what it returns, and those counted as spooled are on disk, for the next process.
     /// Closes every clone, and the publisher below.
     ///
-    /// After `patience` it takes at most three times `delivery.timeout.ms`, and what a spool's
-    /// disk takes.
+    /// After `patience` it takes at most three times `delivery.timeout.ms`, 5 s for observers that
+    /// have not been told yet, and what a spool's disk takes.
     pub async fn close(&self, patience: Duration) -> DeliveryCounts {
         let shared = self.shared();
         let is_first = !shared.is_closed.swap(true, Ordering::AcqRel);
