@@ -11,7 +11,7 @@ use milena_wire::compression::Compression;
 use milena_wire::limits::DECOMPRESSED_BYTES_MAX;
 
 use super::budget::Reservation;
-use super::delivery::{BatchOutcome, BatchResult, Part};
+use super::delivery::{BatchOutcome, BatchResult, Held, Part};
 use super::error::{ProduceError, ProduceErrorKind};
 use super::sequence::Sequence;
 use super::sink::Kept;
@@ -85,29 +85,34 @@ impl OpenBatch {
 
     /// Compresses and stamps the batch: from here on its bytes do not change.
     pub(super) fn seal(
-        self,
+        mut self,
         stamp: BatchStamp,
         compression: Compression,
         level: Option<i32>,
         deadline: Instant,
     ) -> Result<SealedBatch, (Arc<BatchOutcome>, ProduceError)> {
         let record_count = self.encoder.records_count();
-        let reservation = Arc::new(self.reservation);
-        self.outcome.hold(reservation.clone(), self.kept);
         let finished = match self.encoder.finish_buffers(stamp, compression, level) {
             Ok(finished) => finished,
             Err(error) => {
                 let error = ProduceErrorKind::Encode(error.to_string());
-                return Err((self.outcome, error.into()));
+                return Err((self.leave(), error.into()));
             }
         };
         if let Some(buffer) = finished.uncompressed {
             self.pool.give_back(buffer);
         }
+        let bytes = self.pool.lend(finished.batch);
+        let reservation = Arc::new(self.reservation);
+        self.outcome.hold(Held {
+            space: reservation.clone(),
+            bytes: self.kept.is_some().then(|| bytes.clone()),
+            kept: self.kept,
+        });
         Ok(SealedBatch {
             serial: 0,
             ordinal: 0,
-            bytes: self.pool.lend(finished.batch),
+            bytes,
             record_count,
             outcome: self.outcome,
             first_index: 0,
@@ -119,8 +124,22 @@ impl OpenBatch {
 
     /// Tells those who wait for the records that none of them is sent.
     pub(super) fn fail(self, error: ProduceError) {
-        self.outcome.hold(Arc::new(self.reservation), self.kept);
-        self.outcome.complete(Err(error));
+        self.leave().complete(Err(error));
+    }
+
+    /// Leaves the records to those who hear of them, as they are not sent.
+    fn leave(mut self) -> Arc<BatchOutcome> {
+        let bytes = self.kept.is_some().then(|| {
+            let encoder = &mut self.encoder;
+            encoder.finish_buffers(BatchStamp::NONE, Compression::None, None)
+        });
+        self.outcome.hold(Held {
+            space: Arc::new(self.reservation),
+            kept: self.kept,
+            // Those who ask for the records are told when there are none.
+            bytes: bytes.and_then(|finished| Some(Bytes::from(finished.ok()?.batch))),
+        });
+        self.outcome
     }
 }
 

@@ -10,6 +10,8 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll, Waker};
 
+use bytes::Bytes;
+
 use super::budget::Reservation;
 use super::callbacks::{Callback, Callbacks};
 use super::error::ProduceError;
@@ -91,20 +93,27 @@ struct Reports {
 }
 
 /// What a batch that takes no more records leaves here until it is settled and reported.
-struct Held {
+pub(super) struct Held {
     /// Its share of the buffer.
-    space: Arc<Reservation>,
-    kept: Option<Kept>,
+    pub(super) space: Arc<Reservation>,
+    /// What is kept of its records for sinks …
+    pub(super) kept: Option<Kept>,
+    /// … and the batch itself, for them.
+    pub(super) bytes: Option<Bytes>,
 }
 
 /// What became of the records of a batch, apart from it.
-#[derive(Clone)]
+#[derive(Debug)]
 pub(super) struct Fates {
     partition: i32,
     settled: Settled,
 }
 
 impl Fates {
+    pub(super) fn partition(&self) -> i32 {
+        self.partition
+    }
+
     #[inline]
     pub(super) fn record(&self, index: u32) -> Option<Result<RecordMetadata, ProduceError>> {
         self.settled.record(self.partition, index)
@@ -136,8 +145,8 @@ impl BatchOutcome {
     }
 
     /// Takes what its batch has for those who hear of it; before it is settled, once.
-    pub(super) fn hold(&self, space: Arc<Reservation>, kept: Option<Kept>) {
-        self.lock_waiters().held = Some(Held { space, kept });
+    pub(super) fn hold(&self, held: Held) {
+        self.lock_waiters().held = Some(held);
     }
 
     /// Settles the batch and wakes every waiter. Only the first call counts: a batch that timed
@@ -200,11 +209,13 @@ impl BatchOutcome {
     }
 
     fn report(&self, reports: Option<Reports>, held: Option<Held>) {
-        let (space, kept) = held.map_or((None, None), |held| (Some(held.space), held.kept));
-        if let (Some(kept), Some(settled)) = (kept, self.settled.get()) {
+        let space = held.as_ref().map(|held| held.space.clone());
+        if let (Some(held), Some(settled)) = (held, self.settled.get())
+            && let Some(kept) = held.kept
+        {
             let (partition, settled) = (self.partition, settled.clone());
-            let (callbacks, work) = kept.report(Fates { partition, settled });
-            callbacks.work(work, space.clone());
+            let (callbacks, work) = kept.report(Fates { partition, settled }, held.bytes);
+            callbacks.work(work, Some(held.space));
         }
         if let Some(Reports { callbacks, waiting }) = reports {
             let call = |(index, callback)| Some((callback, self.record(index)?));

@@ -43,12 +43,13 @@ pub(crate) use self::partition::Partition;
 pub use self::record::{Header, Record, RecordMetadata};
 pub(crate) use self::sequence::ProducerIdentity;
 use self::shared::{Shared, Urgency};
-pub use self::sink::{DeliverySink, Settled};
+pub use self::sink::{DeliverySink, Settled, SettledBatch};
 use self::topic::Topic;
 pub(crate) use self::window::SendWindow;
 use crate::client::Client;
 use crate::transaction::Gate;
 use crate::{Error, TopicPartition};
+pub use milena_wire::batch::{BatchError, RecordView};
 
 /// Publishes records. Cheap to clone; all clones share buffers, connections and background tasks,
 /// so one producer serves any number of tasks and threads.
@@ -301,15 +302,16 @@ impl TopicHandle {
         Ok(())
     }
 
-    /// Accepts the record that `sink` makes of the item in `place`, waiting for buffer space only.
-    /// The item then is with the record's batch, and `sink` gets it back with the broker's answer:
-    /// one call a batch, and neither lock nor allocation a record. Without an item, does nothing.
+    /// Accepts a record, waiting for buffer space only. What `item` has then is with the record's
+    /// batch, and `sink` gets it back with the broker's answer, and the record if it wants to see
+    /// that: one call a batch, and neither lock nor allocation nor copy a record. The record's own
+    /// topic is ignored.
     ///
     /// ```
     /// use std::sync::Arc;
     /// use std::sync::atomic::{AtomicUsize, Ordering};
     /// use milena_client::producer::{
-    ///     DeliverySink, ProduceError, Record, Settled, TopicHandle,
+    ///     DeliverySink, ProduceError, Record, SettledBatch, TopicHandle,
     /// };
     ///
     /// /// Counts, and says which of the numbered records failed.
@@ -319,45 +321,46 @@ impl TopicHandle {
     /// impl DeliverySink for Tally {
     ///     type Item = u64;
     ///
-    ///     fn with_record<R>(&self, number: &u64, send: impl FnOnce(Record<'_>) -> R) -> R {
-    ///         send(Record::to("").value(&number.to_be_bytes()))
-    ///     }
-    ///
-    ///     fn on_settled<'a>(&self, settled: impl Iterator<Item = Settled<'a, u64>>) {
-    ///         for (number, answer) in settled {
-    ///             match answer {
-    ///                 Ok(_) => _ = self.0.fetch_add(1, Ordering::Relaxed),
-    ///                 Err(error) => eprintln!("record {number:?}: {error}"),
+    ///     fn on_settled(&self, batch: SettledBatch<'_, u64>) {
+    ///         for settled in batch {
+    ///             let number = settled.item;
+    ///             match (&settled.result, settled.record()) {
+    ///                 (Ok(_), _) => _ = self.0.fetch_add(1, Ordering::Relaxed),
+    ///                 (Err(error), Ok(record)) => eprintln!("{number}, {record:?}: {error}"),
+    ///                 (Err(error), Err(_)) => eprintln!("{number}: {error}"),
     ///             }
     ///         }
     ///     }
     /// }
     ///
     /// async fn publish(topic: &TopicHandle, tally: &Arc<Tally>) -> Result<(), ProduceError> {
-    ///     for number in 0..1000 {
-    ///         topic.enqueue_for(tally, &mut Some(number)).await?;
+    ///     for number in 0..1000_u64 {
+    ///         let value = number.to_be_bytes();
+    ///         topic.enqueue_for(Record::to("").value(&value), tally, &mut Some(number)).await?;
     ///     }
     ///     Ok(())
     /// }
     /// ```
     ///
     /// # Errors
-    /// [`ProduceError`] when the record was not accepted; the item stays in `place` then.
+    /// [`ProduceError`] when the record was not accepted; the item stays where it is then.
     #[inline]
     pub async fn enqueue_for<S: DeliverySink>(
         &self,
+        record: Record<'_>,
         sink: &Arc<S>,
-        place: &mut Option<S::Item>,
+        item: &mut Option<S::Item>,
     ) -> Result<(), ProduceError> {
-        let shared = &self.handle.shared;
-        let Err(refusal) = shared.try_append_for(&self.topic, sink, place, &mut None) else {
+        let (shared, topic) = (&self.handle.shared, &self.topic);
+        let kept = (sink, &mut *item);
+        let Err(refusal) = shared.try_append_for(topic, &record, kept, &mut None) else {
             return Ok(());
         };
         match *refusal {
             NotAppended::Failed(error) => Err(error),
             // On the heap, so that the way of most records stays small.
             NotAppended::NeedsBuffer(bytes) => {
-                Box::pin(shared.append_for_waiting(&self.topic, sink, place, bytes)).await
+                Box::pin(shared.append_for_waiting(topic, record, (sink, item), bytes)).await
             }
         }
     }

@@ -102,23 +102,25 @@ impl From<ProduceErrorKind> for Box<NotAppended> {
 
 /// A record that is in the open batch, before anybody can take the batch away.
 pub(super) struct Appending<'a> {
+    topic: &'a Arc<str>,
     queue: MutexGuard<'a, Queue>,
     index: u32,
 }
 
 impl Appending<'_> {
-    /// Leaves what `place` has with the batch, for `sink` to hear of by `callbacks`.
+    /// Leaves an item with the batch, for `sink` to hear of by `callbacks`.
     #[inline]
     pub(super) fn keep<S: DeliverySink>(
         mut self,
         sink: &Arc<S>,
-        place: &mut Option<S::Item>,
+        item: S::Item,
         callbacks: &Arc<Callbacks>,
     ) {
         let expected = self.queue.records_guess;
         let open = self.queue.open_batch();
-        let kept = open.kept.get_or_insert_with(|| Kept::new(callbacks));
-        kept.take(sink, self.index, place, expected);
+        let new = || Kept::new(self.topic, callbacks);
+        let kept = open.kept.get_or_insert_with(new);
+        kept.take(sink, self.index, item, expected);
     }
 }
 
@@ -229,7 +231,11 @@ impl Partition {
         let mut queue = self.make_room(record, buffers, reserved, appended)?;
         let written = queue.open_batch().append(&data(record, timestamp));
         let index = queue.note_written(written)?;
-        Ok(Appending { queue, index })
+        Ok(Appending {
+            topic: &self.topic,
+            queue,
+            index,
+        })
     }
 
     /// The queue, with an open batch that has room for `record`.

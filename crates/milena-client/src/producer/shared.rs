@@ -224,37 +224,32 @@ impl Shared {
         delivery
     }
 
-    /// Appends the record of the item in `place` without waiting, and leaves the item with its
-    /// batch for `sink`; it stays where it is if the record is not appended.
+    /// Appends a record without waiting, and leaves what `item` has with its batch for `sink`. It
+    /// stays where it is if the record is not appended.
     #[inline]
     pub(super) fn try_append_for<S: DeliverySink>(
         self: &Arc<Self>,
         topic: &Topic,
-        sink: &Arc<S>,
-        place: &mut Option<S::Item>,
+        record: &Record<'_>,
+        (sink, item): (&Arc<S>, &mut Option<S::Item>),
         reserved: &mut Option<Reservation>,
     ) -> Result<(), Box<NotAppended>> {
         if self.is_closed() {
             return Err(ProduceErrorKind::Closed.into());
         }
-        let Some(item) = place.as_ref() else {
-            return Ok(());
-        };
-        let mut partition = None;
-        let chosen = &mut partition;
+        let partition = topic.partition_of(record, &self.config.partitioning)?;
+        let timestamp = record.timestamp.unwrap_or_else(|| self.clock.now_ms());
         let mut appended = Appended::NOTHING;
-        // The record borrows from the item, which can move only once the record is written.
-        let appending = sink.with_record(item, |record| {
-            let partition = topic.partition_of(&record, &self.config.partitioning)?;
-            let timestamp = record.timestamp.unwrap_or_else(|| self.clock.now_ms());
-            let partition: &_ = chosen.insert(partition);
-            partition.append_for(&record, timestamp, &self.buffers, reserved, &mut appended)
-        });
-        let result = appending.map(|appending| appending.keep(sink, place, &self.callbacks));
-        if let Some(partition) = &partition
-            && appended != Appended::NOTHING
-        {
-            self.after_append(topic, partition, appended, false);
+        let buffers = &self.buffers;
+        let result = partition
+            .append_for(record, timestamp, buffers, reserved, &mut appended)
+            .map(|appending| {
+                if let Some(item) = item.take() {
+                    appending.keep(sink, item, &self.callbacks);
+                }
+            });
+        if appended != Appended::NOTHING {
+            self.after_append(topic, &partition, appended, false);
         }
         result
     }
@@ -263,12 +258,12 @@ impl Shared {
     pub(super) async fn append_for_waiting<S: DeliverySink>(
         self: &Arc<Self>,
         topic: &Topic,
-        sink: &Arc<S>,
-        place: &mut Option<S::Item>,
+        record: Record<'_>,
+        (sink, item): (&Arc<S>, &mut Option<S::Item>),
         bytes: usize,
     ) -> Result<(), ProduceError> {
         self.append_with_room(bytes, |reserved| {
-            self.try_append_for(topic, sink, place, reserved)
+            self.try_append_for(topic, &record, (sink, &mut *item), reserved)
         })
         .await
     }

@@ -1,39 +1,147 @@
 //! One report a batch, for those who follow every record: what they keep of each record is with its
-//! batch from the moment it is in it, and comes back with all the answers at once. A callback a
-//! record costs an allocation, a lock and a call each.
+//! batch from the moment it is in it, and comes back with all the answers at once, and with the
+//! record if they want to see it. A callback a record costs an allocation, a lock and a call each;
+//! a copy of each record besides costs as much as sending it.
 
 use std::any::Any;
+use std::cell::{Cell, OnceCell};
 use std::sync::Arc;
+
+use bytes::Bytes;
+use milena_wire::batch::{Batch, BatchError, RawBatch, RecordCursor, RecordView};
+use milena_wire::limits::DECOMPRESSED_BYTES_MAX;
 
 use super::callbacks::{Callbacks, Work};
 use super::delivery::Fates;
 use super::error::ProduceError;
 use super::limits::{KEPT_AT_FIRST_MIN, KEPT_AT_ONCE};
-use super::record::{Record, RecordMetadata};
+use super::record::RecordMetadata;
 
 /// Follows records to their end, and hears of them batch by batch; see
 /// [`TopicHandle::enqueue_for`](super::TopicHandle::enqueue_for).
 pub trait DeliverySink: Send + Sync + 'static {
-    /// What is kept of a record until it is settled, and the record is made of.
+    /// What is kept of a record until it is settled. The record itself is kept anyway, so this need
+    /// only be what it does not say.
     type Item: Send + 'static;
 
-    /// Calls `send` with the record that is made of `item`, once; the record's own topic is
-    /// ignored.
-    fn with_record<R>(&self, item: &Self::Item, send: impl FnOnce(Record<'_>) -> R) -> R;
-
-    /// Records of one batch were settled, in the order in which they were accepted. Called as
-    /// callbacks are: on a task that does nothing else, in the order in which batches are settled.
-    /// Items are there, to be taken by whoever needs them for longer; the others are dropped, and
-    /// the batch's share of the buffer is free, when this returns. It must not panic: what it did
-    /// not look at is lost then.
-    fn on_settled<'a>(&self, settled: impl Iterator<Item = Settled<'a, Self::Item>>);
+    /// Records of one batch were settled. Called as callbacks are: on a task that does nothing else,
+    /// in the order in which batches are settled. The batch's share of the buffer is free when this
+    /// returns. It must not panic: what it did not look at is lost then.
+    fn on_settled(&self, batch: SettledBatch<'_, Self::Item>);
 }
 
-/// An item in its place, and what the broker answered to its record.
-pub type Settled<'a, T> = (&'a mut Option<T>, Result<RecordMetadata, ProduceError>);
+/// Records of one batch that were settled: iterates over them in the order in which they were
+/// accepted.
+#[derive(Debug)]
+pub struct SettledBatch<'a, T> {
+    topic: &'a Arc<str>,
+    items: std::iter::Flatten<std::vec::IntoIter<Vec<(u32, T)>>>,
+    fates: &'a Fates,
+    records: &'a Records,
+}
+
+/// One record that was settled.
+#[derive(Debug)]
+pub struct Settled<'a, T> {
+    /// What was kept of it.
+    pub item: T,
+    /// What the broker answered.
+    pub result: Result<RecordMetadata, ProduceError>,
+    index: u32,
+    records: &'a Records,
+}
+
+impl<'a, T> SettledBatch<'a, T> {
+    /// The topic of the records.
+    #[must_use]
+    pub fn topic(&self) -> &'a Arc<str> {
+        self.topic
+    }
+
+    /// The partition of the records.
+    #[must_use]
+    pub fn partition_index(&self) -> i32 {
+        self.fates.partition()
+    }
+}
+
+impl<'a, T> Iterator for SettledBatch<'a, T> {
+    type Item = Settled<'a, T>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        let (index, item) = self.items.next()?;
+        Some(Settled {
+            item,
+            // A batch is settled as a whole.
+            result: self.fates.record(index)?,
+            index,
+            records: self.records,
+        })
+    }
+}
+
+impl<'a, T> Settled<'a, T> {
+    /// The record as it was to be written; its offset is that within the batch. Cheap in the order
+    /// of the batch; decompresses it where it is compressed.
+    ///
+    /// # Errors
+    /// When the batch could not be encoded to begin with.
+    pub fn record(&self) -> Result<RecordView<'a>, BatchError> {
+        self.records.read(self.index)
+    }
+}
+
+/// The records of a batch that was settled, decoded if somebody asks for them.
+#[derive(Debug)]
+pub(super) struct Records {
+    /// The batch as it was sent first, or would have been; `None` if it could not be encoded.
+    bytes: Option<Bytes>,
+    opened: OnceCell<Batch>,
+    /// Behind the record that was asked for last.
+    cursor: Cell<RecordCursor>,
+}
+
+impl Records {
+    pub(super) fn new(bytes: Option<Bytes>) -> Records {
+        Records {
+            bytes,
+            opened: OnceCell::new(),
+            cursor: Cell::default(),
+        }
+    }
+
+    fn read(&self, index: u32) -> Result<RecordView<'_>, BatchError> {
+        let batch = match self.opened.get() {
+            Some(batch) => batch,
+            None => {
+                let batch = self.open()?;
+                self.opened.get_or_init(|| batch)
+            }
+        };
+        let mut cursor = self.cursor.get();
+        if cursor.records_decoded() > index {
+            cursor = RecordCursor::default();
+        }
+        while let Some(record) = cursor.next(batch) {
+            let record = record?;
+            if cursor.records_decoded() > index {
+                self.cursor.set(cursor);
+                return Ok(record);
+            }
+        }
+        Err(BatchError::Empty)
+    }
+
+    fn open(&self) -> Result<Batch, BatchError> {
+        let bytes = self.bytes.clone().ok_or(BatchError::Empty)?;
+        RawBatch::parse(bytes)?.open(DECOMPRESSED_BYTES_MAX)
+    }
+}
 
 /// What a batch keeps of its records for sinks.
 pub(super) struct Kept {
+    topic: Arc<str>,
     /// Who reports it.
     callbacks: Arc<Callbacks>,
     /// One a sink, of which there is one mostly.
@@ -42,7 +150,7 @@ pub(super) struct Kept {
 
 /// The items of one sink, whatever their type.
 trait AnyItems: Any + Send {
-    fn report(self: Box<Self>, fates: Fates);
+    fn report(self: Box<Self>, topic: &Arc<str>, fates: &Fates, records: &Records);
 
     fn len(&self) -> usize;
 }
@@ -51,24 +159,25 @@ struct Items<S: DeliverySink> {
     sink: Arc<S>,
     /// With their records' indices, in pieces: a large one would be copied while it grows, and
     /// its memory be new to the process each time.
-    pieces: Vec<Vec<(u32, Option<S::Item>)>>,
+    pieces: Vec<Vec<(u32, S::Item)>>,
 }
 
 impl Kept {
-    pub(super) fn new(callbacks: &Arc<Callbacks>) -> Kept {
+    pub(super) fn new(topic: &Arc<str>, callbacks: &Arc<Callbacks>) -> Kept {
         Kept {
+            topic: topic.clone(),
             callbacks: callbacks.clone(),
             items: Vec::with_capacity(1),
         }
     }
 
-    /// Takes what `place` has for the record `index`. About `expected` are to come.
+    /// Takes what is kept of the record `index`. About `expected` are to come.
     #[inline]
     pub(super) fn take<S: DeliverySink>(
         &mut self,
         sink: &Arc<S>,
         index: u32,
-        place: &mut Option<S::Item>,
+        item: S::Item,
         expected: usize,
     ) {
         for items in &mut self.items {
@@ -76,7 +185,7 @@ impl Kept {
             if let Some(items) = any.downcast_mut::<Items<S>>()
                 && Arc::ptr_eq(&items.sink, sink)
             {
-                return items.take(index, place);
+                return items.take(index, item);
             }
         }
         let mut items = Items {
@@ -85,7 +194,7 @@ impl Kept {
                 expected.clamp(KEPT_AT_FIRST_MIN, KEPT_AT_ONCE),
             )],
         };
-        items.take(index, place);
+        items.take(index, item);
         self.items.push(Box::new(items));
     }
 
@@ -93,12 +202,17 @@ impl Kept {
         self.items.iter().map(|items| items.len()).sum()
     }
 
-    /// Who reports, and what there is to do once the batch has come to `fates`.
-    pub(super) fn report(self, fates: Fates) -> (Arc<Callbacks>, Work) {
-        let Kept { callbacks, items } = self;
+    /// Who reports, and what there is to do once the batch of `bytes` has come to `fates`.
+    pub(super) fn report(self, fates: Fates, bytes: Option<Bytes>) -> (Arc<Callbacks>, Work) {
+        let Kept {
+            topic,
+            callbacks,
+            items,
+        } = self;
         let work = move || {
+            let records = Records::new(bytes);
             for items in items {
-                items.report(fates.clone());
+                items.report(&topic, &fates, &records);
             }
         };
         (callbacks, Box::new(work))
@@ -107,16 +221,16 @@ impl Kept {
 
 impl<S: DeliverySink> Items<S> {
     #[inline]
-    fn take(&mut self, index: u32, place: &mut Option<S::Item>) {
+    fn take(&mut self, index: u32, item: S::Item) {
         let piece = match self.pieces.last_mut() {
             Some(piece) if piece.len() < KEPT_AT_ONCE => piece,
             _ => self.begin_piece(),
         };
-        piece.push((index, place.take()));
+        piece.push((index, item));
     }
 
     #[cold]
-    fn begin_piece(&mut self) -> &mut Vec<(u32, Option<S::Item>)> {
+    fn begin_piece(&mut self) -> &mut Vec<(u32, S::Item)> {
         self.pieces.push(Vec::with_capacity(KEPT_AT_ONCE));
         let last = self.pieces.last_mut();
         last.expect("invariant: it was pushed above")
@@ -124,12 +238,13 @@ impl<S: DeliverySink> Items<S> {
 }
 
 impl<S: DeliverySink> AnyItems for Items<S> {
-    fn report(self: Box<Self>, fates: Fates) {
-        let Items { sink, mut pieces } = *self;
-        // In their places: they are large, and most are only looked at.
-        let items = pieces.iter_mut().flatten();
-        let settled = items.filter_map(|(index, item)| Some((item, fates.record(*index)?)));
-        sink.on_settled(settled);
+    fn report(self: Box<Self>, topic: &Arc<str>, fates: &Fates, records: &Records) {
+        self.sink.on_settled(SettledBatch {
+            topic,
+            items: self.pieces.into_iter().flatten(),
+            fates,
+            records,
+        });
     }
 
     fn len(&self) -> usize {

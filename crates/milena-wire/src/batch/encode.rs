@@ -225,7 +225,7 @@ impl BatchEncoder {
     /// # Errors
     /// [`BatchError::Empty`] without records, [`BatchError::Compression`] when the codec fails.
     pub fn finish(
-        self,
+        mut self,
         stamp: BatchStamp,
         compression: Compression,
         level: Option<i32>,
@@ -234,12 +234,13 @@ impl BatchEncoder {
         Ok(Bytes::from(finished.batch))
     }
 
-    /// As [`finish`](Self::finish), for callers that use buffers again.
+    /// As [`finish`](Self::finish), for callers that use buffers again. The records are here no
+    /// longer then; after an error they are.
     ///
     /// # Errors
     /// As [`finish`](Self::finish).
     pub fn finish_buffers(
-        self,
+        &mut self,
         stamp: BatchStamp,
         compression: Compression,
         level: Option<i32>,
@@ -252,7 +253,7 @@ impl BatchEncoder {
     }
 
     pub(super) fn finish_with(
-        mut self,
+        &mut self,
         stamp: BatchStamp,
         attributes: Attributes,
         compression: Compression,
@@ -262,17 +263,14 @@ impl BatchEncoder {
             return Err(BatchError::Empty);
         }
         self.buffer.truncate(self.end);
-        let mut uncompressed = None;
-        if compression != Compression::None {
-            let records = self.buffer.get(BATCH_HEADER_BYTES..).unwrap_or_default();
-            let mut compressed = Vec::with_capacity(BATCH_HEADER_BYTES + records.len() / 2);
-            compressed.resize(BATCH_HEADER_BYTES, 0);
-            compress(compression, level, records, &mut compressed)?;
-            uncompressed = Some(std::mem::replace(&mut self.buffer, compressed));
-        }
+        let compressed = match compression {
+            Compression::None => None,
+            codec => Some(self.compressed(codec, level)?),
+        };
+        let total_bytes = compressed.as_ref().unwrap_or(&self.buffer).len();
         let mut header = BatchHeader {
             base_offset: 0,
-            batch_length: batch_length(self.buffer.len())?,
+            batch_length: batch_length(total_bytes)?,
             partition_leader_epoch: -1,
             magic: FORMAT,
             crc: 0,
@@ -285,19 +283,35 @@ impl BatchEncoder {
             base_sequence: stamp.base_sequence,
             records_count: self.count as i32,
         };
-        self.write_header(&header);
-        header.crc = compute_crc(&self.buffer);
-        self.write_header(&header);
+        // Nothing fails from here on.
+        let own = std::mem::take(&mut self.buffer);
+        (self.end, self.count) = (BATCH_HEADER_BYTES, 0);
+        let (mut batch, uncompressed) = match compressed {
+            Some(compressed) => (compressed, Some(own)),
+            None => (own, None),
+        };
+        write_header(&mut batch, &header);
+        header.crc = compute_crc(&batch);
+        write_header(&mut batch, &header);
         Ok(FinishedBatch {
-            batch: self.buffer,
+            batch,
             uncompressed,
         })
     }
 
-    fn write_header(&mut self, header: &BatchHeader) {
-        let room = self.buffer.first_chunk_mut::<BATCH_HEADER_BYTES>();
-        header.write(room.expect("invariant: the buffer starts with room for the header"));
+    /// The records compressed, behind room for the header.
+    fn compressed(&self, codec: Compression, level: Option<i32>) -> Result<Vec<u8>, BatchError> {
+        let records = self.buffer.get(BATCH_HEADER_BYTES..).unwrap_or_default();
+        let mut compressed = Vec::with_capacity(BATCH_HEADER_BYTES + records.len() / 2);
+        compressed.resize(BATCH_HEADER_BYTES, 0);
+        compress(codec, level, records, &mut compressed)?;
+        Ok(compressed)
     }
+}
+
+fn write_header(batch: &mut [u8], header: &BatchHeader) {
+    let room = batch.first_chunk_mut::<BATCH_HEADER_BYTES>();
+    header.write(room.expect("invariant: the buffer starts with room for the header"));
 }
 
 /// The most bytes a record's length takes.

@@ -3,7 +3,6 @@
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use bytes::Bytes;
 use uuid::Uuid;
 use uuid::fmt::Hyphenated;
 
@@ -18,7 +17,7 @@ pub struct MessageId(Kind);
 #[derive(Clone, PartialEq, Eq, Hash)]
 enum Kind {
     Made(Uuid),
-    Given(Bytes),
+    Given(Box<[u8]>),
 }
 
 impl MessageId {
@@ -26,8 +25,13 @@ impl MessageId {
         MessageId(Kind::Made(id))
     }
 
-    pub(super) fn given(id: Bytes) -> MessageId {
-        MessageId(Kind::Given(id))
+    pub(super) fn given(id: &[u8]) -> MessageId {
+        MessageId(Kind::Given(id.into()))
+    }
+
+    /// An id that was made, from what its header has; `None` if it was not.
+    pub(super) fn of_text(text: &[u8]) -> Option<MessageId> {
+        Uuid::try_parse_ascii(text).ok().map(MessageId::made)
     }
 
     /// An id that was made; `None` for one that the message carries as a header.

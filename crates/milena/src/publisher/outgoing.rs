@@ -200,6 +200,6 @@ impl Outgoing {
         let mut headers = self.headers.iter();
         headers
             .find(|(name, _)| name == MESSAGE_ID_HEADER)
-            .map(|(_, value)| MessageId::given(value.clone().unwrap_or_default()))
+            .map(|(_, value)| MessageId::given(value.as_deref().unwrap_or_default()))
     }
 }

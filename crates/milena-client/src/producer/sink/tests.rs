@@ -7,14 +7,14 @@ use std::time::Instant;
 use milena_wire::batch::{BatchStamp, RecordData};
 use milena_wire::compression::Compression;
 
-use super::{DeliverySink, KEPT_AT_ONCE, Kept, Settled};
+use super::{DeliverySink, KEPT_AT_ONCE, Kept, SettledBatch};
 use crate::buffer_pool::BufferPool;
 use crate::producer::batch::{OpenBatch, SealedBatch};
 use crate::producer::budget::Budget;
 use crate::producer::callbacks::Callbacks;
 use crate::producer::delivery::{BatchAcknowledgement, Delivery, Part};
 use crate::producer::error::ProduceErrorKind;
-use crate::producer::record::{Record, RecordMetadata};
+use crate::producer::record::RecordMetadata;
 
 /// Keeps what it is told, call by call.
 #[derive(Default)]
@@ -26,13 +26,9 @@ type Told = Vec<(u32, Option<i64>)>;
 impl DeliverySink for Ledger {
     type Item = u32;
 
-    fn with_record<R>(&self, item: &u32, send: impl FnOnce(Record<'_>) -> R) -> R {
-        send(Record::to("").value(&item.to_be_bytes()))
-    }
-
-    fn on_settled<'a>(&self, settled: impl Iterator<Item = Settled<'a, u32>>) {
+    fn on_settled(&self, batch: SettledBatch<'_, u32>) {
         let offset = |answer: Result<RecordMetadata, _>| answer.ok()?.offset();
-        let told = settled.filter_map(|(item, answer)| Some((item.take()?, offset(answer))));
+        let told = batch.map(|settled| (settled.item, offset(settled.result)));
         self.0.lock().unwrap().push(told.collect());
     }
 }
@@ -48,8 +44,10 @@ fn open(
     for (item, sink) in (10..).zip(sinks) {
         let index = open.append(&RecordData::default()).unwrap();
         if let Some(sink) = sink {
-            let kept = open.kept.get_or_insert_with(|| Kept::new(callbacks));
-            kept.take(&sink, index, &mut Some(item), 0);
+            let kept = open
+                .kept
+                .get_or_insert_with(|| Kept::new(&Arc::from("orders"), callbacks));
+            kept.take(&sink, index, item, 0);
         }
     }
     open
@@ -153,4 +151,86 @@ async fn what_is_not_reported_has_its_share_of_the_buffer() {
     };
     assert!(budget.is_unused(), "nobody is to hear of it");
     assert!(delivery.try_result().is_some());
+}
+
+/// Takes the values of records that were not written.
+#[derive(Default)]
+struct Lost(Mutex<Vec<(u32, String)>>);
+
+impl DeliverySink for Lost {
+    type Item = u32;
+
+    fn on_settled(&self, batch: SettledBatch<'_, u32>) {
+        assert_eq!(**batch.topic(), *"orders");
+        let mut lost = self.0.lock().unwrap();
+        for settled in batch {
+            if settled.result.is_err() {
+                let record = settled.record().expect("a record of the batch");
+                let value = record.value.expect("a value");
+                assert_eq!(settled.record().expect("the same").value, Some(value));
+                lost.push((settled.item, String::from_utf8_lossy(value).into_owned()));
+            }
+        }
+    }
+}
+
+/// A batch of nine records, every third of which is followed.
+fn nine(budget: &Budget, callbacks: &Arc<Callbacks>, sink: &Arc<Lost>) -> OpenBatch {
+    let reserved = budget.try_reserve(1 << 12).unwrap();
+    let mut open = OpenBatch::new(0, reserved, &BufferPool::new(0, 0), Instant::now());
+    for number in 0..9 {
+        let value = format!("value {number}");
+        let data = RecordData {
+            value: Some(value.as_bytes()),
+            ..RecordData::default()
+        };
+        let index = open.append(&data).unwrap();
+        if number % 3 == 1 {
+            let new = || Kept::new(&Arc::from("orders"), callbacks);
+            open.kept
+                .get_or_insert_with(new)
+                .take(sink, index, number, 0);
+        }
+    }
+    open
+}
+
+/// Whoever publishes need not keep a copy: what was not written comes back as it was to be.
+#[tokio::test]
+async fn records_come_back_with_their_items() {
+    let callbacks = Callbacks::new(tokio::runtime::Handle::current());
+    let budget = Budget::new(1 << 16);
+    let closed = || ProduceErrorKind::Closed.into();
+    let seal = |open: OpenBatch, compression| {
+        open.seal(BatchStamp::NONE, compression, None, Instant::now())
+            .unwrap()
+    };
+    type Settle<'a> = (&'a str, &'a dyn Fn(OpenBatch));
+    let ways: [Settle<'_>; 5] = [
+        ("never sent", &|open| open.fail(closed())),
+        ("sent", &|open| {
+            seal(open, Compression::None).complete(Err(closed()));
+        }),
+        ("sent compressed", &|open| {
+            seal(open, Compression::Zstd).complete(Err(closed()));
+        }),
+        ("sent under another stamp", &|open| {
+            let mut sealed = seal(open, Compression::None);
+            sealed.restamp(BatchStamp::NONE);
+            sealed.complete(Err(closed()));
+        }),
+        ("sent in halves", &|open| {
+            let sealed = seal(open, Compression::Lz4);
+            for half in sealed.split(None).unwrap() {
+                half.complete(Err(closed()));
+            }
+        }),
+    ];
+    for (way, settle) in ways {
+        let sink = Arc::new(Lost::default());
+        settle(nine(&budget, &callbacks, &sink));
+        callbacks.drained().await;
+        let expected = [1, 4, 7].map(|number| (number, format!("value {number}")));
+        assert_eq!(*sink.0.lock().unwrap(), expected, "{way}");
+    }
 }

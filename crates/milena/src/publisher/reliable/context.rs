@@ -1,12 +1,16 @@
 //! What is known about a message on its way: itself, its id, its attempts, its status.
+//!
+//! While the producer has its record, only a [`Trail`] is kept of it, which is little: the record
+//! says the rest, and is there until it is settled.
 
 use bytes::Bytes;
 use jiff::Timestamp;
-use milena_client::producer::{ProduceError, RecordMetadata};
+use milena_client::producer::{ProduceError, RecordMetadata, RecordView};
 use tokio::sync::oneshot;
 
 use super::limits::FAILURES_KEPT_MAX;
 use super::schedule::Weighed;
+use crate::publisher::outgoing::Metadata;
 use crate::publisher::spool::Entry;
 use crate::publisher::{MessageId, Outgoing, PublishError};
 use crate::telemetry::Started;
@@ -36,11 +40,20 @@ pub struct DeliveryContext {
     pub(super) message: Outgoing,
     pub(super) id: MessageId,
     pub(super) status: DeliveryStatus,
-    pub(super) attempts: u32,
+    pub(super) trail: Trail,
+}
+
+/// What a message's record does not say of it.
+#[derive(Debug, Default)]
+pub(super) struct Trail {
+    /// On the heap, as most messages have nothing of it, and all have a trail until they are
+    /// settled.
+    rare: Option<Box<Rare>>,
     /// Grows in the order of being taken; of a publisher with a spool only.
     pub(super) number: u64,
-    /// On the heap, as most messages have nothing of it, and all are kept until they are settled.
-    rare: Option<Box<Rare>>,
+    pub(super) attempts: u32,
+    is_id_made: bool,
+    is_partition_chosen: bool,
 }
 
 /// What few messages have.
@@ -52,6 +65,15 @@ struct Rare {
     waiter: Option<oneshot::Sender<Result<Delivered, PublishError>>>,
     /// When the attempt under way began, if somebody wants to know.
     started: Option<Started>,
+    /// The message's, while the producer has its record.
+    metadata: Option<Box<Metadata>>,
+}
+
+/// A record of a batch that was settled.
+pub(super) struct Place<'a> {
+    /// Without the configured prefix.
+    pub(super) topic: &'a str,
+    pub(super) partition: i32,
 }
 
 /// How a message ended well enough.
@@ -89,20 +111,74 @@ impl DeliveryContext {
     #[inline(always)]
     pub(super) fn new(message: Outgoing, id: MessageId) -> DeliveryContext {
         DeliveryContext {
+            trail: Trail {
+                is_id_made: id.made_id().is_some(),
+                is_partition_chosen: message.partition.is_some(),
+                ..Trail::default()
+            },
             message,
             id,
             status: DeliveryStatus::Pending,
-            attempts: 0,
-            number: 0,
-            rare: None,
         }
     }
 
     /// A message from the spool that is tried once more.
     pub(super) fn replayed(entry: Entry) -> DeliveryContext {
         let mut context = DeliveryContext::new(entry.message, entry.id);
-        context.attempts = entry.attempts.saturating_add(1);
+        context.trail.attempts = entry.attempts.saturating_add(1);
         context
+    }
+
+    /// A message whose record is settled, under the timestamp that it had.
+    pub(super) fn of_record(
+        record: &RecordView<'_>,
+        place: &Place<'_>,
+        mut trail: Trail,
+    ) -> DeliveryContext {
+        let copy = |field: Option<&[u8]>| field.map(Bytes::copy_from_slice);
+        // An id that was made comes behind the message's own headers.
+        let own = record.headers.len().saturating_sub(trail.is_id_made.into());
+        let mut headers = record.headers.iter();
+        let own_headers = headers.by_ref().take(own);
+        let message = Outgoing {
+            partition: trail.is_partition_chosen.then_some(place.partition),
+            timestamp: Some(record.timestamp),
+            key: copy(record.key),
+            value: copy(record.value),
+            headers: own_headers
+                .map(|header| (header.key_text().into_owned(), copy(header.value)))
+                .collect(),
+            metadata: trail.rare.as_mut().and_then(|rare| rare.metadata.take()),
+            ..Outgoing::to(place.topic)
+        };
+        let made = headers.next().and_then(|header| header.value);
+        let id = made.and_then(MessageId::of_text);
+        DeliveryContext {
+            id: id
+                .or_else(|| message.given_id())
+                .unwrap_or_else(|| MessageId::given(&[])),
+            message,
+            status: DeliveryStatus::Pending,
+            trail,
+        }
+    }
+
+    /// What is kept of the message while the producer has its record.
+    #[inline]
+    pub(super) fn leave_trail(&mut self) -> Trail {
+        let mut trail = std::mem::take(&mut self.trail);
+        if self.message.metadata.is_some() {
+            trail.rare().metadata = self.message.metadata.take();
+        }
+        trail
+    }
+
+    /// The producer did not take the record.
+    pub(super) fn take_back(&mut self, mut trail: Trail) {
+        if let Some(rare) = &mut trail.rare {
+            self.message.metadata = rare.metadata.take();
+        }
+        self.trail = trail;
     }
 
     /// The topic, without the configured prefix.
@@ -148,7 +224,7 @@ impl DeliveryContext {
     /// How many attempts there were, the one under way included.
     #[must_use]
     pub fn attempt_count(&self) -> u32 {
-        self.attempts
+        self.trail.attempts
     }
 
     /// How far the message is.
@@ -159,17 +235,26 @@ impl DeliveryContext {
 
     /// The first and the latest failed attempts.
     pub(super) fn failures(&self) -> &[FailedAttempt] {
-        self.rare.as_ref().map_or(&[], |rare| &rare.failures)
+        let rare = self.trail.rare.as_ref();
+        rare.map_or(&[], |rare| &rare.failures)
     }
 
     pub(super) fn add_failure(&mut self, at: Timestamp, error: ProduceError) {
-        let failures = &mut self.rare().failures;
+        let failures = &mut self.trail.rare().failures;
         if failures.len() >= FAILURES_KEPT_MAX {
             failures.remove(1);
         }
         // One mostly, of as many messages as may wait.
         failures.reserve_exact(1);
         failures.push(FailedAttempt { at, error });
+    }
+}
+
+impl Trail {
+    /// Whether there is nothing that few messages have.
+    #[inline]
+    pub(super) fn is_plain(&self) -> bool {
+        self.rare.is_none()
     }
 
     /// From here on somebody waits for the end.
@@ -196,6 +281,11 @@ impl DeliveryContext {
     #[cold]
     pub(super) fn start(&mut self, started: Started) {
         self.rare().started = Some(started);
+    }
+
+    pub(super) fn is_started(&self) -> bool {
+        let rare = self.rare.as_ref();
+        rare.is_some_and(|rare| rare.started.is_some())
     }
 
     /// When the attempt began that an event is to tell of.

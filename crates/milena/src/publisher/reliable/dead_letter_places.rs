@@ -92,7 +92,7 @@ pub(super) fn letter(place: &DeadLetters, context: &DeliveryContext) -> NewDeadL
         error = diagnosis(&failure.error);
         history.push(failure.at, &error);
     }
-    history.set_attempts(context.attempts);
+    history.set_attempts(context.trail.attempts);
     place.letter(&message(context), &error, &history)
 }
 

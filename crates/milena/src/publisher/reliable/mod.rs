@@ -115,7 +115,7 @@ impl ReliablePublisher {
         let id = self.shared().publisher.id_of(&message);
         let mut context = DeliveryContext::new(message, id);
         self.trace(Some(&mut context));
-        let end = context.wait();
+        let end = context.trail.wait();
         self.shared().accept(&mut Some(context)).await?;
         end.await
             .unwrap_or_else(|_| Err(milena_client::Error::Closed.into()))

@@ -164,7 +164,7 @@ impl Replay {
             }
             self.shared.pacing.throttle().await;
             let context = Box::new(DeliveryContext::replayed(entry));
-            if context.attempts > 1 {
+            if context.trail.attempts > 1 {
                 self.shared.counters.retry();
             }
             let delivery = self.enqueue(&context).await;

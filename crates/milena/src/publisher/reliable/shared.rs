@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use milena_client::producer::{
-    DeliverySink, ProduceError, ProduceErrorKind, Record, RecordMetadata, Settled,
+    DeliverySink, ProduceError, ProduceErrorKind, RecordMetadata, Settled, SettledBatch,
 };
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
-use super::context::{Delivered, DeliveryContext, DeliveryStatus};
+use super::context::{Delivered, DeliveryContext, DeliveryStatus, Place, Trail};
 use super::counts::Counters;
 use super::dead_letter_places::{Places, letter};
 use super::health::Look;
@@ -54,42 +54,34 @@ pub(super) struct Shared {
     pub(super) is_abandoned: AtomicBool,
 }
 
+/// Where a message went that was to be sent.
+enum Sent {
+    /// To the producer, or wherever failed ones go.
+    Taken,
+    /// Nowhere: it is still in its place.
+    ToBeSpooled,
+}
+
 impl DeliverySink for Shared {
-    type Item = DeliveryContext;
+    type Item = Trail;
 
-    #[inline]
-    fn with_record<R>(&self, context: &DeliveryContext, send: impl FnOnce(Record<'_>) -> R) -> R {
-        let message = &context.message;
-        let mut written = Written::new();
-        let (few, many) = &mut headers_room();
-        let headers = written.headers(message, &context.id, None, few, many);
-        send(record(message, headers))
-    }
-
-    fn on_settled<'a>(&self, settled: impl Iterator<Item = Settled<'a, DeliveryContext>>) {
+    fn on_settled(&self, batch: SettledBatch<'_, Trail>) {
+        let prefix = self.publisher.shared.topic_prefix.as_str();
+        let topic = batch.topic();
+        let place = Place {
+            topic: topic.strip_prefix(prefix).unwrap_or(topic),
+            partition: batch.partition_index(),
+        };
         let mut delivered = 0;
-        for (place, answer) in settled {
-            let Some(context) = place else { continue };
-            if let Some(started) = context.take_started() {
-                self.tell_sent(started, context, &answer);
+        for settled in batch {
+            if settled.result.is_err() {
+                self.on_refused(&place, settled);
+                continue;
             }
-            let written = match answer {
-                Ok(written) => written,
-                Err(error) => {
-                    if let Some(context) = place.take() {
-                        self.on_failure(Box::new(context), error);
-                    }
-                    continue;
-                }
-            };
             self.pacing.on_success();
-            context.status = DeliveryStatus::Success;
-            self.observers
-                .tell(|observer| observer.on_success(context, &written));
             delivered += 1;
-            if context.is_awaited() {
-                self.counters.deliver(std::mem::take(&mut delivered));
-                context.tell(Ok(Delivered::Written(written)));
+            if !settled.item.is_plain() || !self.observers.0.is_empty() {
+                self.on_watched(&place, settled, &mut delivered);
             }
         }
         self.counters.deliver(delivered);
@@ -97,8 +89,53 @@ impl DeliverySink for Shared {
 }
 
 impl Shared {
-    /// Takes a message: sends it, or has it spooled, and follows it from then on. Takes it out
-    /// of its place where it stays until then, as moving it costs more than all else here.
+    /// A message was delivered that somebody wants to know of.
+    #[cold]
+    fn on_watched(&self, place: &Place<'_>, settled: Settled<'_, Trail>, delivered: &mut u64) {
+        let record = settled.record();
+        let (mut trail, answer) = (settled.item, settled.result);
+        let Ok(written) = answer else { return };
+        let is_observed = !self.observers.0.is_empty() || trail.is_started();
+        if let (true, Ok(record)) = (is_observed, record) {
+            let mut context = DeliveryContext::of_record(&record, place, trail);
+            if let Some(started) = context.trail.take_started() {
+                self.tell_sent(started, &context, &answer);
+            }
+            context.status = DeliveryStatus::Success;
+            self.observers
+                .tell(|observer| observer.on_success(&context, &written));
+            trail = context.trail;
+        }
+        if trail.is_awaited() {
+            self.counters.deliver(std::mem::take(delivered));
+            trail.tell(Ok(Delivered::Written(written)));
+        }
+    }
+
+    /// An attempt failed after the producer had taken the message.
+    #[cold]
+    fn on_refused(&self, place: &Place<'_>, settled: Settled<'_, Trail>) {
+        let record = settled.record();
+        let (mut trail, answer) = (settled.item, settled.result);
+        let Err(error) = &answer else { return };
+        let record = match record {
+            Ok(record) => record,
+            // Its batch could not even be encoded, so there is nothing to send again.
+            Err(unreadable) => {
+                tracing::error!(event = "publish_failed", topic = place.topic, %error, %unreadable);
+                trail.tell(Err(error.clone().into()));
+                return self.counters.fail();
+            }
+        };
+        let mut context = Box::new(DeliveryContext::of_record(&record, place, trail));
+        if let Some(started) = context.trail.take_started() {
+            self.tell_sent(started, &context, &answer);
+        }
+        self.on_failure(context, error.clone());
+    }
+
+    /// Takes a message: sends it, or has it spooled, and follows it from then on. What is left in
+    /// its place is done with.
     pub(super) async fn accept(
         self: &Arc<Self>,
         place: &mut Option<DeliveryContext>,
@@ -109,16 +146,15 @@ impl Shared {
             if !spooler.is_some_and(Spooler::is_diverting) {
                 let sent = match self.pacing.pass().await {
                     Ok(()) => self.send(place).await,
-                    refused => refused,
+                    Err(refused) => Err(refused),
                 };
                 match (sent, spooler) {
-                    (Ok(()), _) if place.is_none() => return Ok(()),
+                    (Ok(Sent::Taken), _) => return Ok(()),
                     (Err(error), Some(spooler)) if error.class() == ErrorClass::Retriable => {
                         self.begin_spooling(spooler);
                     }
                     (Err(error), _) => return Err(error),
-                    // It is to be spooled: there was nobody to send it.
-                    (Ok(()), _) => {}
+                    (Ok(Sent::ToBeSpooled), _) => {}
                 }
             }
             let (Some(spooler), Some(context)) = (spooler, place.take()) else {
@@ -137,24 +173,24 @@ impl Shared {
     async fn send(
         self: &Arc<Self>,
         place: &mut Option<DeliveryContext>,
-    ) -> Result<(), PublishError> {
+    ) -> Result<Sent, PublishError> {
         let Some(context) = place.as_mut() else {
-            return Ok(());
+            return Ok(Sent::Taken);
         };
-        context.attempts = 1;
+        context.trail.attempts = 1;
         let topic = self.publisher.topic(&context.message.topic).await;
         let begun = self.counters.begin();
         if let Some(spooler) = &self.spooler {
             // Whoever diverts afterwards sees that this one is open.
             if spooler.is_diverting() {
-                return Ok(());
+                return Ok(Sent::ToBeSpooled);
             }
-            context.number = spooler.first_number + begun.number;
+            context.trail.number = spooler.first_number + begun.number;
         }
-        let refusal = match self.enqueue(topic, place).await {
+        let refusal = match self.enqueue(topic, context).await {
             Ok(()) => {
                 begun.stays();
-                return Ok(());
+                return Ok(Sent::Taken);
             }
             Err(PublishError::Produce(error)) => error,
             Err(illegal) => return Err(illegal),
@@ -167,29 +203,37 @@ impl Shared {
         if let Some(context) = place.take() {
             self.on_failure(Box::new(context), refusal);
         }
-        Ok(())
+        Ok(Sent::Taken)
     }
 
-    /// Hands the message in `place` to the producer, which gives it back to
-    /// [`Shared::on_settled`].
+    /// Hands a message to the producer, which gives its trail and its record back to
+    /// [`Shared::on_settled`]; nobody needs the message itself then.
     #[inline]
     async fn enqueue(
         self: &Arc<Self>,
         topic: Result<Topic<'_>, PublishError>,
-        place: &mut Option<DeliveryContext>,
+        context: &mut DeliveryContext,
     ) -> Result<(), PublishError> {
-        if let (Some(started), Some(context)) = (telemetry::start(), place.as_mut()) {
-            context.start(started);
+        if let Some(started) = telemetry::start() {
+            context.trail.start(started);
         }
         let result = match topic {
-            Ok(topic) => topic
-                .enqueue_for(self, place)
-                .await
-                .map_err(PublishError::from),
+            Ok(topic) => {
+                let mut trail = Some(context.leave_trail());
+                let mut written = Written::new();
+                let (few, many) = &mut headers_room();
+                let headers = written.headers(&context.message, &context.id, None, few, many);
+                let record = record(&context.message, headers);
+                let result = topic.enqueue_for(record, self, &mut trail).await;
+                if let Some(trail) = trail {
+                    context.take_back(trail);
+                }
+                result.map_err(PublishError::from)
+            }
             Err(error) => Err(error),
         };
-        if let (Err(PublishError::Produce(error)), Some(context)) = (&result, place.as_mut())
-            && let Some(started) = context.take_started()
+        if let Err(PublishError::Produce(error)) = &result
+            && let Some(started) = context.trail.take_started()
         {
             self.tell_sent(started, context, &Err(error.clone()));
         }
@@ -244,7 +288,7 @@ impl Shared {
         };
         let verdict = self
             .schedule()
-            .judge(context.attempts, class, fastrand::f64());
+            .judge(context.trail.attempts, class, fastrand::f64());
         let has_place = self.places.of(&context.message.topic).is_some();
         if verdict == Verdict::GiveUp && !has_place {
             return self.give_up(context, error, None);
@@ -264,7 +308,7 @@ impl Shared {
 
     pub(super) fn retry_after(&self, mut context: Box<DeliveryContext>, delay: Duration) {
         context.status = DeliveryStatus::RetryScheduled;
-        let next = context.attempts.saturating_add(1);
+        let next = context.trail.attempts.saturating_add(1);
         self.observers
             .tell(|observer| observer.on_retry_scheduled(&context, delay, next));
         let due = Instant::now() + delay;
@@ -283,20 +327,17 @@ impl Shared {
         if let Err(until) = self.pacing.ask(Instant::now()) {
             return self.change(|schedule| schedule.retry_at(until, context));
         }
-        context.attempts = context.attempts.saturating_add(1);
+        context.trail.attempts = context.trail.attempts.saturating_add(1);
         context.status = DeliveryStatus::Pending;
         self.counters.retry();
         let topic = self.publisher.topic(&context.message.topic).await;
-        let mut place = Some(*context);
-        let error = match self.enqueue(topic, &mut place).await {
+        let error = match self.enqueue(topic, &mut context).await {
             Ok(()) => return,
             Err(PublishError::Produce(error)) => error,
             // It was legal before; whatever changed, the message must not get lost.
             Err(_) => closed(),
         };
-        if let Some(context) = place {
-            self.on_failure(Box::new(context), error);
-        }
+        self.on_failure(context, error);
     }
 
     async fn bury(&self, mut context: Box<DeliveryContext>) {
@@ -330,20 +371,20 @@ impl Shared {
             topic = context.topic(),
             dead_letter_topic = topic,
             message_id = %context.id,
-            attempts = context.attempts,
+            attempts = context.trail.attempts,
             trace_id = trace_id(None, &context.message).map(display),
             error = %last_error(context),
         );
         self.observers
             .tell(|observer| observer.on_dead_letter(context, topic));
-        context.tell(Ok(Delivered::DeadLettered(topic.to_owned())));
+        context.trail.tell(Ok(Delivered::DeadLettered(topic.to_owned())));
         Ok(())
     }
 
     /// Nobody has the message.
     pub(super) fn fail(&self, mut context: Box<DeliveryContext>, error: PublishError) {
         self.tell_failed(&mut context, &error);
-        context.tell(Err(error));
+        context.trail.tell(Err(error));
         self.counters.fail();
     }
 

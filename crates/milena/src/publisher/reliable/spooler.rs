@@ -324,11 +324,11 @@ async fn append(
         let lane = match way {
             Way::New(_) => Lane::Accepted,
             Way::Failed | Way::LastResort(_) => Lane::Failed {
-                number: context.number,
+                number: context.trail.number,
             },
         };
         batch.push(lane, |bytes| {
-            encode(bytes, &context.message, &context.id, context.attempts, now);
+            encode(bytes, &context.message, &context.id, context.trail.attempts, now);
         });
     }
     let was_empty = spooler.facts().messages == 0;

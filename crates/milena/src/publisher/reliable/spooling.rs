@@ -20,7 +20,7 @@ impl Shared {
         context: DeliveryContext,
     ) -> Result<Option<DeliveryContext>, PublishError> {
         let mut context = Box::new(context);
-        context.attempts = 0;
+        context.trail.attempts = 0;
         while !self.is_closed.load(Ordering::Acquire) {
             let changed = spooler.changed.notified();
             context = match spooler.offer(context, &self.counters) {
@@ -100,7 +100,7 @@ impl Shared {
         };
         let error = PublishError::Undelivered {
             topic: context.message.topic.clone(),
-            attempts: context.attempts,
+            attempts: context.trail.attempts,
             last,
             dead_letter,
         };
@@ -151,7 +151,7 @@ impl Shared {
             .tell(|observer| observer.on_spooled(&context));
         // Whoever waits for this message may look at the counts next.
         self.counters.park();
-        context.tell(Ok(Delivered::Spooled));
+        context.trail.tell(Ok(Delivered::Spooled));
         if let Way::New(receipt) = way {
             let _ = receipt.send(Ok(()));
         }
@@ -162,7 +162,7 @@ impl Shared {
         let class = ErrorClass::Retriable;
         let verdict = self
             .schedule()
-            .judge(context.attempts, class, fastrand::f64());
+            .judge(context.trail.attempts, class, fastrand::f64());
         match verdict {
             Verdict::Retry(delay) => self.retry_after(context, delay),
             Verdict::GiveUp => self.change(|schedule| schedule.bury(context)),

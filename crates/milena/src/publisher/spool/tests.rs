@@ -184,7 +184,7 @@ proptest! {
 
 #[test]
 fn a_message_without_a_time_gets_that_of_its_spooling() {
-    let id = MessageId::given(Bytes::from_static(b"7"));
+    let id = MessageId::given(b"7");
     let message = Outgoing::to("orders").id("7");
     let entry = decode(encoded(&message, &id, 2, 1234)).expect("an entry");
     assert_eq!(entry.message.timestamp, Some(1234));
