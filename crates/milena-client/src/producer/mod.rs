@@ -369,8 +369,25 @@ impl TopicHandle {
     ///
     /// # Errors
     /// [`ProduceErrorKind::BufferFull`] when there is no space now.
+    #[inline]
     pub fn try_enqueue(&self, record: Record<'_>) -> Result<Delivery, ProduceError> {
         try_enqueue(&self.handle.shared, &self.topic, &record)
+    }
+
+    /// As [`TopicHandle::enqueue_for`], without waiting.
+    ///
+    /// # Errors
+    /// [`ProduceErrorKind::BufferFull`] when there is no space now; the item stays where it is.
+    #[inline]
+    pub fn try_enqueue_for<S: DeliverySink>(
+        &self,
+        record: Record<'_>,
+        sink: &Arc<S>,
+        item: &mut Option<S::Item>,
+    ) -> Result<(), ProduceError> {
+        let shared = &self.handle.shared;
+        let result = shared.try_append_for(&self.topic, &record, (sink, item), &mut None);
+        result.map_err(|refusal| without_waiting(*refusal))
     }
 }
 
@@ -382,6 +399,7 @@ impl fmt::Debug for TopicHandle {
     }
 }
 
+#[inline]
 fn try_enqueue(
     shared: &Arc<Shared>,
     topic: &Topic,
@@ -389,13 +407,19 @@ fn try_enqueue(
 ) -> Result<Delivery, ProduceError> {
     shared
         .try_append(topic, record, &mut None, Urgency::Linger)
-        .map_err(|refusal| match *refusal {
-            NotAppended::Failed(error) => error,
-            NotAppended::NeedsBuffer(_) => ProduceErrorKind::BufferFull {
-                waited: Duration::ZERO,
-            }
-            .into(),
-        })
+        .map_err(|refusal| without_waiting(*refusal))
+}
+
+/// What keeps a record out whose caller does not wait.
+#[cold]
+fn without_waiting(refusal: NotAppended) -> ProduceError {
+    match refusal {
+        NotAppended::Failed(error) => error,
+        NotAppended::NeedsBuffer(_) => ProduceErrorKind::BufferFull {
+            waited: Duration::ZERO,
+        }
+        .into(),
+    }
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 //! Owns the typed side of sending: topic prefix, message ids, errors, in `reliable/` what
 //! becomes of a message that failed, and in `spool/` messages on disk. The way to the broker is the client's.
 
+mod as_record;
 mod dead_letters;
 mod error;
 mod message_id;
@@ -17,13 +18,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use milena_client::Client;
-use milena_client::producer::{Delivery, Header, ProduceError, Producer, Record, RecordMetadata};
+use milena_client::producer::{Delivery, ProduceError, Producer, RecordMetadata};
 use milena_client::transaction::Transaction;
 
+use self::as_record::{
+    Written, headers_room, letter_headers, letter_record, record, trace_id, with_record,
+};
 pub(crate) use self::dead_letters::{DeadLetters, Readiness};
 pub use self::error::PublishError;
+use self::message_id::MadeId;
 pub use self::message_id::MessageId;
-use self::message_id::MessageIds;
 pub use self::outgoing::Outgoing;
 pub(crate) use self::reliable::Circuit;
 pub use self::reliable::{
@@ -36,11 +40,7 @@ use self::topics::{Topic, Topics};
 use crate::config::publisher::PublisherSettings;
 use crate::config::{Config, topic_problem};
 use crate::dead_letter::NewDeadLetter;
-use crate::message::MESSAGE_ID_HEADER;
-use crate::telemetry::{
-    self, Sending, Started, TRACEPARENT_BYTES, TRACEPARENT_HEADER, TRACESTATE_HEADER, TraceContext,
-    TraceId, TraceMode,
-};
+use crate::telemetry::{self, Sending, Started, TraceContext, TraceId, TraceMode};
 
 /// Publishes messages. Cheap to clone; all clones share buffers, connections and what
 /// [`Publisher::close`] closes.
@@ -56,7 +56,6 @@ pub struct Publisher {
 #[derive(Debug)]
 struct Shared {
     client: Client,
-    ids: MessageIds,
     topics: Topics,
     topic_prefix: String,
     client_id: String,
@@ -91,7 +90,6 @@ impl Publisher {
             producer: Producer::new(client, config.producer_config()?)?,
             shared: Arc::new(Shared {
                 client: client.clone(),
-                ids: MessageIds::new(),
                 topics: Topics::default(),
                 topic_prefix: config.topic_prefix.clone(),
                 client_id: config.client_id.clone(),
@@ -116,14 +114,14 @@ impl Publisher {
     /// # Errors
     /// When the broker did not acknowledge it within the delivery timeout, or refused it.
     pub async fn send(&self, message: &Outgoing) -> Result<RecordMetadata, PublishError> {
-        let id = self.id_of(message);
+        let id = id_of(message, id_for(message));
         let trace = self.trace_of(message);
         let started = telemetry::start();
         let answer = match self.topic(&message.topic).await {
             Ok(topic) => {
                 let mut written = Written::new();
                 let (few, many) = &mut headers_room();
-                let headers = written.headers(message, &id, trace.as_ref(), few, many);
+                let headers = written.headers(message, id.made_id(), trace.as_ref(), few, many);
                 topic.send(record(message, headers)).await
             }
             Err(PublishError::Produce(error)) => Err(error),
@@ -142,10 +140,40 @@ impl Publisher {
     ///
     /// # Errors
     /// When the message was not taken.
+    #[inline]
     pub async fn enqueue(&self, message: &Outgoing) -> Result<Delivery, PublishError> {
-        let trace = self.trace_of(message);
-        self.enqueue_as(message, &self.id_of(message), trace.as_ref())
-            .await
+        let (made, trace) = (id_for(message), self.trace_of(message));
+        match self.enqueue_now(message, made, trace.as_ref()) {
+            Some(delivery) => Ok(delivery),
+            None => {
+                let id = id_of(message, made);
+                Box::pin(self.enqueue_as(message, &id, trace.as_ref())).await
+            }
+        }
+    }
+
+    /// Takes a message if that needs no waiting, as for most: its topic is known, there is room,
+    /// and nobody wants to be told. Who gets nothing goes the long way, which says what is wrong.
+    #[inline]
+    fn enqueue_now(
+        &self,
+        message: &Outgoing,
+        made: Option<MadeId>,
+        trace: Option<&TraceContext>,
+    ) -> Option<Delivery> {
+        let topic = self.topic_now(message)?;
+        with_record(message, made, trace, |record| {
+            topic.try_enqueue(record).ok()
+        })
+    }
+
+    /// The topic of a message if it is known, and nobody wants to be told of the message.
+    #[inline]
+    fn topic_now(&self, message: &Outgoing) -> Option<Topic<'_>> {
+        if telemetry::is_told() {
+            return None;
+        }
+        self.shared.topics.find(&message.topic)
     }
 
     /// As [`Publisher::enqueue`], under an id that is known, with `trace` put into the headers.
@@ -160,7 +188,7 @@ impl Publisher {
             Ok(topic) => {
                 let mut written = Written::new();
                 let (few, many) = &mut headers_room();
-                let headers = written.headers(message, id, trace, few, many);
+                let headers = written.headers(message, id.made_id(), trace, few, many);
                 topic.enqueue(record(message, headers)).await
             }
             Err(PublishError::Produce(error)) => Err(error),
@@ -229,13 +257,13 @@ impl Publisher {
         message: &Outgoing,
         trace: Option<&TraceContext>,
     ) -> Result<(Delivery, Option<Sending>), PublishError> {
-        let id = self.id_of(message);
+        let id = id_of(message, id_for(message));
         let topic = self.topic_name(&message.topic)?;
         let trace = trace.filter(|_| !message.is_traced());
         let started = telemetry::start();
         let mut written = Written::new();
         let (few, many) = &mut headers_room();
-        let headers = written.headers(message, &id, trace, few, many);
+        let headers = written.headers(message, id.made_id(), trace, few, many);
         let mut record = record(message, headers);
         record.topic = &topic;
         let delivery = transaction.enqueue(record).await?;
@@ -309,81 +337,18 @@ impl Publisher {
             }),
         }
     }
-
-    fn id_of(&self, message: &Outgoing) -> MessageId {
-        message
-            .given_id()
-            .unwrap_or_else(|| MessageId::made(self.shared.ids.next()))
-    }
 }
 
-/// Messages with so many headers, the id's among them, need no room on the heap.
-const HEADERS_FEW: usize = 6;
-
-const NO_HEADER: Header<'static> = Header {
-    key: "",
-    value: None,
-};
-
-fn headers_room<'a>() -> ([Header<'a>; HEADERS_FEW], Vec<Header<'a>>) {
-    ([NO_HEADER; HEADERS_FEW], Vec::new())
+/// An id for a message that was given none.
+#[inline]
+fn id_for(message: &Outgoing) -> Option<MadeId> {
+    (!message.has_id()).then(message_id::next)
 }
 
-/// The texts of an id and a trace context while their record is encoded.
-struct Written {
-    id: [u8; uuid::fmt::Hyphenated::LENGTH],
-    traceparent: [u8; TRACEPARENT_BYTES],
-}
-
-impl Written {
-    fn new() -> Written {
-        Written {
-            id: [0; uuid::fmt::Hyphenated::LENGTH],
-            traceparent: [0; TRACEPARENT_BYTES],
-        }
-    }
-
-    /// The message's headers, its id unless it is one of them, and the trace context.
-    fn headers<'a>(
-        &'a mut self,
-        message: &'a Outgoing,
-        id: &MessageId,
-        trace: Option<&'a TraceContext>,
-        few: &'a mut [Header<'a>; HEADERS_FEW],
-        many: &'a mut Vec<Header<'a>>,
-    ) -> &'a [Header<'a>] {
-        let id = id.made_text(&mut self.id).map(|text| Header {
-            key: MESSAGE_ID_HEADER,
-            value: Some(text),
-        });
-        let own = message.headers.iter().map(|(key, value)| Header {
-            key,
-            value: value.as_deref(),
-        });
-        let mut count = message.headers.len() + usize::from(id.is_some());
-        let (mut parent, mut state) = (None, None);
-        if let Some(trace) = trace {
-            self.traceparent = trace.traceparent();
-            parent = Some(Header {
-                key: TRACEPARENT_HEADER,
-                value: Some(&self.traceparent),
-            });
-            state = trace.state().map(|state| Header {
-                key: TRACESTATE_HEADER,
-                value: Some(state.as_bytes()),
-            });
-            count += 1 + usize::from(state.is_some());
-        }
-        let headers = own.chain(id).chain(parent).chain(state);
-        if let Some(room) = few.get_mut(..count) {
-            for (slot, header) in room.iter_mut().zip(headers) {
-                *slot = header;
-            }
-            return room;
-        }
-        many.extend(headers);
-        many
-    }
+/// The id of a message: the one that was made for it, or else given.
+#[inline]
+fn id_of(message: &Outgoing, made: Option<MadeId>) -> MessageId {
+    made.map_or_else(|| message.given_id(), MessageId::made)
 }
 
 #[cold]
@@ -394,44 +359,4 @@ fn sending(started: Started, topic: &str, id: &MessageId, trace_id: Option<Trace
         message_id: id.to_string(),
         trace_id,
     }
-}
-
-/// The trace a message belongs to: by what is put into its headers, or is there already.
-fn trace_id(put: Option<&TraceContext>, message: &Outgoing) -> Option<TraceId> {
-    let own = || message.traceparent()?.parse::<TraceContext>().ok();
-    put.map(TraceContext::trace_id)
-        .or_else(|| own().map(|context| context.trace_id()))
-}
-
-/// The record of a message, for a topic that was looked up.
-fn record<'a>(message: &'a Outgoing, headers: &'a [Header<'a>]) -> Record<'a> {
-    let mut record = Record::to("").headers(headers);
-    record.key = message.key.as_deref();
-    record.value = message.value.as_deref();
-    record.partition = message.partition;
-    record.timestamp = message.timestamp;
-    record
-}
-
-fn letter_headers(letter: &NewDeadLetter) -> Vec<Header<'_>> {
-    let headers = letter.headers.iter();
-    headers
-        .map(|(key, value)| Header {
-            key,
-            value: value.as_deref(),
-        })
-        .collect()
-}
-
-fn letter_record<'a>(
-    topic: &'a str,
-    letter: &'a NewDeadLetter,
-    headers: &'a [Header<'a>],
-) -> Record<'a> {
-    let mut record = Record::to(topic)
-        .headers(headers)
-        .timestamp(letter.timestamp);
-    record.key = letter.key.as_deref();
-    record.value = letter.value.as_deref();
-    record
 }

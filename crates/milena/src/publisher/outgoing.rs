@@ -1,7 +1,11 @@
 //! A message on its way out.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use serde::Serialize;
+use smol_str::SmolStr;
+use thin_vec::ThinVec;
 
 use super::message_id::MessageId;
 use super::serialize::ToBytes;
@@ -22,30 +26,42 @@ use crate::telemetry::{TRACEPARENT_HEADER, TRACESTATE_HEADER, TraceContext};
 #[derive(Debug, Clone, PartialEq)]
 #[must_use = "a message does nothing until a publisher sends it"]
 pub struct Outgoing {
-    pub(crate) topic: String,
+    /// Takes no memory of its own if it is a literal, or up to 23 bytes long.
+    pub(crate) topic: SmolStr,
     pub(crate) partition: Option<i32>,
     pub(crate) timestamp: Option<i64>,
     pub(crate) key: Option<Bytes>,
     pub(crate) value: Option<Bytes>,
-    pub(crate) headers: Vec<(String, Option<Bytes>)>,
+    pub(crate) headers: ThinVec<(String, Option<Bytes>)>,
     /// Stays here: for observers only.
     pub(crate) metadata: Option<Box<Metadata>>,
 }
+
+// Larger ones are moved by a call.
+const _: () = assert!(size_of::<Outgoing>() <= 128);
 
 /// Names and values; apart from the message, as it is mostly not there and messages are many.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Metadata(pub(crate) Vec<(String, String)>);
 
 impl Outgoing {
-    /// A message for `topic` (without the configured prefix), with neither key nor value.
-    pub fn to(topic: impl Into<String>) -> Outgoing {
+    /// A message for `topic` (without the configured prefix), with neither key nor value. A
+    /// literal costs nothing; a name that is borrowed has to be made a `String`.
+    pub fn to(topic: impl Into<Cow<'static, str>>) -> Outgoing {
+        Outgoing::to_topic(match topic.into() {
+            Cow::Borrowed(topic) => SmolStr::new_static(topic),
+            Cow::Owned(topic) => SmolStr::from(topic),
+        })
+    }
+
+    pub(super) fn to_topic(topic: SmolStr) -> Outgoing {
         Outgoing {
-            topic: topic.into(),
+            topic,
             partition: None,
             timestamp: None,
             key: None,
             value: None,
-            headers: Vec::new(),
+            headers: ThinVec::new(),
             metadata: None,
         }
     }
@@ -195,11 +211,17 @@ impl Outgoing {
         }
     }
 
-    /// The id that was given; a null one counts as empty.
-    pub(super) fn given_id(&self) -> Option<MessageId> {
+    #[inline]
+    pub(super) fn has_id(&self) -> bool {
         let mut headers = self.headers.iter();
-        headers
-            .find(|(name, _)| name == MESSAGE_ID_HEADER)
-            .map(|(_, value)| MessageId::given(value.as_deref().unwrap_or_default()))
+        headers.any(|(name, _)| name == MESSAGE_ID_HEADER)
+    }
+
+    /// The id that was given; a null one counts as empty, as does none.
+    pub(super) fn given_id(&self) -> MessageId {
+        let mut headers = self.headers.iter();
+        let header = headers.find(|(name, _)| name == MESSAGE_ID_HEADER);
+        let value = header.and_then(|(_, value)| value.as_deref());
+        MessageId::given(value.unwrap_or_default())
     }
 }

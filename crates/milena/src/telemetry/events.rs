@@ -20,10 +20,16 @@ pub const EVENT_TARGET: &str = "milena::events";
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Started(Instant);
 
+/// Whether anybody wants to know of operations.
+#[inline]
+pub(crate) fn is_told() -> bool {
+    tracing::enabled!(target: EVENT_TARGET, tracing::Level::DEBUG)
+}
+
 /// Now, if anybody wants to know.
 #[inline]
 pub(crate) fn start() -> Option<Started> {
-    tracing::enabled!(target: EVENT_TARGET, tracing::Level::DEBUG).then(|| Started(Instant::now()))
+    is_told().then(|| Started(Instant::now()))
 }
 
 impl Started {

@@ -69,7 +69,7 @@ mod trace_context;
 
 pub use self::events::EVENT_TARGET;
 pub(crate) use self::events::{
-    Sending, Started, consumer_commit, consumer_receive, producer_send, start,
+    Sending, Started, consumer_commit, consumer_receive, is_told, producer_send, start,
 };
 pub(crate) use self::handling::{Followed, Handling, made_header, trace_id};
 pub(crate) use self::mode::{TRACE_MODES_ALLOWED, TraceMode};

@@ -20,6 +20,7 @@ mod processes;
 mod reliable;
 mod reliable_limits;
 mod reliable_spool;
+mod reliable_trail;
 mod reserved;
 mod retry_topic;
 mod schedule;

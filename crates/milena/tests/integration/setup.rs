@@ -122,7 +122,9 @@ impl Bench {
         values: impl IntoIterator<Item = String>,
     ) {
         for value in values {
-            let message = Outgoing::to(topic).partition(partition).value(value);
+            let message = Outgoing::to(topic.to_owned())
+                .partition(partition)
+                .value(value);
             drop(self.publisher.enqueue(&message).await.expect("taken"));
         }
         self.publisher.flush(DEADLINE).await.expect("flushed");

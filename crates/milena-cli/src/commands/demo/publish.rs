@@ -13,7 +13,7 @@ pub(super) async fn all(
 ) -> Result<(), PublishError> {
     let mut deliveries = Vec::with_capacity(events.len());
     for (number, event) in events.iter().enumerate() {
-        let mut message = Outgoing::to(topic)
+        let mut message = Outgoing::to(topic.to_owned())
             .value(event.value.clone())
             .header(NUMBER_HEADER, number.to_string())
             .header(FAILURES_HEADER, event.fault.failures().to_string())

@@ -6,6 +6,7 @@
 use bytes::Bytes;
 use jiff::Timestamp;
 use milena_client::producer::{ProduceError, RecordMetadata, RecordView};
+use thin_vec::ThinVec;
 use tokio::sync::oneshot;
 
 use super::limits::FAILURES_KEPT_MAX;
@@ -56,15 +57,17 @@ pub(super) struct Trail {
     is_partition_chosen: bool,
 }
 
-/// What few messages have.
+/// What few messages have. Small all the same, as many messages may be waiting: few of those failed
+/// more than once.
 #[derive(Debug, Default)]
 struct Rare {
-    /// The first and the latest.
-    failures: Vec<FailedAttempt>,
+    first_failure: Option<FailedAttempt>,
+    /// The latest.
+    later_failures: ThinVec<FailedAttempt>,
     /// Who waits for the end.
     waiter: Option<oneshot::Sender<Result<Delivered, PublishError>>>,
     /// When the attempt under way began, if somebody wants to know.
-    started: Option<Started>,
+    started: Option<Box<Started>>,
     /// The message's, while the producer has its record.
     metadata: Option<Box<Metadata>>,
 }
@@ -111,15 +114,22 @@ impl DeliveryContext {
     #[inline(always)]
     pub(super) fn new(message: Outgoing, id: MessageId) -> DeliveryContext {
         DeliveryContext {
-            trail: Trail {
-                is_id_made: id.made_id().is_some(),
-                is_partition_chosen: message.partition.is_some(),
-                ..Trail::default()
-            },
+            trail: Trail::new(&message, id.made_id().is_some()),
             message,
             id,
             status: DeliveryStatus::Pending,
         }
+    }
+
+    /// A message with a trail that the producer did not take.
+    pub(super) fn with_trail(
+        message: Outgoing,
+        id: MessageId,
+        trail: Option<Trail>,
+    ) -> DeliveryContext {
+        let mut context = DeliveryContext::new(message, id);
+        context.trail = trail.unwrap_or_default();
+        context
     }
 
     /// A message from the spool that is tried once more.
@@ -149,36 +159,16 @@ impl DeliveryContext {
                 .map(|header| (header.key_text().into_owned(), copy(header.value)))
                 .collect(),
             metadata: trail.rare.as_mut().and_then(|rare| rare.metadata.take()),
-            ..Outgoing::to(place.topic)
+            ..Outgoing::to_topic(place.topic.into())
         };
         let made = headers.next().and_then(|header| header.value);
-        let id = made.and_then(MessageId::of_text);
+        let made = made.and_then(MessageId::of_text);
         DeliveryContext {
-            id: id
-                .or_else(|| message.given_id())
-                .unwrap_or_else(|| MessageId::given(&[])),
+            id: made.unwrap_or_else(|| message.given_id()),
             message,
             status: DeliveryStatus::Pending,
             trail,
         }
-    }
-
-    /// What is kept of the message while the producer has its record.
-    #[inline]
-    pub(super) fn leave_trail(&mut self) -> Trail {
-        let mut trail = std::mem::take(&mut self.trail);
-        if self.message.metadata.is_some() {
-            trail.rare().metadata = self.message.metadata.take();
-        }
-        trail
-    }
-
-    /// The producer did not take the record.
-    pub(super) fn take_back(&mut self, mut trail: Trail) {
-        if let Some(rare) = &mut trail.rare {
-            self.message.metadata = rare.metadata.take();
-        }
-        self.trail = trail;
     }
 
     /// The topic, without the configured prefix.
@@ -234,23 +224,50 @@ impl DeliveryContext {
     }
 
     /// The first and the latest failed attempts.
-    pub(super) fn failures(&self) -> &[FailedAttempt] {
-        let rare = self.trail.rare.as_ref();
-        rare.map_or(&[], |rare| &rare.failures)
+    pub(super) fn failures(&self) -> impl DoubleEndedIterator<Item = &FailedAttempt> {
+        let rare = self.trail.rare.iter();
+        rare.flat_map(|rare| rare.first_failure.iter().chain(&rare.later_failures))
     }
 
     pub(super) fn add_failure(&mut self, at: Timestamp, error: ProduceError) {
-        let failures = &mut self.trail.rare().failures;
-        if failures.len() >= FAILURES_KEPT_MAX {
-            failures.remove(1);
+        let rare = self.trail.rare();
+        let failure = FailedAttempt { at, error };
+        if rare.first_failure.is_none() {
+            rare.first_failure = Some(failure);
+            return;
         }
-        // One mostly, of as many messages as may wait.
-        failures.reserve_exact(1);
-        failures.push(FailedAttempt { at, error });
+        if rare.later_failures.len() + 1 >= FAILURES_KEPT_MAX {
+            rare.later_failures.remove(0);
+        }
+        rare.later_failures.push(failure);
     }
 }
 
 impl Trail {
+    #[inline]
+    pub(super) fn new(message: &Outgoing, is_id_made: bool) -> Trail {
+        Trail {
+            is_id_made,
+            is_partition_chosen: message.partition.is_some(),
+            ..Trail::default()
+        }
+    }
+
+    /// The producer is to get the message's record; the message may be gone then.
+    #[inline]
+    pub(super) fn leave(&mut self, message: &mut Outgoing) {
+        if message.metadata.is_some() {
+            self.rare().metadata = message.metadata.take();
+        }
+    }
+
+    /// The producer did not take the record.
+    pub(super) fn come_back(&mut self, message: &mut Outgoing) {
+        if let Some(rare) = &mut self.rare {
+            message.metadata = rare.metadata.take();
+        }
+    }
+
     /// Whether there is nothing that few messages have.
     #[inline]
     pub(super) fn is_plain(&self) -> bool {
@@ -280,7 +297,7 @@ impl Trail {
     /// An attempt begins that an event is to tell of.
     #[cold]
     pub(super) fn start(&mut self, started: Started) {
-        self.rare().started = Some(started);
+        self.rare().started = Some(Box::new(started));
     }
 
     pub(super) fn is_started(&self) -> bool {
@@ -291,7 +308,8 @@ impl Trail {
     /// When the attempt began that an event is to tell of.
     #[inline]
     pub(super) fn take_started(&mut self) -> Option<Started> {
-        self.rare.as_mut()?.started.take()
+        let started = self.rare.as_mut()?.started.take();
+        started.map(|started| *started)
     }
 
     fn rare(&mut self) -> &mut Rare {

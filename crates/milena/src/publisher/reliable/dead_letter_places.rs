@@ -98,12 +98,12 @@ pub(super) fn letter(place: &DeadLetters, context: &DeliveryContext) -> NewDeadL
 
 fn message(context: &DeliveryContext) -> Message {
     let outgoing = &context.message;
-    let mut headers = outgoing.headers.clone();
-    if outgoing.given_id().is_none() {
+    let mut headers = outgoing.headers.to_vec();
+    if !outgoing.has_id() {
         let id = context.id.to_string();
         headers.push((MESSAGE_ID_HEADER.to_owned(), Some(id.into())));
     }
-    let first = context.failures().first();
+    let first = context.failures().next();
     let timestamp = outgoing
         .timestamp
         .unwrap_or_else(|| first.map_or(0, |failure| failure.at.as_millisecond()));

@@ -96,7 +96,7 @@ impl Shared {
             return look.oldest;
         }
         let failed_at = |context: &super::DeliveryContext| {
-            let first = context.failures().first()?;
+            let first = context.failures().next()?;
             u64::try_from(first.at.as_millisecond()).ok()
         };
         let schedule = self.schedule();

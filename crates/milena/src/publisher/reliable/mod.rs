@@ -29,13 +29,15 @@ use std::time::Duration;
 pub(crate) use self::breaker::Circuit;
 pub use self::breaker::{Breaker, BreakerState};
 pub use self::builder::ReliableBuilder;
+use self::context::Trail;
 pub use self::context::{Delivered, DeliveryContext, DeliveryStatus};
 pub use self::counts::DeliveryCounts;
 pub use self::health::{PublisherHealth, SpoolHealth};
 use self::limits::STOP_TIMEOUT;
 pub use self::observer::{DeliveryObserver, MetricData};
 use self::shared::Shared;
-use super::{MessageId, Outgoing, PublishError};
+use super::message_id::MadeId;
+use super::{MessageId, Outgoing, PublishError, id_for, id_of};
 use crate::metrics::Source as _;
 
 /// Publishes messages and follows each to its end. Cheap to clone; clones share everything.
@@ -50,7 +52,7 @@ use crate::metrics::Source as _;
 /// to its end. With a [`spool`](ReliableBuilder::spool), messages wait on disk while the cluster
 /// is gone. A message that is tried again comes after those of its key that succeeded
 /// meanwhile, and may be written twice if an acknowledgement got lost for as long as
-/// `delivery.timeout.ms`; its id is the same then.
+/// `delivery.timeout.ms`; its id and its timestamp stay the same.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
@@ -98,11 +100,16 @@ impl ReliablePublisher {
     /// # Errors
     /// When the message was not taken: no legal topic, closed; without a spool, no buffer space
     /// in time or the breaker is open; with one, it is full or cannot be written.
-    pub async fn publish(&self, message: Outgoing) -> Result<MessageId, PublishError> {
-        let id = self.shared().publisher.id_of(&message);
-        let mut context = Some(DeliveryContext::new(message, id.clone()));
-        self.trace(context.as_mut());
-        self.shared().accept(&mut context).await?;
+    #[inline]
+    pub async fn publish(&self, mut message: Outgoing) -> Result<MessageId, PublishError> {
+        let made = self.prepare(&mut message);
+        let mut trail = Some(Trail::new(&message, made.is_some()));
+        if self.shared().accept_now(&mut message, made, &mut trail) {
+            return Ok(id_of(&message, made));
+        }
+        let id = id_of(&message, made);
+        let context = DeliveryContext::with_trail(message, id.clone(), trail);
+        Box::pin(self.shared().accept(&mut Some(context))).await?;
         Ok(id)
     }
 
@@ -111,12 +118,16 @@ impl ReliablePublisher {
     ///
     /// # Errors
     /// When the message was not taken, or neither its topic nor a dead letter topic has it.
-    pub async fn deliver(&self, message: Outgoing) -> Result<Delivered, PublishError> {
-        let id = self.shared().publisher.id_of(&message);
-        let mut context = DeliveryContext::new(message, id);
-        self.trace(Some(&mut context));
-        let end = context.trail.wait();
-        self.shared().accept(&mut Some(context)).await?;
+    pub async fn deliver(&self, mut message: Outgoing) -> Result<Delivered, PublishError> {
+        let made = self.prepare(&mut message);
+        let mut trail = Trail::new(&message, made.is_some());
+        let end = trail.wait();
+        let mut trail = Some(trail);
+        if !self.shared().accept_now(&mut message, made, &mut trail) {
+            let id = id_of(&message, made);
+            let context = DeliveryContext::with_trail(message, id, trail);
+            Box::pin(self.shared().accept(&mut Some(context))).await?;
+        }
         end.await
             .unwrap_or_else(|_| Err(milena_client::Error::Closed.into()))
     }
@@ -231,14 +242,15 @@ impl ReliablePublisher {
         counts
     }
 
-    /// Retries and dead letters are sent elsewhere, and belong to the same trace.
+    /// Puts what is to go with every attempt and the dead letter into a message: the trace it
+    /// belongs to, and an id unless it was given one.
     #[inline]
-    fn trace(&self, context: Option<&mut DeliveryContext>) {
-        if let Some(context) = context
-            && let Some(trace) = self.shared().publisher.trace_of(&context.message)
-        {
-            context.message.trace(&trace);
+    fn prepare(&self, message: &mut Outgoing) -> Option<MadeId> {
+        let publisher = &self.shared().publisher;
+        if let Some(trace) = publisher.trace_of(message) {
+            message.trace(&trace);
         }
+        id_for(message)
     }
 
     fn shared(&self) -> &Arc<Shared> {

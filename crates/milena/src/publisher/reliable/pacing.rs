@@ -27,6 +27,12 @@ impl Pacing {
         }
     }
 
+    /// Whether a new message may pass without asking.
+    #[inline]
+    pub(super) fn is_free(&self) -> bool {
+        self.is_clean.load(Ordering::Acquire) && self.bucket.is_none()
+    }
+
     /// Lets a new message pass, in time. Refuses while the circuit is open.
     #[inline]
     pub(super) async fn pass(&self) -> Result<(), PublishError> {

@@ -21,7 +21,9 @@ use super::schedule::{Action, Schedule, Verdict};
 use super::spooler::Spooler;
 use super::told::Told;
 use crate::failure::ErrorClass;
-use crate::publisher::{PublishError, Publisher, Topic, Written, headers_room, record, trace_id};
+use crate::publisher::as_record::{Written, headers_room, record, trace_id, with_record};
+use crate::publisher::message_id::MadeId;
+use crate::publisher::{Outgoing, PublishError, Publisher, Topic};
 use crate::telemetry::{self, Started};
 
 /// What the clones of a reliable publisher, its callbacks and its worker share.
@@ -134,6 +136,43 @@ impl Shared {
         self.on_failure(context, error.clone());
     }
 
+    /// Sends a message if that needs no waiting, as for most: nothing holds it up, and there is room
+    /// for it. `trail` has its trail otherwise, and [`Shared::accept`] is to take it.
+    #[inline]
+    pub(super) fn accept_now(
+        self: &Arc<Self>,
+        message: &mut Outgoing,
+        made: Option<MadeId>,
+        trail: &mut Option<Trail>,
+    ) -> bool {
+        let is_held_up = self.is_closed.load(Ordering::Acquire)
+            || self.is_full.load(Ordering::Acquire)
+            || !self.pacing.is_free();
+        let topic = self.publisher.topic_now(message);
+        let (false, Some(topic), Some(left)) = (is_held_up, topic, trail.as_mut()) else {
+            return false;
+        };
+        let begun = self.counters.begin();
+        if let Some(spooler) = &self.spooler {
+            // Whoever diverts afterwards sees that this one is open.
+            if spooler.is_diverting() {
+                return false;
+            }
+            left.number = spooler.first_number + begun.number;
+        }
+        left.attempts = 1;
+        left.leave(message);
+        let sent = with_record(message, made, None, |record| {
+            topic.try_enqueue_for(record, self, trail)
+        });
+        if sent.is_ok() {
+            begun.stays();
+        } else if let Some(back) = trail {
+            back.come_back(message);
+        }
+        sent.is_ok()
+    }
+
     /// Takes a message: sends it, or has it spooled, and follows it from then on. What is left in
     /// its place is done with.
     pub(super) async fn accept(
@@ -219,14 +258,17 @@ impl Shared {
         }
         let result = match topic {
             Ok(topic) => {
-                let mut trail = Some(context.leave_trail());
+                let DeliveryContext { message, trail, .. } = context;
+                trail.leave(message);
+                let mut left = Some(std::mem::take(trail));
                 let mut written = Written::new();
                 let (few, many) = &mut headers_room();
-                let headers = written.headers(&context.message, &context.id, None, few, many);
-                let record = record(&context.message, headers);
-                let result = topic.enqueue_for(record, self, &mut trail).await;
-                if let Some(trail) = trail {
-                    context.take_back(trail);
+                let headers = written.headers(message, context.id.made_id(), None, few, many);
+                let sent = topic.enqueue_for(record(message, headers), self, &mut left);
+                let result = sent.await;
+                if let Some(mut back) = left {
+                    back.come_back(message);
+                    *trail = back;
                 }
                 result.map_err(PublishError::from)
             }
@@ -377,7 +419,9 @@ impl Shared {
         );
         self.observers
             .tell(|observer| observer.on_dead_letter(context, topic));
-        context.trail.tell(Ok(Delivered::DeadLettered(topic.to_owned())));
+        context
+            .trail
+            .tell(Ok(Delivered::DeadLettered(topic.to_owned())));
         Ok(())
     }
 

@@ -328,7 +328,13 @@ async fn append(
             },
         };
         batch.push(lane, |bytes| {
-            encode(bytes, &context.message, &context.id, context.trail.attempts, now);
+            encode(
+                bytes,
+                &context.message,
+                &context.id,
+                context.trail.attempts,
+                now,
+            );
         });
     }
     let was_empty = spooler.facts().messages == 0;

@@ -99,7 +99,7 @@ impl Shared {
             None => may_pass(&last),
         };
         let error = PublishError::Undelivered {
-            topic: context.message.topic.clone(),
+            topic: context.message.topic.to_string(),
             attempts: context.trail.attempts,
             last,
             dead_letter,

@@ -38,7 +38,8 @@ pub(in crate::publisher) fn encode(
     put(bytes, Some(message.topic.as_bytes()));
     put(bytes, message.key.as_deref());
     put(bytes, message.value.as_deref());
-    put(bytes, id.made_id().as_ref().map(|id| &id.as_bytes()[..]));
+    let made = id.made_id().map(Uuid::from);
+    put(bytes, made.as_ref().map(|id| &id.as_bytes()[..]));
     put_count(bytes, message.headers.len());
     for (name, value) in &message.headers {
         put(bytes, Some(name.as_bytes()));
@@ -65,13 +66,11 @@ pub(in crate::publisher) fn decode(mut bytes: Bytes) -> Option<Entry> {
     let value = take(&mut bytes)?;
     let made_id = take(&mut bytes)?;
     let mut message = Outgoing {
-        topic,
         partition: (partition >= 0).then_some(partition),
         timestamp: Some(timestamp),
         key,
         value,
-        headers: Vec::new(),
-        metadata: None,
+        ..Outgoing::to(topic)
     };
     // Grown one by one: the counts are not to be trusted with an allocation.
     for _ in 0..bytes.try_get_u32_le().ok()? {
@@ -83,8 +82,9 @@ pub(in crate::publisher) fn decode(mut bytes: Bytes) -> Option<Entry> {
         message = message.metadata(name, take_text(&mut bytes)?);
     }
     let id = match made_id {
-        Some(id) => MessageId::made(Uuid::from_slice(&id).ok()?),
-        None => message.given_id()?,
+        Some(id) => MessageId::made(Uuid::from_slice(&id).ok()?.into()),
+        None if message.has_id() => message.given_id(),
+        None => return None,
     };
     Some(Entry {
         message,

@@ -85,12 +85,12 @@ fn message() -> impl Strategy<Value = Outgoing> {
     let place = (prop::option::of(0..100_i32), any::<i64>());
     (".{1,20}", place, bytes(), bytes(), headers, metadata).prop_map(
         |(topic, (partition, timestamp), key, value, headers, metadata)| Outgoing {
-            topic,
+            topic: topic.into(),
             partition,
             timestamp: Some(timestamp),
             key,
             value,
-            headers,
+            headers: headers.into(),
             metadata: (!metadata.is_empty()).then(|| Box::new(Metadata(metadata))),
         },
     )
@@ -99,7 +99,7 @@ fn message() -> impl Strategy<Value = Outgoing> {
 proptest! {
     #[test]
     fn a_message_comes_back_as_it_was(message in message(), attempts: u32, at: i64) {
-        let id = MessageId::made(uuid::Uuid::new_v4());
+        let id = MessageId::made(uuid::Uuid::new_v4().into());
         let entry = decode(encoded(&message, &id, attempts, at)).expect("an entry");
         prop_assert_eq!(&entry.message, &message);
         prop_assert_eq!((entry.id, entry.attempts, entry.spooled_at), (id, attempts, at));
