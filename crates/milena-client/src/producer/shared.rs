@@ -425,9 +425,10 @@ impl Shared {
 
     /// Once something of a transaction has failed, nothing else of it need be waited for.
     pub(super) fn fail_with_transaction(&self) {
-        let failure = self.gate.as_ref().and_then(|gate| gate.failure());
-        if let Some(failure) = failure {
-            self.fail_unsent(&failure.as_produce_error());
+        if let Some(gate) = &self.gate {
+            gate.with_failure(|error| {
+                self.fail_unsent(error);
+            });
         }
     }
 

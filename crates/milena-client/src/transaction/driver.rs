@@ -121,7 +121,7 @@ impl Driver {
         // Asked anew each time: the cluster may have been upgraded meanwhile.
         let version = self.link.coordinator.version(deadline).await;
         let version = version.inspect_err(|error| self.take_in(error))?;
-        if self.gate.update(|machine| machine.begin(version)) {
+        if self.gate.begin(version) {
             Ok(())
         } else {
             Err(TransactionError::not_open())

@@ -34,6 +34,8 @@ pub(crate) struct Gate {
     unregistered: Notify,
     /// A batch was answered, or something has failed.
     progress: Notify,
+    /// Held while what a failed transaction left is given up. Taken before windows are.
+    giving_up: Mutex<()>,
 }
 
 impl Gate {
@@ -44,6 +46,7 @@ impl Gate {
             has_failed: AtomicBool::new(false),
             unregistered: Notify::new(),
             progress: Notify::new(),
+            giving_up: Mutex::new(()),
         }
     }
 
@@ -130,6 +133,27 @@ impl Gate {
         self.machine().failure().cloned()
     }
 
+    /// Calls `give_up` with the failure of the open transaction, if it has one. The next one does
+    /// not begin meanwhile: its records would be given up for a failure that is not theirs.
+    pub(crate) fn with_failure(&self, give_up: impl FnOnce(&ProduceError)) {
+        let _giving_up = self.giving_up();
+        if let Some(failure) = self.failure() {
+            give_up(&failure.as_produce_error());
+        }
+    }
+
+    /// As [`Machine::begin`].
+    pub(super) fn begin(&self, version: Version) -> bool {
+        let _nobody_gives_up = self.giving_up();
+        self.update(|machine| machine.begin(version))
+    }
+
+    fn giving_up(&self) -> MutexGuard<'_, ()> {
+        self.giving_up
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
     pub(crate) fn on_progress(&self) {
         self.progress.notify_waiters();
     }
@@ -170,3 +194,6 @@ impl fmt::Debug for Gate {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;
