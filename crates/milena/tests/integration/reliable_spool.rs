@@ -267,6 +267,8 @@ async fn a_later_process_replays_what_was_left() {
     let publisher = cluster.publisher().build().unwrap();
     publish(&publisher, 0).await;
     publisher.flush(DEADLINE).await.unwrap();
+    // A broker that is slow to begin with looks like one that is gone.
+    publisher.until_replayed(DEADLINE).await.unwrap();
     cluster.stop().await;
     for number in 1..40 {
         publish(&publisher, number).await;
@@ -349,6 +351,7 @@ async fn a_killed_process_leaves_what_it_spooled() {
         .deliver(Outgoing::to("orders").partition(0))
         .await
         .unwrap();
+    first.until_replayed(DEADLINE).await.unwrap();
     first.close(DEADLINE).await;
     cluster
         .faults()
