@@ -18,7 +18,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use milena_client::Client;
-use milena_client::producer::{Delivery, ProduceError, Producer, RecordMetadata};
+use milena_client::producer::{
+    Delivery, ProduceError, Producer, Record, RecordMetadata, TopicHandle,
+};
 use milena_client::transaction::Transaction;
 
 use self::as_record::{
@@ -36,7 +38,7 @@ pub use self::reliable::{
 };
 pub use self::serialize::ToBytes;
 pub use self::spool::{Spool, SpoolError, SpoolSync};
-use self::topics::{Topic, Topics};
+use self::topics::Topics;
 use crate::config::publisher::PublisherSettings;
 use crate::config::{Config, topic_problem};
 use crate::dead_letter::NewDeadLetter;
@@ -46,10 +48,40 @@ use crate::telemetry::{self, Sending, Started, TraceContext, TraceId, TraceMode}
 /// [`Publisher::close`] closes.
 ///
 /// Acknowledged by all in-sync replicas and idempotent: a retry writes nothing twice.
+/// [`send`](Self::send) waits for the acknowledgement, [`enqueue`](Self::enqueue) for room only;
+/// [`reliable`](Self::reliable) adds retries beyond the producer's, dead letters and a spool.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use milena::testing::TestBroker;
+/// use milena::{Outgoing, Publisher};
+///
+/// let broker = TestBroker::start().await?;
+/// let publisher = Publisher::new(&broker.config("my-group")?)?;
+/// let written = publisher.send(&Outgoing::to("orders").key("7").value("hello")).await?;
+/// assert_eq!(written.offset(), Some(0));
+/// let deliveries = [
+///     publisher.enqueue(&Outgoing::to("orders").key("7").value("again")).await?,
+///     publisher.enqueue(&Outgoing::to("orders").key("7").value("and again")).await?,
+/// ];
+/// for delivery in deliveries {
+///     delivery.await?;
+/// }
+/// publisher.close().await?; // Waits for everything that was taken.
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 pub struct Publisher {
     producer: Producer,
     shared: Arc<Shared>,
+}
+
+/// What was made for a message that is to go the long way.
+struct Prepared {
+    made: Option<MadeId>,
+    trace: Option<TraceContext>,
 }
 
 /// What the clones of a publisher share beside the producer.
@@ -142,38 +174,38 @@ impl Publisher {
     /// When the message was not taken.
     #[inline]
     pub async fn enqueue(&self, message: &Outgoing) -> Result<Delivery, PublishError> {
-        let (made, trace) = (id_for(message), self.trace_of(message));
-        match self.enqueue_now(message, made, trace.as_ref()) {
-            Some(delivery) => Ok(delivery),
-            None => {
-                let id = id_of(message, made);
-                Box::pin(self.enqueue_as(message, &id, trace.as_ref())).await
-            }
+        match self.enqueue_now(message) {
+            Ok(delivery) => Ok(delivery),
+            Err(prepared) => Box::pin(self.enqueue_prepared(message, prepared)).await,
         }
     }
 
     /// Takes a message if that needs no waiting, as for most: its topic is known, there is room,
-    /// and nobody wants to be told. Who gets nothing goes the long way, which says what is wrong.
+    /// and nobody wants to be told. Otherwise it goes the long way, which says what is wrong.
     #[inline]
-    fn enqueue_now(
-        &self,
-        message: &Outgoing,
-        made: Option<MadeId>,
-        trace: Option<&TraceContext>,
-    ) -> Option<Delivery> {
-        let topic = self.topic_now(message)?;
-        with_record(message, made, trace, |record| {
-            topic.try_enqueue(record).ok()
-        })
+    fn enqueue_now(&self, message: &Outgoing) -> Result<Delivery, Prepared> {
+        let made = id_for(message);
+        let trace = self.trace_of(message);
+        if !telemetry::is_told() {
+            let mut room = None;
+            if let Some(topic) = self.shared.topics.find(&message.topic, &mut room) {
+                let enqueue = |record: Record<'_>| topic.try_enqueue(record);
+                if let Ok(delivery) = with_record(message, made, trace.as_ref(), enqueue) {
+                    return Ok(delivery);
+                }
+            }
+        }
+        Err(Prepared { made, trace })
     }
 
-    /// The topic of a message if it is known, and nobody wants to be told of the message.
-    #[inline]
-    fn topic_now(&self, message: &Outgoing) -> Option<Topic<'_>> {
-        if telemetry::is_told() {
-            return None;
-        }
-        self.shared.topics.find(&message.topic)
+    #[cold]
+    async fn enqueue_prepared(
+        &self,
+        message: &Outgoing,
+        Prepared { made, trace }: Prepared,
+    ) -> Result<Delivery, PublishError> {
+        let id = id_of(message, made);
+        self.enqueue_as(message, &id, trace.as_ref()).await
     }
 
     /// As [`Publisher::enqueue`], under an id that is known, with `trace` put into the headers.
@@ -305,19 +337,13 @@ impl Publisher {
     }
 
     /// The topic of this name, given without its prefix.
-    #[inline]
-    async fn topic(&self, name: &str) -> Result<Topic<'_>, PublishError> {
-        match self.shared.topics.find(name) {
-            Some(topic) => Ok(topic),
-            None => Box::pin(self.look_up(name)).await,
+    async fn topic(&self, name: &str) -> Result<TopicHandle, PublishError> {
+        if let Some(topic) = self.shared.topics.find(name, &mut None) {
+            return Ok(topic.clone());
         }
-    }
-
-    #[cold]
-    async fn look_up(&self, name: &str) -> Result<Topic<'_>, PublishError> {
         let topic = self.producer.topic(&self.topic_name(name)?).await?;
         self.shared.topics.remember(name, &topic);
-        Ok(Topic::OfMany(topic))
+        Ok(topic)
     }
 
     fn prefixed<'a>(&self, topic: &'a str) -> Cow<'a, str> {

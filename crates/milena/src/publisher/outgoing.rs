@@ -47,6 +47,7 @@ pub(crate) struct Metadata(pub(crate) Vec<(String, String)>);
 impl Outgoing {
     /// A message for `topic` (without the configured prefix), with neither key nor value. A
     /// literal costs nothing; a name that is borrowed has to be made a `String`.
+    #[inline]
     pub fn to(topic: impl Into<Cow<'static, str>>) -> Outgoing {
         Outgoing::to_topic(match topic.into() {
             Cow::Borrowed(topic) => SmolStr::new_static(topic),
@@ -54,6 +55,7 @@ impl Outgoing {
         })
     }
 
+    #[inline]
     pub(super) fn to_topic(topic: SmolStr) -> Outgoing {
         Outgoing {
             topic,
@@ -67,23 +69,27 @@ impl Outgoing {
     }
 
     /// Messages of one key stay in order, in one partition.
+    #[inline]
     pub fn key(mut self, key: impl Into<Bytes>) -> Outgoing {
         self.key = Some(key.into());
         self
     }
 
     /// Sets the value as it is.
+    #[inline]
     pub fn value(mut self, value: impl Into<Bytes>) -> Outgoing {
         self.value = Some(value.into());
         self
     }
 
     /// Sets the key to `key` in its form as bytes.
+    #[inline]
     pub fn key_from<T: ToBytes + ?Sized>(self, key: &T) -> Outgoing {
         self.key(key.to_bytes())
     }
 
     /// Sets the value to `value` in its form as bytes.
+    #[inline]
     pub fn value_from<T: ToBytes + ?Sized>(self, value: &T) -> Outgoing {
         self.value(value.to_bytes())
     }
@@ -157,12 +163,14 @@ impl Outgoing {
     }
 
     /// Chooses the partition; without it, the key does.
+    #[inline]
     pub fn partition(mut self, partition: i32) -> Outgoing {
         self.partition = Some(partition);
         self
     }
 
     /// Sets the timestamp, in milliseconds since the Unix epoch; without it, now.
+    #[inline]
     pub fn timestamp(mut self, milliseconds: i64) -> Outgoing {
         self.timestamp = Some(milliseconds);
         self

@@ -4,7 +4,6 @@
 //! as many as the producer below remembers.
 
 use std::collections::HashMap;
-use std::ops::Deref;
 use std::sync::{OnceLock, PoisonError, RwLock};
 
 use milena_client::producer::TopicHandle;
@@ -19,29 +18,28 @@ pub(super) struct Topics {
     others: RwLock<HashMap<Box<str>, TopicHandle>>,
 }
 
-/// A topic for the time of one message.
-pub(super) enum Topic<'a> {
-    OfFew(&'a TopicHandle),
-    OfMany(TopicHandle),
-}
-
 impl Topics {
-    /// The topic of this name, if it was looked up.
-    #[inline]
-    pub(super) fn find(&self, name: &str) -> Option<Topic<'_>> {
+    /// The topic of this name, if it was looked up. `room` holds it if it is one of many.
+    #[inline(always)]
+    pub(super) fn find<'a>(
+        &'a self,
+        name: &str,
+        room: &'a mut Option<TopicHandle>,
+    ) -> Option<&'a TopicHandle> {
         for place in &self.few {
             let (known, topic) = place.get()?;
             if **known == *name {
-                return Some(Topic::OfFew(topic));
+                return Some(topic);
             }
         }
-        self.find_other(name)
+        *room = self.find_other(name);
+        room.as_ref()
     }
 
     #[cold]
-    fn find_other(&self, name: &str) -> Option<Topic<'_>> {
+    fn find_other(&self, name: &str) -> Option<TopicHandle> {
         let others = self.others.read().unwrap_or_else(PoisonError::into_inner);
-        others.get(name).cloned().map(Topic::OfMany)
+        others.get(name).cloned()
     }
 
     /// Remembers a topic. Two who look one up at once remember it twice, which does no harm.
@@ -56,18 +54,6 @@ impl Topics {
         }
         let mut others = self.others.write().unwrap_or_else(PoisonError::into_inner);
         others.insert(entry.0, entry.1);
-    }
-}
-
-impl Deref for Topic<'_> {
-    type Target = TopicHandle;
-
-    #[inline]
-    fn deref(&self) -> &TopicHandle {
-        match self {
-            Topic::OfFew(topic) => topic,
-            Topic::OfMany(topic) => topic,
-        }
     }
 }
 

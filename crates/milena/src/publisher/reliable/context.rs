@@ -111,25 +111,19 @@ impl Weighed for Box<DeliveryContext> {
 }
 
 impl DeliveryContext {
-    #[inline(always)]
     pub(super) fn new(message: Outgoing, id: MessageId) -> DeliveryContext {
-        DeliveryContext {
-            trail: Trail::new(&message, id.made_id().is_some()),
-            message,
-            id,
-            status: DeliveryStatus::Pending,
-        }
+        let trail = Trail::default().of(&message, id.made_id().is_some());
+        DeliveryContext::with_trail(message, id, trail)
     }
 
     /// A message with a trail that the producer did not take.
-    pub(super) fn with_trail(
-        message: Outgoing,
-        id: MessageId,
-        trail: Option<Trail>,
-    ) -> DeliveryContext {
-        let mut context = DeliveryContext::new(message, id);
-        context.trail = trail.unwrap_or_default();
-        context
+    pub(super) fn with_trail(message: Outgoing, id: MessageId, trail: Trail) -> DeliveryContext {
+        DeliveryContext {
+            message,
+            id,
+            status: DeliveryStatus::Pending,
+            trail,
+        }
     }
 
     /// A message from the spool that is tried once more.
@@ -244,13 +238,12 @@ impl DeliveryContext {
 }
 
 impl Trail {
+    /// As the trail of this message.
     #[inline]
-    pub(super) fn new(message: &Outgoing, is_id_made: bool) -> Trail {
-        Trail {
-            is_id_made,
-            is_partition_chosen: message.partition.is_some(),
-            ..Trail::default()
-        }
+    pub(super) fn of(mut self, message: &Outgoing, is_id_made: bool) -> Trail {
+        self.is_id_made = is_id_made;
+        self.is_partition_chosen = message.partition.is_some();
+        self
     }
 
     /// The producer is to get the message's record; the message may be gone then.

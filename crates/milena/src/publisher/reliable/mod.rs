@@ -22,6 +22,7 @@ mod told;
 mod worker;
 
 use std::fmt;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -36,7 +37,6 @@ pub use self::health::{PublisherHealth, SpoolHealth};
 use self::limits::STOP_TIMEOUT;
 pub use self::observer::{DeliveryObserver, MetricData};
 use self::shared::Shared;
-use super::message_id::MadeId;
 use super::{MessageId, Outgoing, PublishError, id_for, id_of};
 use crate::metrics::Source as _;
 
@@ -101,16 +101,15 @@ impl ReliablePublisher {
     /// When the message was not taken: no legal topic, closed; without a spool, no buffer space
     /// in time or the breaker is open; with one, it is full or cannot be written.
     #[inline]
-    pub async fn publish(&self, mut message: Outgoing) -> Result<MessageId, PublishError> {
-        let made = self.prepare(&mut message);
-        let mut trail = Some(Trail::new(&message, made.is_some()));
-        if self.shared().accept_now(&mut message, made, &mut trail) {
-            return Ok(id_of(&message, made));
+    pub async fn publish(&self, message: Outgoing) -> Result<MessageId, PublishError> {
+        match self.publish_now(message, Trail::default()) {
+            Ok(id) => Ok(id),
+            Err(context) => {
+                let id = context.id.clone();
+                self.publish_later(context).await?;
+                Ok(id)
+            }
         }
-        let id = id_of(&message, made);
-        let context = DeliveryContext::with_trail(message, id.clone(), trail);
-        Box::pin(self.shared().accept(&mut Some(context))).await?;
-        Ok(id)
     }
 
     /// Publishes a message and waits for its end, retries included, or until it is in the
@@ -118,18 +117,46 @@ impl ReliablePublisher {
     ///
     /// # Errors
     /// When the message was not taken, or neither its topic nor a dead letter topic has it.
-    pub async fn deliver(&self, mut message: Outgoing) -> Result<Delivered, PublishError> {
-        let made = self.prepare(&mut message);
-        let mut trail = Trail::new(&message, made.is_some());
+    pub async fn deliver(&self, message: Outgoing) -> Result<Delivered, PublishError> {
+        let mut trail = Trail::default();
         let end = trail.wait();
-        let mut trail = Some(trail);
-        if !self.shared().accept_now(&mut message, made, &mut trail) {
-            let id = id_of(&message, made);
-            let context = DeliveryContext::with_trail(message, id, trail);
-            Box::pin(self.shared().accept(&mut Some(context))).await?;
+        if let Err(context) = self.publish_now(message, trail) {
+            self.publish_later(context).await?;
         }
         end.await
             .unwrap_or_else(|_| Err(milena_client::Error::Closed.into()))
+    }
+
+    /// Sends a message if that needs no waiting, and gives back all that is known of it otherwise.
+    #[inline]
+    fn publish_now(
+        &self,
+        mut message: Outgoing,
+        trail: Trail,
+    ) -> Result<MessageId, Box<DeliveryContext>> {
+        let publisher = &self.shared().publisher;
+        // Retries and dead letters are sent elsewhere, and belong to the same trace.
+        if let Some(trace) = publisher.trace_of(&message) {
+            message.trace(&trace);
+        }
+        let made = id_for(&message);
+        let trail = trail.of(&message, made.is_some());
+        match self.shared().accept_now(&mut message, made, trail) {
+            Ok(()) => Ok(id_of(&message, made)),
+            Err(trail) => {
+                let id = id_of(&message, made);
+                let context = DeliveryContext::with_trail(message, id, trail);
+                Err(Box::new(context))
+            }
+        }
+    }
+
+    #[cold]
+    fn publish_later(
+        &self,
+        context: Box<DeliveryContext>,
+    ) -> Pin<Box<dyn Future<Output = Result<(), PublishError>> + Send + '_>> {
+        Box::pin(async { self.shared().accept(&mut Some(*context)).await })
     }
 
     /// What became of the messages so far.
@@ -240,17 +267,6 @@ impl ReliablePublisher {
                 .tell(|observer| observer.on_shutdown(&counts));
         }
         counts
-    }
-
-    /// Puts what is to go with every attempt and the dead letter into a message: the trace it
-    /// belongs to, and an id unless it was given one.
-    #[inline]
-    fn prepare(&self, message: &mut Outgoing) -> Option<MadeId> {
-        let publisher = &self.shared().publisher;
-        if let Some(trace) = publisher.trace_of(message) {
-            message.trace(&trace);
-        }
-        id_for(message)
     }
 
     fn shared(&self) -> &Arc<Shared> {

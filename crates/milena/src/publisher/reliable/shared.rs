@@ -7,6 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use milena_client::producer::{
     DeliverySink, ProduceError, ProduceErrorKind, RecordMetadata, Settled, SettledBatch,
+    TopicHandle,
 };
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
@@ -23,7 +24,7 @@ use super::told::Told;
 use crate::failure::ErrorClass;
 use crate::publisher::as_record::{Written, headers_room, record, trace_id, with_record};
 use crate::publisher::message_id::MadeId;
-use crate::publisher::{Outgoing, PublishError, Publisher, Topic};
+use crate::publisher::{Outgoing, PublishError, Publisher};
 use crate::telemetry::{self, Started};
 
 /// What the clones of a reliable publisher, its callbacks and its worker share.
@@ -94,11 +95,11 @@ impl Shared {
     /// A message was delivered that somebody wants to know of.
     #[cold]
     fn on_watched(&self, place: &Place<'_>, settled: Settled<'_, Trail>, delivered: &mut u64) {
-        let record = settled.record();
+        let is_observed = !self.observers.0.is_empty() || settled.item.is_started();
+        let record = is_observed.then(|| settled.record());
         let (mut trail, answer) = (settled.item, settled.result);
         let Ok(written) = answer else { return };
-        let is_observed = !self.observers.0.is_empty() || trail.is_started();
-        if let (true, Ok(record)) = (is_observed, record) {
+        if let Some(Ok(record)) = record {
             let mut context = DeliveryContext::of_record(&record, place, trail);
             if let Some(started) = context.trail.take_started() {
                 self.tell_sent(started, &context, &answer);
@@ -137,40 +138,50 @@ impl Shared {
     }
 
     /// Sends a message if that needs no waiting, as for most: nothing holds it up, and there is room
-    /// for it. `trail` has its trail otherwise, and [`Shared::accept`] is to take it.
+    /// for it. Otherwise [`Shared::accept`] is to take it. `made` is its id unless it has one.
     #[inline]
     pub(super) fn accept_now(
         self: &Arc<Self>,
         message: &mut Outgoing,
         made: Option<MadeId>,
-        trail: &mut Option<Trail>,
-    ) -> bool {
+        mut trail: Trail,
+    ) -> Result<(), Trail> {
         let is_held_up = self.is_closed.load(Ordering::Acquire)
             || self.is_full.load(Ordering::Acquire)
-            || !self.pacing.is_free();
-        let topic = self.publisher.topic_now(message);
-        let (false, Some(topic), Some(left)) = (is_held_up, topic, trail.as_mut()) else {
-            return false;
+            || !self.pacing.is_free()
+            || telemetry::is_told();
+        if is_held_up {
+            return Err(trail);
+        }
+        let (topics, mut room) = (&self.publisher.shared.topics, None);
+        let Some(topic) = topics.find(&message.topic, &mut room) else {
+            return Err(trail);
         };
         let begun = self.counters.begin();
         if let Some(spooler) = &self.spooler {
             // Whoever diverts afterwards sees that this one is open.
             if spooler.is_diverting() {
-                return false;
+                return Err(trail);
             }
-            left.number = spooler.first_number + begun.number;
+            trail.number = spooler.first_number + begun.number;
         }
-        left.attempts = 1;
-        left.leave(message);
-        let sent = with_record(message, made, None, |record| {
-            topic.try_enqueue_for(record, self, trail)
+        trail.attempts = 1;
+        trail.leave(message);
+        let mut left = Some(trail);
+        // The trail is gone once the record is with the producer.
+        let _ = with_record(message, made, None, |record| {
+            topic.try_enqueue_for(record, self, &mut left)
         });
-        if sent.is_ok() {
-            begun.stays();
-        } else if let Some(back) = trail {
-            back.come_back(message);
+        match left {
+            None => {
+                begun.stays();
+                Ok(())
+            }
+            Some(mut back) => {
+                back.come_back(message);
+                Err(back)
+            }
         }
-        sent.is_ok()
     }
 
     /// Takes a message: sends it, or has it spooled, and follows it from then on. What is left in
@@ -250,7 +261,7 @@ impl Shared {
     #[inline]
     async fn enqueue(
         self: &Arc<Self>,
-        topic: Result<Topic<'_>, PublishError>,
+        topic: Result<TopicHandle, PublishError>,
         context: &mut DeliveryContext,
     ) -> Result<(), PublishError> {
         if let Some(started) = telemetry::start() {

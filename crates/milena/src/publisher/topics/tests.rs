@@ -14,13 +14,16 @@ async fn each_topic_is_found_by_its_own_name() {
         .map(|number| format!("topic-{number}"))
         .collect();
     for (count, name) in names.iter().enumerate() {
-        assert!(topics.find(name).is_none(), "{name}");
+        assert!(topics.find(name, &mut None).is_none(), "{name}");
         let topic = producer.topic(&format!("test.{name}")).await.unwrap();
         topics.remember(name, &topic);
         for known in &names[..=count] {
-            let found = topics.find(known).expect("it is remembered");
+            let mut room = None;
+            let found = topics.find(known, &mut room).expect("it is remembered");
             assert_eq!(found.name(), format!("test.{known}"));
         }
     }
-    assert!(topics.find("topic").is_none() && topics.find("").is_none());
+    for unknown in ["topic", ""] {
+        assert!(topics.find(unknown, &mut None).is_none());
+    }
 }
