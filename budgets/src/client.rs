@@ -12,10 +12,10 @@ use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-const TOPIC: &str = "budgets";
-const PARTITIONS: u64 = 12;
+pub(crate) const TOPIC: &str = "budgets";
+pub(crate) const PARTITIONS: u64 = 12;
 /// Room for all messages at once: nothing waits, nothing is sent while records are accepted.
-const BUFFER_BYTES: usize = 256 * 1024 * 1024;
+pub(crate) const BUFFER_BYTES: usize = 256 * 1024 * 1024;
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// Accepts records into batches; sends none of them.
@@ -37,14 +37,7 @@ pub(crate) fn complete(messages: u64) -> Result<()> {
 }
 
 fn with_topic(work: impl AsyncFnOnce(&Producer, &TopicHandle) -> Result<()>) -> Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    runtime.block_on(async {
-        let broker = Broker::builder()
-            .property("num.partitions", &PARTITIONS.to_string())?
-            .start()
-            .await?;
+    with_broker(async |broker| {
         let client = Client::new(ClientConfig::new(&broker.bootstrap()))?;
         let config = ProducerConfig::default().buffer_bytes_max(BUFFER_BYTES);
         let producer = Producer::new(&client, config)?;
@@ -54,6 +47,20 @@ fn with_topic(work: impl AsyncFnOnce(&Producer, &TopicHandle) -> Result<()>) -> 
         tokio::task::yield_now().await;
         drop(first);
         work(&producer, &topic).await
+    })
+}
+
+/// Does something with a broker, which is on the same thread.
+pub(crate) fn with_broker(work: impl AsyncFnOnce(&Broker) -> Result<()>) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(async {
+        let broker = Broker::builder()
+            .property("num.partitions", &PARTITIONS.to_string())?
+            .start()
+            .await?;
+        work(&broker).await
     })
 }
 
@@ -86,7 +93,7 @@ fn measured_complete(deliveries: Vec<Delivery>) -> Result<()> {
 
 /// What the future has at once.
 #[inline(always)]
-fn ready<F: Future>(future: F) -> Option<F::Output> {
+pub(crate) fn ready<F: Future>(future: F) -> Option<F::Output> {
     match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(output) => Some(output),
         Poll::Pending => None,

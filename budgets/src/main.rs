@@ -6,6 +6,7 @@
 //! knows neither budgets nor valgrind.
 
 mod client;
+mod publisher;
 mod wire;
 
 use anyhow::{Context, Result, bail};
@@ -16,7 +17,7 @@ const VALUE_BYTES: usize = 100;
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [work, messages] = arguments.as_slice() else {
-        bail!("usage: milena-budgets encode|decode|enqueue|complete MESSAGES");
+        bail!("usage: milena-budgets encode|decode|enqueue|complete|publish MESSAGES");
     };
     let messages = messages.parse().context("MESSAGES is a number")?;
     match work.as_str() {
@@ -24,6 +25,7 @@ fn main() -> Result<()> {
         "decode" => wire::decode(messages),
         "enqueue" => client::enqueue(messages),
         "complete" => client::complete(messages),
-        other => bail!("{other:?} is not one of encode, decode, enqueue, complete"),
+        "publish" => publisher::publish(messages),
+        other => bail!("{other:?} is not one of encode, decode, enqueue, complete, publish"),
     }
 }
