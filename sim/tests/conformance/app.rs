@@ -118,7 +118,7 @@ async fn publish(config: &Config, topic: &str, numbers: std::ops::Range<u64>) ->
     for number in numbers {
         let key = format!("key-{}", number % KEYS);
         let kind = Kind::of(number);
-        let message = Outgoing::to(topic)
+        let message = Outgoing::to(topic.to_owned())
             .key(key.clone())
             .id(format!("event-{number}"))
             .header("number", number.to_string());

@@ -46,7 +46,9 @@ async fn publish_and_look(target: &Target) -> Result<()> {
     for number in 0..MESSAGES {
         let is_large = number % REFUSED_EVERY == 0;
         let value = vec![b'v'; if is_large { 4000 } else { 20 }];
-        let message = Outgoing::to(&topic).key(number.to_string()).value(value);
+        let message = Outgoing::to(topic.clone())
+            .key(number.to_string())
+            .value(value);
         let id = publisher.publish(message).await?.to_string();
         if is_large {
             refused.insert(id);
@@ -55,7 +57,9 @@ async fn publish_and_look(target: &Target) -> Result<()> {
         }
     }
     publisher.flush(PATIENCE).await?;
-    let lone = Outgoing::to(&topic).value(vec![b'v'; 4000]).id("lone");
+    let lone = Outgoing::to(topic.clone())
+        .value(vec![b'v'; 4000])
+        .id("lone");
     let end = publisher.deliver(lone).await?;
     ensure!(
         end == Delivered::DeadLettered(format!("{topic}.dlq")),
