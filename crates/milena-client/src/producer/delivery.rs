@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::future::{Future, poll_fn};
+use std::ops::Range;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll, Waker};
@@ -117,6 +118,18 @@ impl Fates {
     #[inline]
     pub(super) fn record(&self, index: u32) -> Option<Result<RecordMetadata, ProduceError>> {
         self.settled.record(self.partition, index)
+    }
+
+    /// Whether the broker has all these records.
+    #[inline]
+    pub(super) fn are_written(&self, indices: &Range<u32>) -> bool {
+        match &self.settled {
+            Settled::Whole(result) => result.is_ok(),
+            Settled::Parts(_) => {
+                let is_written = |index| matches!(self.record(index), Some(Ok(_)));
+                indices.clone().all(is_written)
+            }
+        }
     }
 }
 

@@ -26,9 +26,5 @@ pub(super) const SPARE_BUFFERS_MAX: usize = 64;
 /// Bytes of those buffers together.
 pub(super) const SPARE_BYTES_MAX: usize = 8 * 1024 * 1024;
 
-/// What is kept of records for sinks: so much room at least for a batch's first, then so much at
-/// once.
-pub(super) const KEPT_AT_FIRST_MIN: usize = 4;
-pub(super) const KEPT_AT_ONCE: usize = 64;
-
-const _: () = assert!(KEPT_AT_FIRST_MIN <= KEPT_AT_ONCE);
+/// Room for what is kept of a batch's records for a sink, at first.
+pub(super) const RUNS_AT_FIRST: usize = 4;

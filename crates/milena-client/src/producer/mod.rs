@@ -43,7 +43,7 @@ pub(crate) use self::partition::Partition;
 pub use self::record::{Header, Record, RecordMetadata};
 pub(crate) use self::sequence::ProducerIdentity;
 use self::shared::{Shared, Urgency};
-pub use self::sink::{DeliverySink, Settled, SettledBatch};
+pub use self::sink::{DeliverySink, Settled, SettledBatch, SettledRun};
 use self::topic::Topic;
 pub(crate) use self::window::SendWindow;
 use crate::client::Client;
@@ -322,12 +322,14 @@ impl TopicHandle {
     ///     type Item = u64;
     ///
     ///     fn on_settled(&self, batch: SettledBatch<'_, u64>) {
-    ///         for settled in batch {
-    ///             let number = settled.item;
-    ///             match (&settled.result, settled.record()) {
-    ///                 (Ok(_), _) => _ = self.0.fetch_add(1, Ordering::Relaxed),
-    ///                 (Err(error), Ok(record)) => eprintln!("{number}, {record:?}: {error}"),
-    ///                 (Err(error), Err(_)) => eprintln!("{number}: {error}"),
+    ///         for run in batch {
+    ///             for settled in run.records() {
+    ///                 let number = run.item;
+    ///                 match (&settled.result, settled.record()) {
+    ///                     (Ok(_), _) => _ = self.0.fetch_add(1, Ordering::Relaxed),
+    ///                     (Err(error), Ok(record)) => eprintln!("{number}, {record:?}: {error}"),
+    ///                     (Err(error), Err(_)) => eprintln!("{number}: {error}"),
+    ///                 }
     ///             }
     ///         }
     ///     }

@@ -51,7 +51,6 @@ pub(super) struct Queue {
     sticky_bytes: usize,
     /// The size of the last batch, as the first guess for the next.
     batch_bytes_guess: usize,
-    records_guess: usize,
 }
 
 /// What an append set in motion; most set nothing.
@@ -116,11 +115,10 @@ impl Appending<'_> {
         item: S::Item,
         callbacks: &Arc<Callbacks>,
     ) {
-        let expected = self.queue.records_guess;
         let open = self.queue.open_batch();
         let new = || Kept::new(self.topic, callbacks);
         let kept = open.kept.get_or_insert_with(new);
-        kept.take(sink, self.index, item, expected);
+        kept.take(sink, self.index, item);
     }
 }
 
@@ -354,7 +352,6 @@ impl Queue {
     fn take_open(&mut self) -> Option<OpenBatch> {
         let open = self.open.take()?;
         self.batch_bytes_guess = open.encoded_bytes();
-        self.records_guess = open.records_count() as usize;
         Some(open)
     }
 

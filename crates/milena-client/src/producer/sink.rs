@@ -5,6 +5,7 @@
 
 use std::any::Any;
 use std::cell::{Cell, OnceCell};
+use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -14,7 +15,7 @@ use milena_wire::limits::DECOMPRESSED_BYTES_MAX;
 use super::callbacks::{Callbacks, Work};
 use super::delivery::Fates;
 use super::error::ProduceError;
-use super::limits::{KEPT_AT_FIRST_MIN, KEPT_AT_ONCE};
+use super::limits::RUNS_AT_FIRST;
 use super::record::RecordMetadata;
 
 /// Follows records to their end, and hears of them batch by batch; see
@@ -24,6 +25,14 @@ pub trait DeliverySink: Send + Sync + 'static {
     /// only be what it does not say.
     type Item: Send + 'static;
 
+    /// Whether `next` says of a record what `last` says of the one before it: one of them is kept for
+    /// both then, and `next` is dropped. Most records of a batch are alike to most sinks.
+    #[inline]
+    fn is_same(last: &Self::Item, next: &Self::Item) -> bool {
+        let _ = (last, next);
+        false
+    }
+
     /// Records of one batch were settled. Called as callbacks are: on a task that does nothing else,
     /// in the order in which batches are settled. The batch's share of the buffer is free when this
     /// returns. It must not panic: what it did not look at is lost then.
@@ -31,20 +40,28 @@ pub trait DeliverySink: Send + Sync + 'static {
 }
 
 /// Records of one batch that were settled: iterates over them in the order in which they were
-/// accepted.
+/// accepted, those of which the same is kept together.
 #[derive(Debug)]
 pub struct SettledBatch<'a, T> {
     topic: &'a Arc<str>,
-    items: std::iter::Flatten<std::vec::IntoIter<Vec<(u32, T)>>>,
+    runs: std::vec::IntoIter<Run<T>>,
+    fates: &'a Fates,
+    records: &'a Records,
+}
+
+/// Records that follow each other in a batch, of which the same was kept.
+#[derive(Debug)]
+pub struct SettledRun<'a, T> {
+    /// What was kept of each.
+    pub item: T,
+    indices: Range<u32>,
     fates: &'a Fates,
     records: &'a Records,
 }
 
 /// One record that was settled.
 #[derive(Debug)]
-pub struct Settled<'a, T> {
-    /// What was kept of it.
-    pub item: T,
+pub struct Settled<'a> {
     /// What the broker answered.
     pub result: Result<RecordMetadata, ProduceError>,
     index: u32,
@@ -66,22 +83,48 @@ impl<'a, T> SettledBatch<'a, T> {
 }
 
 impl<'a, T> Iterator for SettledBatch<'a, T> {
-    type Item = Settled<'a, T>;
+    type Item = SettledRun<'a, T>;
 
     #[inline]
     fn next(&mut self) -> Option<Self::Item> {
-        let (index, item) = self.items.next()?;
-        Some(Settled {
+        let Run { item, indices } = self.runs.next()?;
+        Some(SettledRun {
             item,
-            // A batch is settled as a whole.
-            result: self.fates.record(index)?,
-            index,
+            indices,
+            fates: self.fates,
             records: self.records,
         })
     }
 }
 
-impl<'a, T> Settled<'a, T> {
+impl<'a, T> SettledRun<'a, T> {
+    /// How many records there are; one at least.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.indices.len()
+    }
+
+    /// Whether the broker has all of them; asks for none of them in particular.
+    #[must_use]
+    pub fn is_written(&self) -> bool {
+        self.fates.are_written(&self.indices)
+    }
+
+    /// The records one by one.
+    pub fn records(&self) -> impl Iterator<Item = Settled<'a>> + use<'a, T> {
+        let (fates, records) = (self.fates, self.records);
+        self.indices.clone().filter_map(move |index| {
+            Some(Settled {
+                // A batch is settled as a whole.
+                result: fates.record(index)?,
+                index,
+                records,
+            })
+        })
+    }
+}
+
+impl<'a> Settled<'a> {
     /// The record as it was to be written; its offset is that within the batch. Cheap in the order
     /// of the batch; decompresses it where it is compressed.
     ///
@@ -157,9 +200,14 @@ trait AnyItems: Any + Send {
 
 struct Items<S: DeliverySink> {
     sink: Arc<S>,
-    /// With their records' indices, in pieces: a large one would be copied while it grows, and
-    /// its memory be new to the process each time.
-    pieces: Vec<Vec<(u32, S::Item)>>,
+    runs: Vec<Run<S::Item>>,
+}
+
+/// What is kept of records that follow each other.
+#[derive(Debug)]
+struct Run<T> {
+    item: T,
+    indices: Range<u32>,
 }
 
 impl Kept {
@@ -171,15 +219,9 @@ impl Kept {
         }
     }
 
-    /// Takes what is kept of the record `index`. About `expected` are to come.
+    /// Takes what is kept of the record `index`.
     #[inline]
-    pub(super) fn take<S: DeliverySink>(
-        &mut self,
-        sink: &Arc<S>,
-        index: u32,
-        item: S::Item,
-        expected: usize,
-    ) {
+    pub(super) fn take<S: DeliverySink>(&mut self, sink: &Arc<S>, index: u32, item: S::Item) {
         for items in &mut self.items {
             let any: &mut dyn Any = items.as_mut();
             if let Some(items) = any.downcast_mut::<Items<S>>()
@@ -190,9 +232,7 @@ impl Kept {
         }
         let mut items = Items {
             sink: sink.clone(),
-            pieces: vec![Vec::with_capacity(
-                expected.clamp(KEPT_AT_FIRST_MIN, KEPT_AT_ONCE),
-            )],
+            runs: Vec::with_capacity(RUNS_AT_FIRST),
         };
         items.take(index, item);
         self.items.push(Box::new(items));
@@ -222,18 +262,15 @@ impl Kept {
 impl<S: DeliverySink> Items<S> {
     #[inline]
     fn take(&mut self, index: u32, item: S::Item) {
-        let piece = match self.pieces.last_mut() {
-            Some(piece) if piece.len() < KEPT_AT_ONCE => piece,
-            _ => self.begin_piece(),
-        };
-        piece.push((index, item));
-    }
-
-    #[cold]
-    fn begin_piece(&mut self) -> &mut Vec<(u32, S::Item)> {
-        self.pieces.push(Vec::with_capacity(KEPT_AT_ONCE));
-        let last = self.pieces.last_mut();
-        last.expect("invariant: it was pushed above")
+        match self.runs.last_mut() {
+            Some(run) if run.indices.end == index && S::is_same(&run.item, &item) => {
+                run.indices.end += 1;
+            }
+            _ => self.runs.push(Run {
+                item,
+                indices: index..index + 1,
+            }),
+        }
     }
 }
 
@@ -241,14 +278,14 @@ impl<S: DeliverySink> AnyItems for Items<S> {
     fn report(self: Box<Self>, topic: &Arc<str>, fates: &Fates, records: &Records) {
         self.sink.on_settled(SettledBatch {
             topic,
-            items: self.pieces.into_iter().flatten(),
+            runs: self.runs.into_iter(),
             fates,
             records,
         });
     }
 
     fn len(&self) -> usize {
-        self.pieces.iter().map(Vec::len).sum()
+        self.runs.iter().map(|run| run.indices.len()).sum()
     }
 }
 

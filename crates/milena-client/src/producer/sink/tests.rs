@@ -7,7 +7,7 @@ use std::time::Instant;
 use milena_wire::batch::{BatchStamp, RecordData};
 use milena_wire::compression::Compression;
 
-use super::{DeliverySink, KEPT_AT_ONCE, Kept, SettledBatch};
+use super::{DeliverySink, Kept, RUNS_AT_FIRST, SettledBatch};
 use crate::buffer_pool::BufferPool;
 use crate::producer::batch::{OpenBatch, SealedBatch};
 use crate::producer::budget::Budget;
@@ -28,8 +28,12 @@ impl DeliverySink for Ledger {
 
     fn on_settled(&self, batch: SettledBatch<'_, u32>) {
         let offset = |answer: Result<RecordMetadata, _>| answer.ok()?.offset();
-        let told = batch.map(|settled| (settled.item, offset(settled.result)));
-        self.0.lock().unwrap().push(told.collect());
+        let mut told = Told::new();
+        for run in batch {
+            let offsets = run.records().map(|settled| offset(settled.result));
+            told.extend(offsets.map(|offset| (run.item, offset)));
+        }
+        self.0.lock().unwrap().push(told);
     }
 }
 
@@ -47,7 +51,7 @@ fn open(
             let kept = open
                 .kept
                 .get_or_insert_with(|| Kept::new(&Arc::from("orders"), callbacks));
-            kept.take(&sink, index, item, 0);
+            kept.take(&sink, index, item);
         }
     }
     open
@@ -98,7 +102,7 @@ async fn many_items_come_back_in_order_beside_records_without_one() {
     let callbacks = Callbacks::new(tokio::runtime::Handle::current());
     let sink = Arc::new(Ledger::default());
     let budget = Budget::new(1 << 16);
-    let count = 3 * KEPT_AT_ONCE + 1;
+    let count = 40 * RUNS_AT_FIRST + 1;
     let sinks = (0..count).map(|index| (index % 3 != 1).then(|| sink.clone()));
     let sealed = seal(open(&budget, &callbacks, sinks));
     sealed.complete(Ok(acknowledged(0)));
@@ -163,12 +167,12 @@ impl DeliverySink for Lost {
     fn on_settled(&self, batch: SettledBatch<'_, u32>) {
         assert_eq!(**batch.topic(), *"orders");
         let mut lost = self.0.lock().unwrap();
-        for settled in batch {
-            if settled.result.is_err() {
+        for run in batch {
+            for settled in run.records().filter(|settled| settled.result.is_err()) {
                 let record = settled.record().expect("a record of the batch");
                 let value = record.value.expect("a value");
                 assert_eq!(settled.record().expect("the same").value, Some(value));
-                lost.push((settled.item, String::from_utf8_lossy(value).into_owned()));
+                lost.push((run.item, String::from_utf8_lossy(value).into_owned()));
             }
         }
     }
@@ -187,9 +191,7 @@ fn nine(budget: &Budget, callbacks: &Arc<Callbacks>, sink: &Arc<Lost>) -> OpenBa
         let index = open.append(&data).unwrap();
         if number % 3 == 1 {
             let new = || Kept::new(&Arc::from("orders"), callbacks);
-            open.kept
-                .get_or_insert_with(new)
-                .take(sink, index, number, 0);
+            open.kept.get_or_insert_with(new).take(sink, index, number);
         }
     }
     open
@@ -233,4 +235,50 @@ async fn records_come_back_with_their_items() {
         let expected = [1, 4, 7].map(|number| (number, format!("value {number}")));
         assert_eq!(*sink.0.lock().unwrap(), expected, "{way}");
     }
+}
+
+/// Takes runs: what is kept of each, how many records it has, and whether all were written.
+#[derive(Default)]
+struct Runs(Mutex<Vec<(u32, usize, bool)>>);
+
+impl DeliverySink for Runs {
+    type Item = u32;
+
+    fn is_same(last: &u32, next: &u32) -> bool {
+        last == next
+    }
+
+    fn on_settled(&self, batch: SettledBatch<'_, u32>) {
+        let runs = batch.map(|run| (run.item, run.count(), run.is_written()));
+        self.0.lock().unwrap().extend(runs);
+    }
+}
+
+/// One item for records that follow each other and are alike; what is between them divides them.
+#[tokio::test]
+async fn what_is_the_same_is_kept_once() {
+    let callbacks = Callbacks::new(tokio::runtime::Handle::current());
+    let sink = Arc::new(Runs::default());
+    let budget = Budget::new(1 << 16);
+    let reserved = budget.try_reserve(1 << 12).unwrap();
+    let mut open = OpenBatch::new(0, reserved, &BufferPool::new(0, 0), Instant::now());
+    for item in [Some(7), Some(7), Some(7), None, Some(7), Some(8), Some(8)] {
+        let index = open.append(&RecordData::default()).unwrap();
+        if let Some(item) = item {
+            let new = || Kept::new(&Arc::from("orders"), &callbacks);
+            open.kept.get_or_insert_with(new).take(&sink, index, item);
+        }
+    }
+    let part = |first_index, result| Part {
+        first_index,
+        result,
+    };
+    seal(open).outcome().complete_parts(vec![
+        part(0, Ok(acknowledged(100))),
+        part(1, Err(ProduceErrorKind::Closed.into())),
+        part(2, Ok(acknowledged(200))),
+    ]);
+    callbacks.drained().await;
+    let expected = [(7, 3, false), (7, 1, true), (8, 2, true)];
+    assert_eq!(*sink.0.lock().unwrap(), expected);
 }

@@ -267,6 +267,27 @@ impl Trail {
         self.rare.is_none()
     }
 
+    /// Whether the two say the same of their messages.
+    #[inline]
+    pub(super) fn is_same(&self, other: &Trail) -> bool {
+        let says = |trail: &Trail| {
+            let chosen = (trail.is_id_made, trail.is_partition_chosen);
+            (trail.number, trail.attempts, chosen)
+        };
+        self.is_plain() && other.is_plain() && says(self) == says(other)
+    }
+
+    /// The trail of the next of the messages of which it says the same: of one, or of plain ones.
+    pub(super) fn next(&mut self) -> Trail {
+        Trail {
+            rare: self.rare.take(),
+            number: self.number,
+            attempts: self.attempts,
+            is_id_made: self.is_id_made,
+            is_partition_chosen: self.is_partition_chosen,
+        }
+    }
+
     /// From here on somebody waits for the end.
     pub(super) fn wait(&mut self) -> oneshot::Receiver<Result<Delivered, PublishError>> {
         let (waiter, end) = oneshot::channel();

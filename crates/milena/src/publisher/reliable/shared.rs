@@ -68,6 +68,11 @@ enum Sent {
 impl DeliverySink for Shared {
     type Item = Trail;
 
+    #[inline]
+    fn is_same(last: &Trail, next: &Trail) -> bool {
+        last.is_same(next)
+    }
+
     fn on_settled(&self, batch: SettledBatch<'_, Trail>) {
         let prefix = self.publisher.shared.topic_prefix.as_str();
         let topic = batch.topic();
@@ -76,15 +81,18 @@ impl DeliverySink for Shared {
             partition: batch.partition_index(),
         };
         let mut delivered = 0;
-        for settled in batch {
-            if settled.result.is_err() {
-                self.on_refused(&place, settled);
+        for mut run in batch {
+            if run.is_written() && run.item.is_plain() && self.observers.0.is_empty() {
+                self.pacing.on_success();
+                delivered += run.count() as u64;
                 continue;
             }
-            self.pacing.on_success();
-            delivered += 1;
-            if !settled.item.is_plain() || !self.observers.0.is_empty() {
-                self.on_watched(&place, settled, &mut delivered);
+            for settled in run.records() {
+                let trail = run.item.next();
+                match &settled.result {
+                    Ok(_) => self.on_written(&place, &settled, trail, &mut delivered),
+                    Err(_) => self.on_refused(&place, &settled, trail),
+                }
             }
         }
         self.counters.deliver(delivered);
@@ -92,36 +100,40 @@ impl DeliverySink for Shared {
 }
 
 impl Shared {
-    /// A message was delivered that somebody wants to know of.
+    /// A message was delivered that somebody may want to know of.
     #[cold]
-    fn on_watched(&self, place: &Place<'_>, settled: Settled<'_, Trail>, delivered: &mut u64) {
-        let is_observed = !self.observers.0.is_empty() || settled.item.is_started();
-        let record = is_observed.then(|| settled.record());
-        let (mut trail, answer) = (settled.item, settled.result);
-        let Ok(written) = answer else { return };
-        if let Some(Ok(record)) = record {
+    fn on_written(
+        &self,
+        place: &Place<'_>,
+        settled: &Settled<'_>,
+        mut trail: Trail,
+        delivered: &mut u64,
+    ) {
+        let Ok(written) = &settled.result else { return };
+        self.pacing.on_success();
+        *delivered += 1;
+        let is_observed = !self.observers.0.is_empty() || trail.is_started();
+        if let Some(Ok(record)) = is_observed.then(|| settled.record()) {
             let mut context = DeliveryContext::of_record(&record, place, trail);
             if let Some(started) = context.trail.take_started() {
-                self.tell_sent(started, &context, &answer);
+                self.tell_sent(started, &context, &settled.result);
             }
             context.status = DeliveryStatus::Success;
             self.observers
-                .tell(|observer| observer.on_success(&context, &written));
+                .tell(|observer| observer.on_success(&context, written));
             trail = context.trail;
         }
         if trail.is_awaited() {
             self.counters.deliver(std::mem::take(delivered));
-            trail.tell(Ok(Delivered::Written(written)));
+            trail.tell(Ok(Delivered::Written(*written)));
         }
     }
 
     /// An attempt failed after the producer had taken the message.
     #[cold]
-    fn on_refused(&self, place: &Place<'_>, settled: Settled<'_, Trail>) {
-        let record = settled.record();
-        let (mut trail, answer) = (settled.item, settled.result);
-        let Err(error) = &answer else { return };
-        let record = match record {
+    fn on_refused(&self, place: &Place<'_>, settled: &Settled<'_>, mut trail: Trail) {
+        let Err(error) = &settled.result else { return };
+        let record = match settled.record() {
             Ok(record) => record,
             // Its batch could not even be encoded, so there is nothing to send again.
             Err(unreadable) => {
@@ -132,7 +144,7 @@ impl Shared {
         };
         let mut context = Box::new(DeliveryContext::of_record(&record, place, trail));
         if let Some(started) = context.trail.take_started() {
-            self.tell_sent(started, &context, &answer);
+            self.tell_sent(started, &context, &settled.result);
         }
         self.on_failure(context, error.clone());
     }
