@@ -109,10 +109,13 @@ pub(crate) struct BrokerConfig {
 }
 
 impl Default for BrokerConfig {
-    /// Apache Kafka's defaults with two exceptions, because this broker is made for
+    /// Apache Kafka's defaults with four exceptions. Two because this broker is made for
     /// tests: a new group does not wait for more members
     /// (`group.initial.rebalance.delay.ms` is 0, not 3000), and nothing is deleted
     /// for its age (`log.retention.ms` is −1, not seven days): test data is often old.
+    /// Two because everything here has a limit: a group has 5,000 members at most
+    /// (`group.max.size`), the broker 10,000 connections (`max.connections`), where Kafka
+    /// has 2147483647.
     fn default() -> Self {
         const DAY: Duration = Duration::from_secs(24 * 60 * 60);
         BrokerConfig {

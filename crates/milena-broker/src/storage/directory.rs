@@ -40,8 +40,8 @@ pub(crate) struct DataDirectory {
     producer_ids: ProducerIds,
     groups: Mutex<Journal>,
     transactions: Mutex<Journal>,
-    /// Keeps other brokers out as long as it is open.
-    _lock: File,
+    /// Given back last.
+    _lock: Lock,
 }
 
 impl DataDirectory {
@@ -173,7 +173,21 @@ impl DataDirectory {
     }
 }
 
-fn lock(path: &Path) -> Result<File, BrokerError> {
+/// Keeps other brokers out of the directory until it is dropped.
+#[derive(Debug)]
+struct Lock(File);
+
+impl Drop for Lock {
+    /// Closing the file would not do while another process has it: one that is being started has all
+    /// of ours until it runs its own program.
+    fn drop(&mut self) {
+        if let Err(error) = self.0.unlock() {
+            tracing::warn!(event = "data_unlock", %error);
+        }
+    }
+}
+
+fn lock(path: &Path) -> Result<Lock, BrokerError> {
     let lock_path = path.join("lock");
     let file = OpenOptions::new()
         .create(true)
@@ -182,7 +196,7 @@ fn lock(path: &Path) -> Result<File, BrokerError> {
         .open(&lock_path)
         .map_err(failed("open", &lock_path))?;
     match file.try_lock() {
-        Ok(()) => Ok(file),
+        Ok(()) => Ok(Lock(file)),
         Err(TryLockError::WouldBlock) => Err(BrokerError::DirectoryLocked {
             path: path.to_owned(),
         }),

@@ -15,6 +15,11 @@ fn one_directory_serves_one_broker_at_a_time() {
         "{second}"
     );
     let cluster_id = first.cluster_id.clone();
+    let Storage::Directory(data) = &first.storage else {
+        panic!("it is a directory");
+    };
+    // As a process has it that is being started.
+    let _theirs = data._lock.0.try_clone().expect("a copy");
     drop(first);
     let again = open(directory.path()).expect("our own directory");
     assert_eq!(again.cluster_id, cluster_id);

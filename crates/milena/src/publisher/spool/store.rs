@@ -25,8 +25,6 @@ pub(in crate::publisher) struct Stored {
 #[derive(Debug)]
 pub(in crate::publisher) struct Store {
     settings: Spool,
-    /// Holds the lock on the directory until it is closed.
-    _lock: File,
     failed: FailedLane,
     accepted: AcceptedLane,
     position: Position,
@@ -37,6 +35,8 @@ pub(in crate::publisher) struct Store {
     window: Window,
     damaged_bytes: u64,
     is_dirty: bool,
+    /// Given back last.
+    _lock: Lock,
 }
 
 #[derive(Debug)]
@@ -263,15 +263,31 @@ fn stored(frame: Frame) -> Stored {
     }
 }
 
-/// Keeps other publishers out of the directory for as long as the file is open.
-fn lock(directory: &Path) -> Result<File, SpoolError> {
+/// Keeps other publishers out of the directory until it is dropped.
+#[derive(Debug)]
+struct Lock(File);
+
+impl Drop for Lock {
+    /// Closing the file would not do while another process has it: one that is being started has all
+    /// of ours until it runs its own program.
+    fn drop(&mut self) {
+        if let Err(error) = self.0.unlock() {
+            tracing::warn!(event = "spool_unlock", %error);
+        }
+    }
+}
+
+fn lock(directory: &Path) -> Result<Lock, SpoolError> {
     let path = directory.join("lock");
     let file = File::create(&path).map_err(SpoolError::io(&path, "made"))?;
     match file.try_lock() {
-        Ok(()) => Ok(file),
+        Ok(()) => Ok(Lock(file)),
         Err(TryLockError::WouldBlock) => Err(SpoolError::InUse {
             directory: directory.to_owned(),
         }),
         Err(TryLockError::Error(error)) => Err(SpoolError::io(&path, "locked")(error)),
     }
 }
+
+#[cfg(test)]
+mod tests;
