@@ -6,6 +6,7 @@ mod weak;
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -22,7 +23,7 @@ use super::pipeline::{NewRequest, Pipeline, Refusal, Reply, Unanswered};
 use super::response::{ResponseFuture, Waiter};
 use super::versions::ApiVersions;
 use super::writer::Writer;
-use super::{reader, writer};
+use super::{reader, tls, writer};
 use crate::error::Error;
 use crate::wire::{ApiKey, Request, decode_response, encode_message};
 pub(super) use weak::WeakConnection;
@@ -391,6 +392,18 @@ impl Link {
         writer.close();
         drop(writer);
         self.abort_tasks();
+    }
+
+    /// What ends the connection when a read or write failed, and the request whose fault it is: the
+    /// first one's if the TLS layer refused or was refused, as another connection would be, too.
+    pub(super) fn broken(&self, what: &str, error: &io::Error) -> (Error, Option<usize>) {
+        match tls::reason(error) {
+            Some(reason) => {
+                let address = self.address.to_string();
+                (Error::Tls { address, reason }, Some(0))
+            }
+            None => (self.disconnected(format!("{what} failed: {error}")), None),
+        }
     }
 
     pub(super) fn disconnected(&self, reason: impl Into<String>) -> Error {

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use super::connection::Link;
 use super::frames::{FrameError, FrameReader};
 use super::header::read_correlation_id;
-use super::{tls, writer};
+use super::writer;
 use crate::error::Error;
 
 /// Reads until the connection ends.
@@ -148,19 +148,10 @@ fn frame_ending(link: &Link, error: FrameError) -> Ending {
                 guilty: None,
             }
         }
-        FrameError::Io(error) => match tls::reason(&error) {
-            Some(reason) => Ending {
-                error: Error::Tls {
-                    address: link.address.to_string(),
-                    reason,
-                },
-                guilty: Some(0),
-            },
-            None => Ending {
-                error: link.disconnected(format!("read failed: {error}")),
-                guilty: None,
-            },
-        },
+        FrameError::Io(error) => {
+            let (error, guilty) = link.broken("read", &error);
+            Ending { error, guilty }
+        }
         FrameError::Length(length) if is_tls_alert(length) => Ending {
             error: Error::Tls {
                 address: link.address.to_string(),

@@ -121,7 +121,9 @@ fn write(link: &Link, mut writer: MutexGuard<'_, Writer>, context: &mut Context<
         request.waiter.tell(Ok(Bytes::new()));
     }
     if let Err(error) = ready!(polled) {
-        link.close(link.disconnected(format!("write failed: {error}")), None);
+        // Whichever of the two is first hears of it when the broker refuses the handshake late.
+        let (error, guilty) = link.broken("write", &error);
+        link.close(error, guilty);
     }
     Poll::Ready(())
 }

@@ -289,3 +289,46 @@ async fn whoever_queues_at_the_same_time_has_its_request_written() {
         task.await.expect("all were answered");
     }
 }
+
+/// With TLS 1.3 a broker refuses a client's certificate after the client has shaken hands: whoever
+/// uses the stream first hears of it, and that may be the writer.
+#[cfg(feature = "tls")]
+#[tokio::test]
+async fn a_late_refusal_of_the_handshake_is_named_whoever_hears_of_it() {
+    use std::pin::Pin;
+    use std::task::{Context, Poll};
+    use tokio_rustls::rustls::{self, AlertDescription};
+
+    struct Refused;
+
+    impl AsyncWrite for Refused {
+        fn poll_write(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            _: &[u8],
+        ) -> Poll<io::Result<usize>> {
+            let refusal = rustls::Error::AlertReceived(AlertDescription::BadCertificate);
+            Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, refusal)))
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    let (near, _far) = tokio::io::duplex(1_000);
+    let limits = Limits {
+        idle_max: PATIENCE,
+        frame_bytes_max: 1_000,
+    };
+    let connection = Connection::start("broker:9093".into(), "test".into(), limits, near, Refused);
+    let error = send(&connection, b"hello", PATIENCE)
+        .await
+        .expect_err("a refusal");
+    assert!(matches!(error, Error::Tls { .. }), "{error}");
+    assert!(error.to_string().contains("client certificate"), "{error}");
+}
