@@ -44,6 +44,7 @@ pub use fetched::{
 pub use health::ConsumerHealth;
 pub use offsets::{SeekTo, Watermarks};
 pub use partitions::PartitionEnd;
+use partitions::Partitions;
 pub(crate) use position::{OffsetAndEpoch, OffsetQuery, Question};
 pub use stream::RecordStream;
 
@@ -225,6 +226,33 @@ impl Consumer {
     /// [`Error::InvalidState`] after [`subscribe`](Self::subscribe);
     /// [`Error::Closed`].
     pub async fn assign(&self, partitions: Vec<TopicPartition>) -> Result<(), Error> {
+        self.take_over(partitions, |_| ())
+    }
+
+    /// As [`assign`](Self::assign), each from there on, those that are assigned already as well.
+    /// Nothing is fetched from anywhere else first.
+    ///
+    /// # Errors
+    /// Those of [`assign`](Self::assign); [`Error::InvalidState`] for a negative offset. Nothing is
+    /// changed then.
+    pub async fn assign_from(&self, starts: Vec<(TopicPartition, SeekTo)>) -> Result<(), Error> {
+        for (_, start) in &starts {
+            start.check()?;
+        }
+        let partitions = starts.iter().map(|(partition, _)| partition.clone());
+        self.take_over(partitions.collect(), |table| {
+            for (partition, start) in &starts {
+                table.jump(partition, |position| start.send(position));
+            }
+        })
+    }
+
+    /// Consumes these and no others; `begin` is called before anything is fetched.
+    fn take_over(
+        &self,
+        partitions: Vec<TopicPartition>,
+        begin: impl FnOnce(&mut Partitions),
+    ) -> Result<(), Error> {
         self.shared.check_usable()?;
         if self.group.as_ref().is_some_and(GroupHandle::is_subscribed) {
             return Err(invalid_state(
@@ -249,6 +277,7 @@ impl Consumer {
                 .collect();
             table.remove(&gone);
             table.add(&added, Question::Committed, false);
+            begin(&mut table);
         }
         self.shared.work.notify_waiters();
         Ok(())

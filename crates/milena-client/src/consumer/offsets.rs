@@ -37,6 +37,34 @@ pub enum SeekTo {
     },
 }
 
+impl SeekTo {
+    pub(super) fn check(self) -> Result<(), Error> {
+        match self {
+            Self::Offset(offset) | Self::OffsetOfEpoch { offset, .. } if offset < 0 => {
+                Err(super::invalid_state("offsets are not negative"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Sends a position there.
+    pub(super) fn send(self, position: &mut Position) {
+        match self {
+            Self::Beginning => position.seek_to(OffsetQuery::Earliest),
+            Self::End => position.seek_to(OffsetQuery::Latest),
+            Self::Offset(offset) => position.seek(offset),
+            Self::Timestamp(timestamp) => position.seek_to(OffsetQuery::Timestamp(timestamp)),
+            Self::OffsetOfEpoch {
+                offset,
+                leader_epoch,
+            } => position.seek_behind(OffsetAndEpoch {
+                offset,
+                leader_epoch,
+            }),
+        }
+    }
+}
+
 /// The ends of a partition's log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Watermarks {
@@ -49,34 +77,19 @@ pub struct Watermarks {
 
 impl Consumer {
     /// Goes on with `partition` from there. What was fetched ahead is dropped;
-    /// what was handed out is not taken back.
+    /// what was handed out is not taken back. A fetch that is under way ends first, and at the
+    /// end of the log it waits (`fetch.max.wait.ms`): to start somewhere, use
+    /// [`assign_from`](Self::assign_from).
     ///
     /// # Errors
     /// [`Error::InvalidState`] when the partition is not assigned or the offset
     /// is negative.
     pub async fn seek(&self, partition: &TopicPartition, to: SeekTo) -> Result<(), Error> {
-        let change: Box<dyn FnOnce(&mut Position) + Send> = match to {
-            SeekTo::Offset(offset) | SeekTo::OffsetOfEpoch { offset, .. } if offset < 0 => {
-                return Err(super::invalid_state("offsets are not negative"));
-            }
-            SeekTo::Offset(offset) => Box::new(move |position| position.seek(offset)),
-            SeekTo::OffsetOfEpoch {
-                offset,
-                leader_epoch,
-            } => {
-                let start = OffsetAndEpoch {
-                    offset,
-                    leader_epoch,
-                };
-                Box::new(move |position| position.seek_behind(start))
-            }
-            SeekTo::Beginning => Box::new(|position| position.seek_to(OffsetQuery::Earliest)),
-            SeekTo::End => Box::new(|position| position.seek_to(OffsetQuery::Latest)),
-            SeekTo::Timestamp(timestamp) => {
-                Box::new(move |position| position.seek_to(OffsetQuery::Timestamp(timestamp)))
-            }
-        };
-        let is_assigned = self.shared.partitions().jump(partition, change);
+        to.check()?;
+        let is_assigned = self
+            .shared
+            .partitions()
+            .jump(partition, |position| to.send(position));
         self.shared.work.notify_waiters();
         is_assigned
             .then_some(())

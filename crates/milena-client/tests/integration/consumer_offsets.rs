@@ -1,6 +1,6 @@
 //! Seeking, pausing, and knowing where things are.
 
-use milena_client::consumer::{Consumer, SeekTo, Watermarks};
+use milena_client::consumer::{Consumer, ConsumerConfig, OffsetReset, SeekTo, Watermarks};
 use milena_client::producer::{Producer, ProducerConfig, Record};
 use milena_client::{Error, TopicPartition};
 
@@ -45,6 +45,42 @@ async fn seeks_go_everywhere() {
         .seek(&partition, SeekTo::Offset(-1))
         .await
         .unwrap_err();
+}
+
+/// With a seek behind `assign`, the fetch at the end that the reset policy names would wait first.
+#[tokio::test]
+async fn partitions_start_where_they_are_assigned_from() {
+    let broker = start_broker_with(&[("num.partitions", "2")]).await;
+    let client = client(&broker);
+    produce(&client, "t", 0, 0, 5).await;
+    produce(&client, "t", 1, 0, 5).await;
+    let partitions = [0, 1].map(|index| TopicPartition::new("t", index));
+    let [first, second] = &partitions;
+    let config = ConsumerConfig::new()
+        .auto_offset_reset(OffsetReset::Latest)
+        .fetch_wait_max(2 * LONG);
+    let consumer = Consumer::new(&client, config).unwrap();
+    let start = |partition: &TopicPartition, to| (partition.clone(), to);
+    let starts = vec![start(first, SeekTo::Offset(3))];
+    consumer.assign_from(starts).await.unwrap();
+    assert_eq!(consume(&consumer, 2).await, [3, 4]);
+
+    let starts = vec![start(first, SeekTo::End), start(second, SeekTo::Offset(-1))];
+    let refused = consumer.assign_from(starts).await.unwrap_err();
+    assert!(matches!(refused, Error::InvalidState { .. }), "{refused}");
+    assert_eq!(consumer.assignment(), std::slice::from_ref(first));
+    assert_eq!(consumer.position(first), Some(5));
+    consumer.close().await.unwrap();
+
+    // Those that are assigned go elsewhere, too.
+    let consumer = assigned(&client, self::config(), "t", &[0]).await;
+    assert_eq!(consume(&consumer, 2).await, [0, 1]);
+    let starts = vec![start(first, SeekTo::Offset(4)), start(second, SeekTo::End)];
+    consumer.assign_from(starts).await.unwrap();
+    assert_eq!(consume(&consumer, 1).await, [4]);
+    expect_nothing(&consumer).await;
+    let positions = partitions.each_ref().map(|one| consumer.position(one));
+    assert_eq!(positions, [Some(5), Some(5)]);
 }
 
 #[tokio::test]

@@ -112,8 +112,8 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
     if plan.is_member {
         consumer.subscribe(plan.topics.iter().cloned()).await?;
     } else {
-        consumer.assign(partitions.clone()).await?;
-        seek::start(&admin, &consumer, &partitions, plan.start).await?;
+        let starts = seek::starts(&admin, partitions, plan.start).await?;
+        consumer.assign_from(starts).await?;
     }
     let mut printer = Printer {
         plan: &plan,

@@ -1,7 +1,7 @@
 //! Where consuming starts, partition by partition.
 
 use milena_client::admin::OffsetAt;
-use milena_client::consumer::{Consumer, SeekTo};
+use milena_client::consumer::SeekTo;
 use milena_client::{Admin, TopicPartition};
 
 use crate::failure::Failure;
@@ -35,39 +35,36 @@ pub(super) async fn partitions(
     Ok(partitions)
 }
 
-/// Sends every partition to where it starts.
-pub(super) async fn start(
+/// Where each partition starts.
+pub(super) async fn starts(
     admin: &Admin,
-    consumer: &Consumer,
-    partitions: &[TopicPartition],
+    partitions: Vec<TopicPartition>,
     start: Start,
-) -> Result<(), Failure> {
+) -> Result<Vec<(TopicPartition, SeekTo)>, Failure> {
     let target = match start {
         Start::Beginning | Start::Stored => SeekTo::Beginning,
         Start::End => SeekTo::End,
         Start::Offset(offset) => SeekTo::Offset(offset),
         Start::Timestamp(timestamp) => SeekTo::Timestamp(timestamp),
-        Start::BeforeEnd(count) => return before_end(admin, consumer, partitions, count).await,
+        Start::BeforeEnd(count) => return before_end(admin, &partitions, count).await,
     };
-    for partition in partitions {
-        consumer.seek(partition, target).await?;
-    }
-    Ok(())
+    let partitions = partitions.into_iter();
+    Ok(partitions.map(|partition| (partition, target)).collect())
 }
 
 /// The last `count` of each partition, or as many as there are.
 async fn before_end(
     admin: &Admin,
-    consumer: &Consumer,
     partitions: &[TopicPartition],
     count: i64,
-) -> Result<(), Failure> {
-    let starts = admin.list_offsets(partitions, OffsetAt::Earliest).await?;
+) -> Result<Vec<(TopicPartition, SeekTo)>, Failure> {
+    let firsts = admin.list_offsets(partitions, OffsetAt::Earliest).await?;
     let ends = admin.list_offsets(partitions, OffsetAt::Latest).await?;
-    for ((partition, start), (_, end)) in starts.into_iter().zip(ends) {
-        let first = start?.unwrap_or(0);
+    let mut starts = Vec::new();
+    for ((partition, first), (_, end)) in firsts.into_iter().zip(ends) {
+        let first = first?.unwrap_or(0);
         let offset = end?.unwrap_or(0).saturating_sub(count).max(first);
-        consumer.seek(&partition, SeekTo::Offset(offset)).await?;
+        starts.push((partition, SeekTo::Offset(offset)));
     }
-    Ok(())
+    Ok(starts)
 }

@@ -28,10 +28,10 @@ pub(super) async fn read_back(
         cluster.ends(&partitions).await?.into_iter().collect();
     open.retain(|_, end| *end > 0);
     let consumer = cluster.consumer()?;
-    consumer.assign(open.keys().cloned().collect()).await?;
-    for partition in open.keys() {
-        consumer.seek(partition, SeekTo::Beginning).await?;
-    }
+    let starts = open
+        .keys()
+        .map(|partition| (partition.clone(), SeekTo::Beginning));
+    consumer.assign_from(starts.collect()).await?;
     let deadline = Instant::now() + TIMEOUT;
     let mut found = 0;
     while !open.is_empty() {

@@ -126,6 +126,15 @@ fn joined(assignor: Assignor, generation: i32) -> Joined {
     }
 }
 
+/// The answer to the member that is to assign.
+fn elected(assignor: Assignor, generation: i32) -> Joined {
+    Joined {
+        is_leader: true,
+        members: vec![MemberSubscription::default()],
+        ..joined(assignor, generation)
+    }
+}
+
 fn has_sync(actions: &[Action]) -> bool {
     actions
         .iter()
@@ -160,10 +169,7 @@ fn the_leader_assigns() {
     let mut rig = Rig::new();
     rig.subscribe(&["t"]);
     rig.expect_join();
-    let mut answer = joined(Assignor::Range, 1);
-    answer.is_leader = true;
-    answer.members = vec![MemberSubscription::default()];
-    rig.member.on_joined(answer, rig.now);
+    rig.member.on_joined(elected(Assignor::Range, 1), rig.now);
     assert!(matches!(rig.actions()[..], [Action::Assign { .. }]));
     let assignments = Assignments::from([("m".to_owned(), partitions_of_t(&[0]))]);
     rig.member.on_assigned(Assignor::Range, assignments.clone());
@@ -180,9 +186,7 @@ fn the_leader_heartbeats_after_an_answer_during_its_sync() {
     let mut rig = Rig::new();
     rig.subscribe(&["t"]);
     rig.expect_join();
-    let mut answer = joined(Assignor::Range, 1);
-    answer.is_leader = true;
-    rig.member.on_joined(answer, rig.now);
+    rig.member.on_joined(elected(Assignor::Range, 1), rig.now);
     rig.actions();
     rig.tick(HEARTBEAT);
     assert!(matches!(rig.actions()[..], [Action::Heartbeat(_)]));
@@ -472,8 +476,7 @@ fn pitfall_17_a_static_leader_that_comes_back_with_more_topics_rebalances() {
         let mut rig = Rig::with(true);
         rig.subscribe(topics);
         rig.expect_join();
-        let mut answer = joined(Assignor::CooperativeSticky, 4);
-        answer.is_leader = true;
+        let mut answer = elected(Assignor::CooperativeSticky, 4);
         answer.skips_assignment = true;
         rig.member.on_joined(answer, rig.now);
         assert!(has_sync(&rig.actions()), "no assignment to make");
