@@ -73,6 +73,7 @@ impl Work {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Client {
     MilenaProducer,
+    MilenaProducerOwned,
     MilenaConsumer,
     RdkafkaFutureProducer,
     RdkafkaBaseProducer,
@@ -92,8 +93,9 @@ pub(crate) enum Client {
 }
 
 impl Client {
-    pub(crate) const ALL: [Self; 17] = [
+    pub(crate) const ALL: [Self; 18] = [
         Self::MilenaProducer,
+        Self::MilenaProducerOwned,
         Self::MilenaPublisher,
         Self::MilenaReliablePublisher,
         Self::RdkafkaFutureProducer,
@@ -116,6 +118,7 @@ impl Client {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::MilenaProducer => "milena Producer (tracked)",
+            Self::MilenaProducerOwned => "milena Producer (tracked), owned values",
             Self::MilenaConsumer => "milena Consumer",
             Self::RdkafkaFutureProducer => "rdkafka FutureProducer (tracked)",
             Self::RdkafkaBaseProducer => "rdkafka BaseProducer (callback)",
@@ -138,6 +141,7 @@ impl Client {
     pub(crate) fn work(self) -> Work {
         match self {
             Self::MilenaProducer
+            | Self::MilenaProducerOwned
             | Self::MilenaPublisher
             | Self::MilenaReliablePublisher
             | Self::RdkafkaFutureProducer
@@ -166,6 +170,7 @@ pub(crate) fn measure(client: Client, load: &Load) -> Result<()> {
         Client::KrafkaLatency => return print_times(&krafka_latency::run(load)?),
         Client::MilenaIdle => milena_idle::run(load)?,
         Client::MilenaProducer => milena_producer::run(load)?,
+        Client::MilenaProducerOwned => milena_producer::run_with_owned_values(load)?,
         Client::MilenaPublisher => milena_publisher::run(load)?,
         Client::MilenaReliablePublisher => milena_reliable_publisher::run(load)?,
         Client::MilenaRetries => milena_retries::run(load)?,

@@ -1,16 +1,18 @@
 //! Batch handlers: async functions that take many records at once.
 //!
 //! Owns the trait, its implementations for functions of a batch and up to three more
-//! arguments, what they may return, and which records that says failed. Knows no consumer
-//! and no retries.
+//! arguments, what they may return, which records that says failed, and the layers around it. Knows
+//! no consumer and no retries.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::marker::PhantomData;
+use std::task::{Context, Poll};
 
 use futures_util::future::BoxFuture;
+use tower::Service;
 
 use crate::extract::{Batch, FromBatch, FromMessage};
-use crate::failure::HandlerError;
+use crate::failure::{HandlerError, IntoHandlerError};
 use crate::message::Message;
 
 /// An async function that handles batches of messages.
@@ -18,6 +20,17 @@ use crate::message::Message;
 /// Implemented for functions whose first argument is a [`Batch<T>`](crate::Batch), with up
 /// to three [`State`](crate::State) arguments after it, and that return what
 /// [`IntoBatchResult`] lists.
+///
+/// What is none does not compile, and the compiler says what a batch handler is:
+///
+/// ```compile_fail,E0277
+/// use milena::{App, Bytes, Config, batch_handler};
+///
+/// async fn on_orders(_: Vec<Bytes>) {} // `Batch<Bytes>`
+///
+/// # let app = App::new(Config::builder().build().unwrap());
+/// app.topic("orders", batch_handler(on_orders));
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is no batch handler for an application with the state `{S}`",
     label = "not a batch handler",
@@ -79,6 +92,19 @@ pub enum BatchResult {
 }
 
 /// What a batch handler may return.
+///
+/// Nothing else compiles:
+///
+/// ```compile_fail,E0277
+/// use milena::{App, Batch, Bytes, Config, batch_handler};
+///
+/// async fn on_orders(Batch(orders): Batch<Bytes>) -> usize {
+///     orders.len()
+/// }
+///
+/// # let app = App::new(Config::builder().build().unwrap());
+/// app.topic("orders", batch_handler(on_orders));
+/// ```
 #[diagnostic::on_unimplemented(
     message = "a batch handler may not return `{Self}`",
     note = "return `()`, `Result<(), E>` (the whole batch), `BatchOutcome` or `Result<BatchOutcome, E>` (which records failed), or `Vec<Result<(), E>>` (one for each record), with `HandlerError` or a standard error as `E`"
@@ -230,15 +256,17 @@ pub(crate) trait CallBatch: Send + Sync {
     fn call(&self, messages: &[Message]) -> BoxFuture<'static, BatchFailures>;
 }
 
-/// Joins a batch handler and the state it takes its arguments from.
-pub(crate) struct BatchService<H, Arguments, S> {
+/// A batch handler with the application's state, as a tower service of batches of messages. Its
+/// response says which of them failed.
+pub struct BatchService<H, Arguments, S> {
     handler: H,
     state: S,
     arguments: PhantomData<fn() -> Arguments>,
 }
 
 impl<H, Arguments, S> BatchService<H, Arguments, S> {
-    pub(crate) fn new(handler: H, state: S) -> BatchService<H, Arguments, S> {
+    /// Joins a batch handler and the state it takes its arguments from.
+    pub fn new(handler: H, state: S) -> BatchService<H, Arguments, S> {
         BatchService {
             handler,
             state,
@@ -254,6 +282,64 @@ where
 {
     fn call(&self, messages: &[Message]) -> BoxFuture<'static, BatchFailures> {
         self.handler.call(messages, &self.state)
+    }
+}
+
+impl<H: Clone, Arguments, S: Clone> Clone for BatchService<H, Arguments, S> {
+    fn clone(&self) -> BatchService<H, Arguments, S> {
+        BatchService::new(self.handler.clone(), self.state.clone())
+    }
+}
+
+impl<H, Arguments, S> Service<Vec<Message>> for BatchService<H, Arguments, S>
+where
+    H: BatchHandler<Arguments, S>,
+{
+    type Response = BatchFailures;
+    type Error = HandlerError;
+    type Future = BoxFuture<'static, Result<BatchFailures, HandlerError>>;
+
+    fn poll_ready(&mut self, _context: &mut Context<'_>) -> Poll<Result<(), HandlerError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, messages: Vec<Message>) -> Self::Future {
+        let handling = self.handler.call(&messages, &self.state);
+        Box::pin(async { Ok(handling.await) })
+    }
+}
+
+/// A batch handler with layers around it.
+pub(crate) struct Layered<Svc>(pub(crate) Svc);
+
+impl<Svc> CallBatch for Layered<Svc>
+where
+    Svc: Service<Vec<Message>, Response = BatchFailures, Error: IntoHandlerError, Future: Send>
+        + Clone
+        + Send
+        + Sync
+        + 'static,
+{
+    fn call(&self, messages: &[Message]) -> BoxFuture<'static, BatchFailures> {
+        let (mut service, messages) = (self.0.clone(), messages.to_vec());
+        let count = messages.len();
+        let all =
+            move |error: HandlerError| (0..count).map(|place| (place, error.clone())).collect();
+        Box::pin(async move {
+            let handling = async {
+                poll_fn(|context| service.poll_ready(context)).await?;
+                service.call(messages).await
+            };
+            match handling.await {
+                Ok(failures) => match failures.iter().find(|(place, _)| *place >= count) {
+                    None => failures,
+                    Some((place, _)) => all(HandlerError::terminal(format_args!(
+                        "a layer failed record {place} of {count}; they count from 0"
+                    ))),
+                },
+                Err(error) => all(error.into_handler_error()),
+            }
+        })
     }
 }
 

@@ -36,6 +36,7 @@ pub struct HandlerError {
 #[derive(Clone)]
 struct Inner {
     class: ErrorClass,
+    is_skipped: bool,
     stage: FailureStage,
     code: Cow<'static, str>,
     message: String,
@@ -100,6 +101,29 @@ impl HandlerError {
         HandlerError::new(ErrorClass::Terminal, message.to_string())
     }
 
+    /// The record is of no use to anybody: an application, or a [`Consumer`](crate::Consumer),
+    /// counts it and goes on, without a retry and without a dead letter.
+    ///
+    /// ```
+    /// use milena::{HandlerError, Json};
+    ///
+    /// #[derive(serde::Deserialize)]
+    /// struct Reading { sensor: u32, celsius: f64 }
+    ///
+    /// async fn on_reading(Json(reading): Json<Reading>) -> Result<(), HandlerError> {
+    ///     if reading.sensor == 0 {
+    ///         return Err(HandlerError::skip("a test of the line").with_code("line-test"));
+    ///     }
+    ///     println!("{}: {} °C", reading.sensor, reading.celsius);
+    ///     Ok(())
+    /// }
+    /// # let _ = milena::handler::<_, (Json<Reading>,)>(on_reading);
+    /// ```
+    #[must_use]
+    pub fn skip(message: impl fmt::Display) -> HandlerError {
+        HandlerError::non_retriable(message).skipped()
+    }
+
     /// The record can be read but does not make sense; not retriable. `field` is the
     /// path of what is wrong.
     #[must_use]
@@ -141,6 +165,7 @@ impl HandlerError {
     fn new(class: ErrorClass, message: String) -> HandlerError {
         let inner = Inner {
             class,
+            is_skipped: false,
             stage: FailureStage::Handle,
             code: Cow::Borrowed("handler"),
             message,
@@ -179,7 +204,21 @@ impl HandlerError {
         self
     }
 
-    /// Decides between retry, dead letter and stop.
+    /// Has the record skipped, as [`HandlerError::skip`] does, whatever went wrong.
+    #[must_use]
+    pub fn skipped(mut self) -> HandlerError {
+        self.inner.is_skipped = true;
+        self
+    }
+
+    /// Whether the record is to be skipped, whatever the class.
+    #[must_use]
+    pub fn is_skipped(&self) -> bool {
+        self.inner.is_skipped
+    }
+
+    /// Decides between retry, dead letter and stop, unless the record is
+    /// [to be skipped](HandlerError::is_skipped).
     #[must_use]
     pub fn class(&self) -> ErrorClass {
         self.inner.class
@@ -273,6 +312,19 @@ impl fmt::Debug for Boxed {
 }
 
 /// The error types a layered service may end up with.
+///
+/// A layer with errors of its own has to box them; this does not compile:
+///
+/// ```compile_fail,E0277
+/// use milena::{App, Config, handler};
+/// use tower::util::MapErrLayer;
+///
+/// async fn on_order() {}
+///
+/// let layered = handler(on_order).layer(MapErrLayer::new(|_| "too bad"));
+/// # let app = App::new(Config::builder().build().unwrap());
+/// app.topic("orders", layered);
+/// ```
 #[diagnostic::on_unimplemented(
     message = "a layer may not turn a handler's error into `{Self}`",
     note = "layers leave `HandlerError` alone or return a boxed error (`BoxError`)"

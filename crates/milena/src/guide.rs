@@ -1,5 +1,5 @@
-//! The pages of the guide in `docs/`, so that their examples are compiled and run as
-//! documentation tests. Nothing of it is in the library.
+//! The pages of the guide in `docs/` and the README, so that their examples are compiled and
+//! run as documentation tests. Nothing of it is in the library.
 
 macro_rules! page {
     ($name:ident, $file:literal) => {
@@ -7,6 +7,9 @@ macro_rules! page {
         mod $name {}
     };
 }
+
+#[doc = include_str!("../../../README.md")]
+mod readme {}
 
 page!(batch, "batch.md");
 page!(configure, "configure.md");

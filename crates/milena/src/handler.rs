@@ -24,6 +24,17 @@ pub type HandlerResult = Result<(), HandlerError>;
 /// Implemented for functions of up to eight arguments that are
 /// [extractors](crate::extract::FromMessage) and return `()` or a `Result<(), E>` whose
 /// error turns into a [`HandlerError`] (any standard error does).
+///
+/// What is none does not compile, and the compiler says what a handler is:
+///
+/// ```compile_fail,E0277
+/// use milena::{App, Config, handler};
+///
+/// async fn on_order(id: u32) {} // no extractor; `Json(id): Json<u32>` is one
+///
+/// # let app = App::new(Config::builder().build().unwrap());
+/// app.topic("orders", handler(on_order));
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is no handler for an application with the state `{S}`",
     label = "not a handler",
@@ -38,6 +49,19 @@ pub trait Handler<Arguments, S>: Clone + Send + Sync + 'static {
 }
 
 /// What a handler may return.
+///
+/// Nothing else compiles:
+///
+/// ```compile_fail,E0277
+/// use milena::{App, Bytes, Config, handler};
+///
+/// async fn on_order(value: Bytes) -> usize {
+///     value.len()
+/// }
+///
+/// # let app = App::new(Config::builder().build().unwrap());
+/// app.topic("orders", handler(on_order));
+/// ```
 #[diagnostic::on_unimplemented(
     message = "a handler may not return `{Self}`",
     note = "return `()`, `Result<(), HandlerError>`, or a `Result<(), E>` with a standard error `E`"

@@ -36,7 +36,8 @@
 //! | set anything | [`Config`]: builder, environment, file, URL |
 //! | see what it does | [`telemetry`], [`metrics`] |
 //! | test without a cluster | `testing`: a broker in the test's process, a clock that is moved by hand |
-//! | administer topics, groups, transactions | [`client`], the client below |
+//! | administer topics under their own names | [`TopicAdmin`] |
+//! | administer groups, transactions, whole clusters | [`client`], the client below |
 //!
 //! # Features
 //!
@@ -45,8 +46,8 @@
 //! | Feature | Brings |
 //! |---|---|
 //! | `testing` | the module `testing`, with the embedded broker; for `dev-dependencies` |
-//! | `http` | health over HTTP: `/live`, `/ready` and `/started` at `health.address` |
-//! | `prometheus` | an exporter of all metrics: `metrics::install_prometheus` and `metrics::render` |
+//! | `http` | health over HTTP: `/live`, `/ready` and `/started` at the setting `health.address` |
+//! | `prometheus` | an exporter of all metrics: `metrics::install_prometheus` and `metrics::render`; with `http` besides, `/metrics` at `health.address` once it is installed |
 //! | `opentelemetry` | spans of `tracing-opentelemetry` join the traces that messages carry |
 //! | `oidc` | tokens from an OpenID Connect provider |
 //!
@@ -82,16 +83,19 @@ pub use app::{
     MessageEnd, Processes, Progress, RunningApp, TopicHandler, TopicSetup, batch_handler, handler,
     shutdown_signal,
 };
-pub use batch_handler::{BatchFailures, BatchHandler, BatchOutcome, BatchResult, IntoBatchResult};
+pub use batch_handler::{
+    BatchFailures, BatchHandler, BatchOutcome, BatchResult, BatchService, IntoBatchResult,
+};
 pub use bytes::Bytes;
 pub use config::{
-    Compression, Config, ConfigBuilder, ConfigError, Entry, OffsetReset, PortRegistry, Profile,
-    Secret, Source,
+    Compression, Config, ConfigBuilder, ConfigError, Entry, IntoServers, OffsetReset, PortRegistry,
+    Profile, Secret, Source, Token, TokenError, TokenFuture, TokenProvider,
 };
 pub use connect::ConnectionFailed;
 pub use direct::{
     Consumer, DeadLetterHandler, DirectError, FailureDetails, MessageParser, ParseError,
-    ParseErrorKind, ParsedMessage, PartitionEnd, Producer, with_consumer, with_producer,
+    ParseErrorKind, ParsedMessage, PartitionEnd, Producer, TopicAdmin, with_consumer,
+    with_producer,
 };
 pub use extract::{Batch, FromBatch, FromMessage, FromRef, Json, Key, Meta, Outbox, State, Valid};
 pub use failure::{BoxError, ErrorClass, FailureStage, HandlerError, IntoHandlerError};

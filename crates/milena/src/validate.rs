@@ -36,6 +36,20 @@ const PROBLEMS_MAX: usize = 10;
 /// let error = Problems::of(&order).unwrap_err();
 /// assert_eq!(error.message(), "customer: must not be empty; lines[1].cents: -1 is not positive");
 /// ```
+///
+/// `Valid` of a type without rules does not compile:
+///
+/// ```compile_fail,E0277
+/// use milena::{App, Config, Json, Valid, handler};
+///
+/// #[derive(serde::Deserialize)]
+/// struct Order {}
+///
+/// async fn on_order(Valid(Json(_)): Valid<Json<Order>>) {}
+///
+/// # let app = App::new(Config::builder().build().unwrap());
+/// app.topic("orders", handler(on_order));
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` has no rules to be checked by",
     note = "implement `milena::Validate` for it, or for the `T` of `Json<T>`"

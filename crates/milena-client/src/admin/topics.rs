@@ -149,7 +149,8 @@ impl Admin {
     /// Creates one topic.
     ///
     /// # Errors
-    /// [`Error::Broker`] with TOPIC_ALREADY_EXISTS, INVALID_PARTITIONS and the like.
+    /// [`Error::Broker`] with TOPIC_ALREADY_EXISTS, INVALID_PARTITIONS and the like. The topic that
+    /// exists may be of this very call: brokers repeat it when the controller changes meanwhile.
     pub async fn create_topic(&self, topic: NewTopic) -> Result<CreatedTopic, Error> {
         let results = self.create_topics(&[topic], CreateMode::Create).await?;
         single(results)

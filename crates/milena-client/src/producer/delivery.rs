@@ -297,7 +297,7 @@ impl fmt::Debug for Waiters {
                 "callbacks",
                 &reports.map_or(0, |reports| reports.waiting.len()),
             )
-            .field("kept", &kept.map_or(0, Kept::len))
+            .field("kept", &kept)
             .finish()
     }
 }

@@ -302,10 +302,11 @@ impl TopicHandle {
         Ok(())
     }
 
-    /// Accepts a record, waiting for buffer space only. What `item` has then is with the record's
-    /// batch, and `sink` gets it back with the broker's answer, and the record if it wants to see
-    /// that: one call a batch, and neither lock nor allocation nor copy a record. The record's own
-    /// topic is ignored.
+    /// Accepts a record, waiting for buffer space only. What `item` makes is with the record's
+    /// batch then, and `sink` gets it back with the broker's answer, and the record if it wants to
+    /// see that: one call a batch, and neither lock nor allocation nor copy a record. `item` is
+    /// called once the record is accepted, and not otherwise, under a lock: it is to be short. The
+    /// record's own topic is ignored.
     ///
     /// ```
     /// use std::sync::Arc;
@@ -338,23 +339,23 @@ impl TopicHandle {
     /// async fn publish(topic: &TopicHandle, tally: &Arc<Tally>) -> Result<(), ProduceError> {
     ///     for number in 0..1000_u64 {
     ///         let value = number.to_be_bytes();
-    ///         topic.enqueue_for(Record::to("").value(&value), tally, &mut Some(number)).await?;
+    ///         topic.enqueue_for(Record::to("").value(&value), tally, || number).await?;
     ///     }
     ///     Ok(())
     /// }
     /// ```
     ///
     /// # Errors
-    /// [`ProduceError`] when the record was not accepted; the item stays where it is then.
+    /// [`ProduceError`] when the record was not accepted.
     #[inline]
     pub async fn enqueue_for<S: DeliverySink>(
         &self,
         record: Record<'_>,
         sink: &Arc<S>,
-        item: &mut Option<S::Item>,
+        item: impl FnOnce() -> S::Item + Send,
     ) -> Result<(), ProduceError> {
-        let (shared, topic) = (&self.handle.shared, &self.topic);
-        let kept = (sink, &mut *item);
+        let (shared, topic, mut item) = (&self.handle.shared, &self.topic, Some(item));
+        let kept = (sink, &mut item);
         let Err(refusal) = shared.try_append_for(topic, &record, kept, &mut None) else {
             return Ok(());
         };
@@ -362,7 +363,8 @@ impl TopicHandle {
             NotAppended::Failed(error) => Err(error),
             // On the heap, so that the way of most records stays small.
             NotAppended::NeedsBuffer(bytes) => {
-                Box::pin(shared.append_for_waiting(topic, record, (sink, item), bytes)).await
+                let kept = (sink, &mut item);
+                Box::pin(shared.append_for_waiting(topic, record, kept, bytes)).await
             }
         }
     }
@@ -379,16 +381,16 @@ impl TopicHandle {
     /// As [`TopicHandle::enqueue_for`], without waiting.
     ///
     /// # Errors
-    /// [`ProduceErrorKind::BufferFull`] when there is no space now; the item stays where it is.
+    /// [`ProduceErrorKind::BufferFull`] when there is no space now.
     #[inline]
     pub fn try_enqueue_for<S: DeliverySink>(
         &self,
         record: Record<'_>,
         sink: &Arc<S>,
-        item: &mut Option<S::Item>,
+        item: impl FnOnce() -> S::Item,
     ) -> Result<(), ProduceError> {
-        let shared = &self.handle.shared;
-        let result = shared.try_append_for(&self.topic, &record, (sink, item), &mut None);
+        let (shared, kept) = (&self.handle.shared, (sink, &mut Some(item)));
+        let result = shared.try_append_for(&self.topic, &record, kept, &mut None);
         result.map_err(|refusal| without_waiting(*refusal))
     }
 }

@@ -224,14 +224,14 @@ impl Shared {
         delivery
     }
 
-    /// Appends a record without waiting, and leaves what `item` has with its batch for `sink`. It
+    /// Appends a record without waiting, and leaves what `item` makes with its batch for `sink`. It
     /// stays where it is if the record is not appended.
     #[inline]
     pub(super) fn try_append_for<S: DeliverySink>(
         self: &Arc<Self>,
         topic: &Topic,
         record: &Record<'_>,
-        (sink, item): (&Arc<S>, &mut Option<S::Item>),
+        (sink, item): (&Arc<S>, &mut Option<impl FnOnce() -> S::Item>),
         reserved: &mut Option<Reservation>,
     ) -> Result<(), Box<NotAppended>> {
         if self.is_closed() {
@@ -245,7 +245,7 @@ impl Shared {
             .append_for(record, timestamp, buffers, reserved, &mut appended)
             .map(|appending| {
                 if let Some(item) = item.take() {
-                    appending.keep(sink, item, &self.callbacks);
+                    appending.keep(sink, item(), &self.callbacks);
                 }
             });
         if appended != Appended::NOTHING {
@@ -259,7 +259,7 @@ impl Shared {
         self: &Arc<Self>,
         topic: &Topic,
         record: Record<'_>,
-        (sink, item): (&Arc<S>, &mut Option<S::Item>),
+        (sink, item): (&Arc<S>, &mut Option<impl FnOnce() -> S::Item>),
         bytes: usize,
     ) -> Result<(), ProduceError> {
         self.append_with_room(bytes, |reserved| {

@@ -25,12 +25,13 @@ pub trait DeliverySink: Send + Sync + 'static {
     /// only be what it does not say.
     type Item: Send + 'static;
 
-    /// Whether `next` says of a record what `last` says of the one before it: one of them is kept for
-    /// both then, and `next` is dropped. Most records of a batch are alike to most sinks.
+    /// A number that only those items share that say the same of their records: one of them is kept
+    /// for records that follow each other in a batch, and the others are dropped. Most records of a
+    /// batch are alike to most sinks. `None` for an item that is to be kept in any case.
     #[inline]
-    fn is_same(last: &Self::Item, next: &Self::Item) -> bool {
-        let _ = (last, next);
-        false
+    fn likeness(item: &Self::Item) -> Option<u64> {
+        let _ = item;
+        None
     }
 
     /// Records of one batch were settled. Called as callbacks are: on a task that does nothing else,
@@ -187,15 +188,28 @@ pub(super) struct Kept {
     topic: Arc<str>,
     /// Who reports it.
     callbacks: Arc<Callbacks>,
+    /// The run that was begun last, if more records may be alike.
+    growing: Option<Growing>,
     /// One a sink, of which there is one mostly.
     items: Vec<Box<dyn AnyItems>>,
 }
 
+/// A run whose end is known here only, so that one more record need not find its sink's items.
+struct Growing {
+    /// The address of its sink, which lives as long as its items.
+    sink: usize,
+    likeness: u64,
+    end: u32,
+    /// Where the sink's items are.
+    place: usize,
+}
+
 /// The items of one sink, whatever their type.
 trait AnyItems: Any + Send {
-    fn report(self: Box<Self>, topic: &Arc<str>, fates: &Fates, records: &Records);
+    /// The last run ends there.
+    fn grow(&mut self, end: u32);
 
-    fn len(&self) -> usize;
+    fn report(self: Box<Self>, topic: &Arc<str>, fates: &Fates, records: &Records);
 }
 
 struct Items<S: DeliverySink> {
@@ -215,6 +229,7 @@ impl Kept {
         Kept {
             topic: topic.clone(),
             callbacks: callbacks.clone(),
+            growing: None,
             items: Vec::with_capacity(1),
         }
     }
@@ -222,32 +237,66 @@ impl Kept {
     /// Takes what is kept of the record `index`.
     #[inline]
     pub(super) fn take<S: DeliverySink>(&mut self, sink: &Arc<S>, index: u32, item: S::Item) {
-        for items in &mut self.items {
+        let likeness = S::likeness(&item);
+        let address = Arc::as_ptr(sink).addr();
+        if let Some(growing) = &mut self.growing
+            && (growing.sink, growing.end, Some(growing.likeness)) == (address, index, likeness)
+        {
+            growing.end += 1;
+            return;
+        }
+        self.begin_run(sink, index, item);
+    }
+
+    fn begin_run<S: DeliverySink>(&mut self, sink: &Arc<S>, index: u32, item: S::Item) {
+        self.end_run();
+        let (likeness, end) = (S::likeness(&item), index + 1);
+        let growing = |place| {
+            likeness.map(|likeness| Growing {
+                sink: Arc::as_ptr(sink).addr(),
+                likeness,
+                end,
+                place,
+            })
+        };
+        let run = Run {
+            item,
+            indices: index..end,
+        };
+        for (place, items) in self.items.iter_mut().enumerate() {
             let any: &mut dyn Any = items.as_mut();
             if let Some(items) = any.downcast_mut::<Items<S>>()
                 && Arc::ptr_eq(&items.sink, sink)
             {
-                return items.take(index, item);
+                items.runs.push(run);
+                self.growing = growing(place);
+                return;
             }
         }
-        let mut items = Items {
-            sink: sink.clone(),
-            runs: Vec::with_capacity(RUNS_AT_FIRST),
-        };
-        items.take(index, item);
-        self.items.push(Box::new(items));
+        self.growing = growing(self.items.len());
+        let mut runs = Vec::with_capacity(RUNS_AT_FIRST);
+        runs.push(run);
+        let sink = sink.clone();
+        self.items.push(Box::new(Items { sink, runs }));
     }
 
-    pub(super) fn len(&self) -> usize {
-        self.items.iter().map(|items| items.len()).sum()
+    /// No further record belongs to the run that grows.
+    fn end_run(&mut self) {
+        if let Some(Growing { end, place, .. }) = self.growing.take()
+            && let Some(items) = self.items.get_mut(place)
+        {
+            items.grow(end);
+        }
     }
 
     /// Who reports, and what there is to do once the batch of `bytes` has come to `fates`.
-    pub(super) fn report(self, fates: Fates, bytes: Option<Bytes>) -> (Arc<Callbacks>, Work) {
+    pub(super) fn report(mut self, fates: Fates, bytes: Option<Bytes>) -> (Arc<Callbacks>, Work) {
+        self.end_run();
         let Kept {
             topic,
             callbacks,
             items,
+            ..
         } = self;
         let work = move || {
             let records = Records::new(bytes);
@@ -259,22 +308,13 @@ impl Kept {
     }
 }
 
-impl<S: DeliverySink> Items<S> {
-    #[inline]
-    fn take(&mut self, index: u32, item: S::Item) {
-        match self.runs.last_mut() {
-            Some(run) if run.indices.end == index && S::is_same(&run.item, &item) => {
-                run.indices.end += 1;
-            }
-            _ => self.runs.push(Run {
-                item,
-                indices: index..index + 1,
-            }),
+impl<S: DeliverySink> AnyItems for Items<S> {
+    fn grow(&mut self, end: u32) {
+        if let Some(run) = self.runs.last_mut() {
+            run.indices.end = end;
         }
     }
-}
 
-impl<S: DeliverySink> AnyItems for Items<S> {
     fn report(self: Box<Self>, topic: &Arc<str>, fates: &Fates, records: &Records) {
         self.sink.on_settled(SettledBatch {
             topic,
@@ -283,15 +323,12 @@ impl<S: DeliverySink> AnyItems for Items<S> {
             records,
         });
     }
-
-    fn len(&self) -> usize {
-        self.runs.iter().map(|run| run.indices.len()).sum()
-    }
 }
 
 impl std::fmt::Debug for Kept {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Kept").field("items", &self.len()).finish()
+        let sinks = self.items.len();
+        f.debug_struct("Kept").field("sinks", &sinks).finish()
     }
 }
 

@@ -4,11 +4,16 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tower::layer::util::{Identity, Stack};
+use tower::{Layer, Service};
+
 use super::batch_worker::BatchSize;
 use super::limits::{BATCH_RECORDS_DEFAULT, BATCH_WAIT_DEFAULT};
 use super::route::BatchRoute;
 use super::topic::{OnFailure, Retries, TopicOptions, TopicParts, TopicSetup, common_options};
-use crate::batch_handler::{BatchHandler, BatchService};
+use crate::batch_handler::{BatchFailures, BatchHandler, BatchService, CallBatch, Layered};
+use crate::failure::IntoHandlerError;
+use crate::message::Message;
 use crate::publisher::Breaker;
 use crate::retry::Retry;
 
@@ -54,6 +59,7 @@ use crate::retry::Retry;
 pub fn batch_handler<H, Arguments>(handler: H) -> BatchTopicHandler<H, Arguments> {
     BatchTopicHandler {
         handler,
+        layer: Identity::new(),
         size: BatchSize {
             records_max: BATCH_RECORDS_DEFAULT,
             wait_max: BATCH_WAIT_DEFAULT,
@@ -66,32 +72,55 @@ pub fn batch_handler<H, Arguments>(handler: H) -> BatchTopicHandler<H, Arguments
 /// A batch handler with what is to happen around it; made by [`batch_handler`].
 #[derive(Debug, Clone)]
 #[must_use = "a handler does nothing until an application has it"]
-pub struct BatchTopicHandler<H, Arguments> {
+pub struct BatchTopicHandler<H, Arguments, L = Identity> {
     handler: H,
+    layer: L,
     size: BatchSize,
     options: TopicOptions,
     arguments: PhantomData<fn() -> Arguments>,
 }
 
-impl<S, H, Arguments> TopicSetup<S> for BatchTopicHandler<H, Arguments>
+impl<S, H, Arguments> TopicSetup<S> for BatchTopicHandler<H, Arguments, Identity>
 where
     S: Clone + Send + Sync + 'static,
     H: BatchHandler<Arguments, S>,
     Arguments: 'static,
 {
     fn set_up(self, state: S) -> TopicParts {
-        TopicParts {
-            handler: std::any::type_name::<H>(),
-            route: Arc::new(BatchRoute {
-                handler: Arc::new(BatchService::new(self.handler, state)),
-                size: self.size,
-            }),
-            options: self.options,
-        }
+        // Without layers, batches need not be copied for them.
+        let handler = Arc::new(BatchService::new(self.handler, state));
+        parts::<H>(handler, self.size, self.options)
     }
 }
 
-impl<H, Arguments> BatchTopicHandler<H, Arguments> {
+impl<S, H, Arguments, Inner, Outer> TopicSetup<S>
+    for BatchTopicHandler<H, Arguments, Stack<Inner, Outer>>
+where
+    S: Clone + Send + Sync + 'static,
+    H: BatchHandler<Arguments, S>,
+    Arguments: 'static,
+    Stack<Inner, Outer>: Layer<BatchService<H, Arguments, S>>,
+    <Stack<Inner, Outer> as Layer<BatchService<H, Arguments, S>>>::Service: Service<Vec<Message>, Response = BatchFailures, Error: IntoHandlerError, Future: Send>
+        + Clone
+        + Send
+        + Sync
+        + 'static,
+{
+    fn set_up(self, state: S) -> TopicParts {
+        let service = self.layer.layer(BatchService::new(self.handler, state));
+        parts::<H>(Arc::new(Layered(service)), self.size, self.options)
+    }
+}
+
+fn parts<H>(handler: Arc<dyn CallBatch>, size: BatchSize, options: TopicOptions) -> TopicParts {
+    TopicParts {
+        handler: std::any::type_name::<H>(),
+        route: Arc::new(BatchRoute { handler, size }),
+        options,
+    }
+}
+
+impl<H, Arguments, L> BatchTopicHandler<H, Arguments, L> {
     /// How many records make a batch complete; 25 by default, 0 counts as 1.
     pub fn records_max(mut self, records: usize) -> Self {
         self.size.records_max = records.max(1);
@@ -102,6 +131,37 @@ impl<H, Arguments> BatchTopicHandler<H, Arguments> {
     pub fn wait_max(mut self, wait: Duration) -> Self {
         self.size.wait_max = wait;
         self
+    }
+
+    /// Wraps the handler in a tower layer of services of `Vec<Message>`; layers added later are
+    /// further outside. Retries pass through all of them again. An error of a layer's own is
+    /// retriable, and fails all records of the batch.
+    ///
+    /// ```
+    /// use milena::{Batch, Json, Message, batch_handler};
+    /// use tower::util::MapRequestLayer;
+    ///
+    /// async fn on_orders(Batch(orders): Batch<Json<u32>>) {
+    ///     println!("{} orders", orders.len());
+    /// }
+    ///
+    /// // A `TimeoutLayer`, a `ConcurrencyLimitLayer`, one of your own.
+    /// let shown = MapRequestLayer::new(|messages: Vec<Message>| {
+    ///     println!("{} messages", messages.len());
+    ///     messages
+    /// });
+    /// let on_orders = batch_handler(on_orders).layer(shown);
+    /// # drop(milena::App::new(milena::Config::builder().build()?).topic("orders", on_orders));
+    /// # Ok::<(), milena::ConfigError>(())
+    /// ```
+    pub fn layer<Outer>(self, outer: Outer) -> BatchTopicHandler<H, Arguments, Stack<L, Outer>> {
+        BatchTopicHandler {
+            handler: self.handler,
+            layer: Stack::new(self.layer, outer),
+            size: self.size,
+            options: self.options,
+            arguments: PhantomData,
+        }
     }
 
     common_options!();

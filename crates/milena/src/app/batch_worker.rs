@@ -266,9 +266,7 @@ impl BatchWorker {
             match settled {
                 Settled::Ended(Ended::GivenBack) => outcome = Ended::GivenBack,
                 Settled::Ended(ended) => {
-                    if ended == Ended::DeadLettered {
-                        self.context.progress.add_dead_lettered();
-                    }
+                    self.context.progress.add_ended(ended);
                     self.watermark.finish(offset);
                 }
                 Settled::InPlace(one, delay) => again.push((*one, delay)),

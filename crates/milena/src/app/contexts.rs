@@ -20,7 +20,7 @@ use super::gate::Gate;
 use super::lifecycle::Hooks;
 use super::progress::Progress;
 use super::retry_topic::{self, RetryRoute, RetryTopic};
-use super::route::RouteContext;
+use super::route::{LastResort, RouteContext};
 use super::topic::{Counting, OnFailure, Retries, TopicOptions};
 use crate::config::Config;
 use crate::dead_letter::{self, FailurePlace, host_name};
@@ -83,8 +83,7 @@ impl Contexts {
             topic: entry.topic.as_str().into(),
             retry: entry.options.retry,
             concurrency: entry.options.concurrency,
-            dead_letters: dead_letter_topic(&self.config, &entry.options, &entry.topic)
-                .map(|topic| self.dead_letters(topic, name, entry.handler, &entry.options)),
+            last_resort: self.last_resort(entry, name),
             retry_topic,
             transactions: self.transactions(&entry.options, name),
             gate: entry.options.breaker.map(|breaker| {
@@ -96,6 +95,18 @@ impl Contexts {
             hooks: self.hooks.clone(),
             handling: self.handling(name),
             failures: self.failures.clone(),
+        }
+    }
+
+    fn last_resort(&self, entry: &TopicEntry, name: &str) -> LastResort {
+        let TopicEntry { topic, options, .. } = entry;
+        match dead_letter_topic(&self.config, options, topic) {
+            Some(place) => {
+                let letters = self.dead_letters(place, name, entry.handler, options);
+                LastResort::DeadLetter(Box::new(letters))
+            }
+            None if options.on_failure == OnFailure::Skip => LastResort::Skip,
+            None => LastResort::Stop,
         }
     }
 
@@ -121,7 +132,7 @@ impl Contexts {
             topic: name.into(),
             retry: Retry::none(),
             concurrency: Concurrency::Partition,
-            dead_letters: Some(dead_letters),
+            last_resort: LastResort::DeadLetter(Box::new(dead_letters)),
             retry_topic: None,
             gate: None,
             transactions: None,
@@ -190,7 +201,7 @@ impl Contexts {
         Handling {
             topic: name.into(),
             group: self.group.as_str().into(),
-            client_id: self.config.client_id.as_str().into(),
+            client_id: self.config.numbered_client_id().into(),
             mode: self.config.trace_mode,
         }
     }
@@ -208,7 +219,7 @@ impl Contexts {
     }
 }
 
-/// As the cluster names it; `None` when the application stops instead.
+/// As the cluster names it; `None` when there are no dead letters.
 pub(super) fn dead_letter_topic(
     config: &Config,
     options: &TopicOptions,
@@ -217,7 +228,7 @@ pub(super) fn dead_letter_topic(
     match &options.on_failure {
         OnFailure::DeadLetterDefault => Some(config.topic_name(&dead_letter::topic_default(topic))),
         OnFailure::DeadLetter(name) => Some(config.topic_name(name)),
-        OnFailure::Stop => None,
+        OnFailure::Skip | OnFailure::Stop => None,
     }
 }
 
@@ -234,7 +245,7 @@ pub(super) fn retry_topic_name(config: &Config, group: &str) -> String {
 
 /// Ends by itself: with the answer, or when the client is closed.
 async fn warm_up(context: Arc<RouteContext>) {
-    if let Some(dead_letters) = &context.dead_letters {
+    if let LastResort::DeadLetter(dead_letters) = &context.last_resort {
         dead_letters.warm_up().await;
     }
 }

@@ -9,7 +9,7 @@ use super::error::AppError;
 use super::gate::{Gate, Sign};
 use super::lifecycle::MessageEnd;
 use super::retry_topic::RetryTopic;
-use super::route::RouteContext;
+use super::route::{LastResort, RouteContext};
 use super::stop::StopFlag;
 use crate::dead_letter::{History, NewDeadLetter};
 use crate::failure::{ErrorClass, HandlerError, class_name};
@@ -31,6 +31,8 @@ pub(super) enum Ended {
     Handled,
     /// It is in the dead letter topic, acknowledged.
     DeadLettered,
+    /// It failed for good, and nothing is kept of it.
+    Skipped,
     /// It is in the retry topic, acknowledged.
     Moved,
     /// It was given up because of a stop, and is to be handled again.
@@ -43,6 +45,7 @@ impl Ended {
         match self {
             Ended::Handled => MessageEnd::Handled,
             Ended::DeadLettered => MessageEnd::DeadLettered,
+            Ended::Skipped => MessageEnd::Skipped,
             Ended::Moved => MessageEnd::Moved,
             Ended::GivenBack => MessageEnd::GivenBack,
         }
@@ -53,6 +56,7 @@ impl Ended {
         match self {
             Ended::Handled => "handled",
             Ended::DeadLettered => "dead_lettered",
+            Ended::Skipped => "skipped",
             Ended::Moved => "moved",
             Ended::GivenBack => "given_back",
         }
@@ -66,8 +70,10 @@ pub(super) enum Next {
     Again(Duration),
     /// It is tried again after this delay, and waits in the retry topic.
     Later(Duration),
-    /// It becomes a dead letter.
-    Bury,
+    /// It becomes a dead letter, is skipped, or stops the application, as its topic says.
+    LastResort,
+    /// Nothing is kept of it.
+    Skip,
     /// The application stops over it.
     Stop,
 }
@@ -119,13 +125,16 @@ impl Failed {
     /// What is to become of it. To be asked once an attempt: the topic may be paused, or go
     /// on, at any moment, and two answers may differ.
     pub(super) fn next(&self, context: &RouteContext) -> Next {
+        if self.error.is_skipped() {
+            return Next::Skip;
+        }
         if let Some(gate) = self.gate_shut(context) {
             // It is hardly the record's fault: it waits for a probe. It may be, though, and
             // nobody can tell while nothing succeeds; so it does not wait for ever.
             let attempts_max = gate.attempts_max(context.retry.attempts_max());
-            let may_go = context.dead_letters.is_some();
+            let may_go = !matches!(context.last_resort, LastResort::Stop);
             return match may_go && self.history.attempts() >= attempts_max {
-                true => Next::Bury,
+                true => Next::LastResort,
                 false => Next::Again(Duration::ZERO),
             };
         }
@@ -141,8 +150,7 @@ impl Failed {
                 Next::Later(delay)
             }
             Some(delay) => Next::Again(delay),
-            None if context.dead_letters.is_some() => Next::Bury,
-            None => Next::Stop,
+            None => Next::LastResort,
         }
     }
 
@@ -179,24 +187,34 @@ impl Failed {
     ) -> Settled {
         match next {
             Next::Later(delay) => self.move_on(delay, context, stop).await,
-            Next::Bury => {
+            Next::LastResort => {
                 if let Some(gate) = self.gate_shut(context) {
                     gate.give_up_after(self.history.attempts());
                 }
-                Settled::Ended(self.bury(context, stop).await)
+                Settled::Ended(self.settle_for_good(context, stop).await)
             }
             Next::Again(delay) => Settled::InPlace(Box::new(self), delay),
+            Next::Skip => Settled::Ended(self.skip()),
             Next::Stop => Settled::Ended(self.give_up(context)),
         }
     }
 
     /// As [`Failed::settle`], for a failure that is not retriable.
     pub(super) async fn settle_for_good(self, context: &RouteContext, stop: &StopFlag) -> Ended {
-        if context.dead_letters.is_some() {
-            self.bury(context, stop).await
-        } else {
-            self.give_up(context)
+        match &context.last_resort {
+            LastResort::DeadLetter(dead_letters) => self.bury(dead_letters, context, stop).await,
+            LastResort::Skip => self.skip(),
+            LastResort::Stop => self.give_up(context),
         }
+    }
+
+    /// Keeps nothing of the record, nor of what its handler wanted to publish with it.
+    fn skip(self) -> Ended {
+        self.log("record_skipped", None);
+        if let Some(outbox) = self.message.outbox() {
+            outbox.clear();
+        }
+        Ended::Skipped
     }
 
     /// Stores the record in the retry topic, unless that does not take it.
@@ -232,10 +250,12 @@ impl Failed {
     }
 
     /// Stores the record's dead letter, however long that takes, unless told to stop.
-    async fn bury(self, context: &RouteContext, stop: &StopFlag) -> Ended {
-        let Some(dead_letters) = &context.dead_letters else {
-            return self.give_up(context);
-        };
+    async fn bury(
+        self,
+        dead_letters: &DeadLetters,
+        context: &RouteContext,
+        stop: &StopFlag,
+    ) -> Ended {
         let message = &self.message;
         let letter = dead_letters.letter(message, &self.error, &self.history);
         if let Some(outbox) = message.outbox() {

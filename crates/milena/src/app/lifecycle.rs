@@ -10,6 +10,7 @@ use milena_client::TopicPartition;
 
 use super::error::AppError;
 use super::failed::Ended;
+use crate::config::TopicPrefix;
 use crate::failure::HandlerError;
 use crate::message::Message;
 
@@ -108,6 +109,10 @@ pub enum MessageEnd {
     Handled,
     /// It is in the dead letter topic, acknowledged.
     DeadLettered,
+    /// It failed for good, and nothing is kept of it:
+    /// [`skip_on_failure`](crate::TopicHandler::skip_on_failure),
+    /// [`HandlerError::skip`].
+    Skipped,
     /// It waits in the retry topic, and will be handled from there.
     Moved,
     /// It was given up because the application stops, the partition goes, or its topic is
@@ -177,10 +182,10 @@ impl Hooks {
 }
 
 /// Partitions as the cluster names them, without the prefix.
-pub(super) fn without_prefix(partitions: &[TopicPartition], prefix: &str) -> Vec<TopicPartition> {
-    let strip = |one: &TopicPartition| {
-        let topic = one.topic.strip_prefix(prefix).unwrap_or(&one.topic);
-        TopicPartition::new(topic, one.partition)
-    };
+pub(super) fn without_prefix(
+    partitions: &[TopicPartition],
+    prefix: &TopicPrefix,
+) -> Vec<TopicPartition> {
+    let strip = |one: &TopicPartition| TopicPartition::new(prefix.shown(&one.topic), one.partition);
     partitions.iter().map(strip).collect()
 }

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use super::failed::Ended;
 use super::gate::Gate;
 use crate::publisher::BreakerState;
 
@@ -21,6 +22,7 @@ struct Counters {
     failures: AtomicU64,
     retries: AtomicU64,
     dead_lettered: AtomicU64,
+    skipped: AtomicU64,
     commits: AtomicU64,
     commits_failed: AtomicU64,
     commit_micros: AtomicU64,
@@ -59,6 +61,14 @@ impl Progress {
     #[must_use]
     pub fn dead_lettered(&self) -> u64 {
         self.counters.dead_lettered.load(Ordering::Relaxed)
+    }
+
+    /// Records that failed for good and of which nothing is kept; see
+    /// [`HandlerError::skip`](crate::HandlerError::skip) and
+    /// [`TopicHandler::skip_on_failure`](crate::TopicHandler::skip_on_failure).
+    #[must_use]
+    pub fn skipped(&self) -> u64 {
+        self.counters.skipped.load(Ordering::Relaxed)
     }
 
     /// Records and partitions of topics that no handler is for: those of a topic that was
@@ -165,7 +175,17 @@ impl Progress {
         self.counters.retries.fetch_add(1, Ordering::Relaxed);
     }
 
-    pub(super) fn add_dead_lettered(&self) {
-        self.counters.dead_lettered.fetch_add(1, Ordering::Relaxed);
+    /// Counts a record by its end; one that was moved or given back has not come to it.
+    pub(super) fn add_ended(&self, ended: Ended) {
+        let counter = match ended {
+            Ended::Handled => &self.counters.handled,
+            Ended::DeadLettered => &self.counters.dead_lettered,
+            Ended::Skipped => &self.counters.skipped,
+            Ended::Moved | Ended::GivenBack => return,
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
     }
 }
+
+#[cfg(test)]
+mod tests;

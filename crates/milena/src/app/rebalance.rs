@@ -12,6 +12,7 @@ use super::committer;
 use super::lifecycle::{Hooks, Lifecycle, without_prefix};
 use super::progress::Progress;
 use super::workers::{Worker, settle};
+use crate::config::TopicPrefix;
 
 /// What a rebalance asks of the dispatcher. When the dispatcher is gone, the application
 /// has stopped, and there is nothing left to give up.
@@ -29,7 +30,7 @@ pub(super) struct Rebalance {
     pub(super) revocation_timeout: Duration,
     pub(super) hooks: Hooks,
     pub(super) progress: Progress,
-    pub(super) prefix: String,
+    pub(super) prefix: TopicPrefix,
 }
 
 impl RebalanceListener for Rebalance {

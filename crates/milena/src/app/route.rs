@@ -125,14 +125,22 @@ impl Route for BatchRoute {
     }
 }
 
+/// What becomes of the records of a topic that failed for good.
+pub(super) enum LastResort {
+    DeadLetter(Box<DeadLetters>),
+    /// They are counted.
+    Skip,
+    /// The application stops over them.
+    Stop,
+}
+
 /// What the workers of a topic share.
 pub(super) struct RouteContext {
     /// As handlers see it: without the prefix.
     pub(super) topic: Arc<str>,
     pub(super) retry: Retry,
     pub(super) concurrency: Concurrency,
-    /// `None`: a record that failed for good stops the application.
-    pub(super) dead_letters: Option<DeadLetters>,
+    pub(super) last_resort: LastResort,
     /// `None`: what is tried again is so in place.
     pub(super) retry_topic: Option<RetryTopic>,
     /// `None`: failures never pause the topic.

@@ -137,7 +137,7 @@ async fn listen(config: &Config) -> Result<Option<(Arc<Endpoint>, HealthServer)>
         return Ok(None);
     };
     let endpoint = Arc::new(Endpoint::default());
-    match HealthServer::start(address, endpoint.clone()).await {
+    match HealthServer::start(address, Some(endpoint.clone())).await {
         Ok(server) => Ok(Some((endpoint, server))),
         Err(source) => Err(AppError::HealthAddress { address, source }),
     }

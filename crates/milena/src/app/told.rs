@@ -11,6 +11,7 @@ pub(super) struct Told {
     jobs: Jobs,
     handled: Sum,
     dead_lettered: Sum,
+    skipped: Sum,
     without_handler: Sum,
     failures: Sum,
     retries: Sum,
@@ -32,6 +33,7 @@ impl Told {
             jobs,
             handled: Sum::new(app::RECORDS).label("outcome", "handled"),
             dead_lettered: Sum::new(app::RECORDS).label("outcome", "dead_lettered"),
+            skipped: Sum::new(app::RECORDS).label("outcome", "skipped"),
             without_handler: Sum::new(app::RECORDS).label("outcome", "without_handler"),
             failures: Sum::new(app::FAILURES),
             retries: Sum::new(app::RETRIES),
@@ -53,6 +55,7 @@ impl Source for Told {
         let progress = &self.progress;
         self.handled.tell(progress.handled());
         self.dead_lettered.tell(progress.dead_lettered());
+        self.skipped.tell(progress.skipped());
         self.without_handler.tell(progress.without_handler());
         self.failures.tell(progress.failures());
         self.retries.tell(progress.retries());

@@ -16,6 +16,17 @@ use crate::retry::Retry;
 
 /// What an application takes as the handler of a topic: a [`handler`] or a
 /// [`batch_handler`](fn@crate::batch_handler).
+///
+/// A bare function does not compile:
+///
+/// ```compile_fail,E0277
+/// use milena::{App, Config};
+///
+/// async fn on_order() {}
+///
+/// # let app = App::new(Config::builder().build().unwrap());
+/// app.topic("orders", on_order);
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be the handler of a topic in an application with the state `{S}`",
     label = "neither a `handler(…)` nor a `batch_handler(…)`",
@@ -132,6 +143,15 @@ macro_rules! common_options {
             self
         }
 
+        /// Keeps no dead letters: a record that failed for good is counted
+        /// ([`Progress::skipped`](crate::Progress::skipped)), logged (`event=record_skipped`), and
+        /// lost. For topics whose records nobody misses; to skip those of one kind of failure only,
+        /// return [`HandlerError::skip`](crate::HandlerError::skip).
+        pub fn skip_on_failure(mut self) -> Self {
+            self.options.on_failure = OnFailure::Skip;
+            self
+        }
+
         /// Passes failure messages and traces through `redact` before they go into a dead
         /// letter, to keep personal data and secrets out.
         pub fn redact(mut self, redact: fn(&str) -> String) -> Self {
@@ -189,6 +209,8 @@ pub(super) enum OnFailure {
     DeadLetterDefault,
     /// It goes to this topic.
     DeadLetter(String),
+    /// It is lost.
+    Skip,
     /// The application stops.
     Stop,
 }

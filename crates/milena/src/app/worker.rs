@@ -51,9 +51,8 @@ where
             let offset = message.offset();
             match handle_to_end(&mut service, message, &context, &seat.stop).await {
                 Ended::Handled => handled += 1,
-                Ended::DeadLettered => context.progress.add_dead_lettered(),
-                Ended::Moved => {}
                 Ended::GivenBack => break false,
+                ended => context.progress.add_ended(ended),
             }
             seat.offsets.set_done(offset + 1);
         };
@@ -200,12 +199,10 @@ where
         let Ok((key, offset, ended)) = joined else {
             return false;
         };
-        match ended {
-            Ended::Handled => self.context.progress.add_handled(1),
-            Ended::DeadLettered => self.context.progress.add_dead_lettered(),
-            Ended::Moved => {}
-            Ended::GivenBack => return false,
+        if ended == Ended::GivenBack {
+            return false;
         }
+        self.context.progress.add_ended(ended);
         self.admission.finish(key);
         self.watermark.finish(offset);
         self.publish_watermark();

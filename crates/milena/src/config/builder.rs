@@ -8,9 +8,10 @@ use super::error::ConfigError;
 use super::file::{self, FileValue};
 use super::given::{self, Given};
 use super::publisher::PublisherSettings;
+use super::servers::{IntoServers, SERVERS_ALLOWED, parse_servers};
 use super::settings;
 use super::source::Source;
-use super::{Compression, Config, OffsetReset, Profile, servers, url};
+use super::{Compression, Config, OffsetReset, Profile, TopicPrefix, checks, offset_reset, url};
 use crate::telemetry::TraceMode;
 
 /// Builds a [`Config`] from all its sources.
@@ -39,7 +40,7 @@ use crate::telemetry::TraceMode;
 #[derive(Debug, Clone)]
 #[must_use = "a builder does nothing until `build`"]
 pub struct ConfigBuilder {
-    config: Config,
+    pub(super) config: Config,
     given: Vec<Given>,
     /// Servers and credentials of a URL.
     overriding: Vec<Given>,
@@ -52,14 +53,16 @@ impl ConfigBuilder {
             bootstrap_servers: Vec::new(),
             username: None,
             password: None,
+            tokens: None,
             security: BTreeMap::new(),
             client_properties: BTreeMap::new(),
             sources: BTreeMap::new(),
             profile: None,
             enable_auto_commit: true,
             client_id: "milena".to_owned(),
+            consumer_id: None,
             group_id: None,
-            topic_prefix: String::new(),
+            topic_prefix: TopicPrefix::default(),
             auto_offset_reset: OffsetReset::Earliest,
             compression: Compression::None,
             linger: Duration::from_millis(5),
@@ -71,6 +74,7 @@ impl ConfigBuilder {
             commit_interval: Duration::from_secs(1),
             revocation_timeout: Duration::from_secs(30),
             shutdown_timeout: Duration::from_secs(30),
+            flush_timeout: Duration::from_secs(30),
             start_attempts: 5,
             start_backoff: Duration::from_secs(1),
             start_backoff_max: Duration::from_secs(30),
@@ -93,9 +97,27 @@ impl ConfigBuilder {
         }
     }
 
-    /// `host:port` pairs separated by commas; the port is 9092 when left out.
-    pub fn bootstrap_servers(self, servers: impl AsRef<str>) -> ConfigBuilder {
-        self.set("bootstrap.servers", servers.as_ref())
+    /// Where the first connection is tried: one text of `host:port` pairs separated by commas, or
+    /// a list of such texts. The port is 9092 when left out; an empty list is an error.
+    ///
+    /// ```
+    /// use milena::Config;
+    ///
+    /// let text = Config::builder().bootstrap_servers("h1:9092,h2").build()?;
+    /// let list = Config::builder().bootstrap_servers(["h1:9092", "h2"]).build()?;
+    /// assert_eq!(text.bootstrap_servers(), list.bootstrap_servers());
+    /// # Ok::<(), milena::ConfigError>(())
+    /// ```
+    pub fn bootstrap_servers<Form>(self, servers: impl IntoServers<Form>) -> ConfigBuilder {
+        match servers.into_servers() {
+            Some(servers) => self.set("bootstrap.servers", &servers),
+            None => self.failed(ConfigError::Invalid {
+                field: "bootstrap.servers".to_owned(),
+                value: "[]".to_owned(),
+                allowed: format!("at least one server: {SERVERS_ALLOWED}"),
+                origin: Source::Builder,
+            }),
+        }
     }
 
     /// The name the brokers log and count requests under; `milena` by default.
@@ -118,7 +140,7 @@ impl ConfigBuilder {
     /// unlike Kafka's: with `latest`, records of a new partition written before the
     /// group notices it are never handled.
     pub fn auto_offset_reset(self, reset: OffsetReset) -> ConfigBuilder {
-        self.set("auto.offset.reset", &settings::offset_reset_text(reset))
+        self.set("auto.offset.reset", &offset_reset::text(reset))
     }
 
     /// How published batches are compressed; not at all by default.
@@ -158,6 +180,11 @@ impl ConfigBuilder {
     /// by default.
     pub fn shutdown_timeout(self, timeout: Duration) -> ConfigBuilder {
         self.set_ms("shutdown.timeout.ms", timeout)
+    }
+
+    /// How long flushing may take where no other time is given; 30 s by default.
+    pub fn flush_timeout(self, timeout: Duration) -> ConfigBuilder {
+        self.set_ms("flush.timeout.ms", timeout)
     }
 
     /// How long a publish waits for more records to share its batch; 5 ms by default.
@@ -209,13 +236,12 @@ impl ConfigBuilder {
     /// # std::fs::remove_dir_all(&directory)?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn file(mut self, path: impl AsRef<Path>) -> ConfigBuilder {
+    pub fn file(self, path: impl AsRef<Path>) -> ConfigBuilder {
         let path = path.as_ref();
         match file::read(path) {
-            Ok(values) => return self.give_file(&path.display().to_string(), values),
-            Err(error) => self.fail(error),
+            Ok(values) => self.give_file(&path.display().to_string(), values),
+            Err(error) => self.failed(error),
         }
-        self
     }
 
     /// Takes what the process's environment says; see [`Config::from_env`].
@@ -229,11 +255,13 @@ impl ConfigBuilder {
 
     /// As [`ConfigBuilder::environment`], from variables at hand. Those that are not
     /// ours are left alone; one that looks like a misspelt setting is an error.
-    pub fn variables(
-        mut self,
-        variables: impl IntoIterator<Item = (String, String)>,
-    ) -> ConfigBuilder {
+    pub fn variables<N, V>(mut self, variables: impl IntoIterator<Item = (N, V)>) -> ConfigBuilder
+    where
+        N: Into<String>,
+        V: Into<String>,
+    {
         for (variable, value) in variables {
+            let (variable, value) = (variable.into(), value.into());
             let Some(name) = variable.strip_prefix("MILENA_") else {
                 continue;
             };
@@ -268,9 +296,7 @@ impl ConfigBuilder {
         }
         given::apply(self.given, &mut self.config)?;
         given::apply(self.overriding, &mut self.config)?;
-        check_credentials(&self.config)?;
-        check_timeouts(&self.config)?;
-        check_publisher(&self.config.publisher)?;
+        checks::check(&self.config)?;
         if self.config.bootstrap_servers.is_empty() {
             tracing::warn!(
                 event = "config_default_server",
@@ -334,16 +360,13 @@ impl ConfigBuilder {
         };
         let parts = match url::split(text, given_in) {
             Ok(parts) => parts,
-            Err(error) => {
-                self.fail(error);
-                return self;
-            }
+            Err(error) => return self.failed(error),
         };
-        if servers::parse_servers(&parts.servers).is_none() {
+        if parse_servers(&parts.servers).is_none() {
             self.fail(ConfigError::Invalid {
                 field: "url".to_owned(),
                 value: parts.servers.clone(),
-                allowed: servers::SERVERS_ALLOWED.to_owned(),
+                allowed: SERVERS_ALLOWED.to_owned(),
                 origin: given_in.clone(),
             });
         }
@@ -363,55 +386,12 @@ impl ConfigBuilder {
         self
     }
 
+    fn failed(mut self, error: ConfigError) -> ConfigBuilder {
+        self.fail(error);
+        self
+    }
+
     fn fail(&mut self, error: ConfigError) {
         self.first_error.get_or_insert(error);
     }
-}
-
-fn check_credentials(config: &Config) -> Result<(), ConfigError> {
-    let problem = match (&config.username, &config.password) {
-        (Some(_), None) => Some(("password", "a username is set, so a password is needed")),
-        (None, Some(_)) => Some(("username", "a password is set, so a username is needed")),
-        _ => None,
-    };
-    problem.map_or(Ok(()), |(field, problem)| conflict(field, problem))
-}
-
-fn check_timeouts(config: &Config) -> Result<(), ConfigError> {
-    if config.revocation_timeout > config.rebalance_timeout {
-        return conflict(
-            "revocation.timeout.ms",
-            "it must not exceed max.poll.interval.ms, after which the group goes on without us",
-        );
-    }
-    if config.delivery_timeout < config.linger + config.request_timeout {
-        return conflict(
-            "delivery.timeout.ms",
-            "it must be at least linger.ms + request.timeout.ms",
-        );
-    }
-    Ok(())
-}
-
-fn check_publisher(settings: &PublisherSettings) -> Result<(), ConfigError> {
-    if settings.retry_delay > settings.retry_delay_max {
-        return conflict(
-            "milena.publisher.retry.delay.max.ms",
-            "it must be at least milena.publisher.retry.delay.ms",
-        );
-    }
-    if !settings.has_dead_letters && settings.dead_letter_topic.is_some() {
-        return conflict(
-            "milena.publisher.dead.letter.topic",
-            "there are no dead letters with milena.publisher.dead.letters=false; leave one of them out",
-        );
-    }
-    Ok(())
-}
-
-fn conflict(field: &str, problem: &str) -> Result<(), ConfigError> {
-    Err(ConfigError::Conflict {
-        field: field.to_owned(),
-        problem: problem.to_owned(),
-    })
 }

@@ -4,17 +4,22 @@
 //! environment (`MILENA_*`), a `kafka://` URL, the builder. Opens no connection.
 
 mod builder;
+mod checks;
 mod client_settings;
+mod consumer_id;
 mod error;
 mod file;
 mod given;
+mod offset_reset;
 mod ports;
+mod prefix;
 mod profile;
 pub(crate) mod publisher;
 mod serializers;
 mod servers;
 mod settings;
 mod source;
+mod tokens;
 mod typed;
 mod url;
 
@@ -26,14 +31,17 @@ use std::time::Duration;
 pub use self::builder::ConfigBuilder;
 pub use self::error::ConfigError;
 pub use self::ports::PortRegistry;
+pub(crate) use self::prefix::TopicPrefix;
 pub use self::profile::Profile;
 use self::publisher::PublisherSettings;
+pub use self::servers::IntoServers;
 pub(crate) use self::servers::topic_problem;
 pub use self::source::Source;
 use crate::telemetry::TraceMode;
 pub use milena_client::Compression;
 pub use milena_client::consumer::OffsetReset;
-pub use milena_client::security::Secret;
+use milena_client::security::SaslConfig;
+pub use milena_client::security::{Secret, Token, TokenError, TokenFuture, TokenProvider};
 
 /// The checked settings of an application.
 ///
@@ -43,9 +51,10 @@ pub use milena_client::security::Secret;
 /// | `username`, `password` | | credentials; `sasl.username` and `sasl.password` mean the same |
 /// | `security.protocol` | `PLAINTEXT`; with a username `SASL_SSL` | `PLAINTEXT`, `SSL`, `SASL_PLAINTEXT` or `SASL_SSL` |
 /// | `sasl.mechanism` | with a username `PLAIN` | `PLAIN`, `SCRAM-SHA-256`, `SCRAM-SHA-512` or `OAUTHBEARER` |
-/// | `ssl.…`, `sasl.…` | | as the client has them: PEM files and texts, login modules, token endpoints |
+/// | `ssl.…`, `sasl.…` | | as the client has them: PEM files and texts, login modules, token endpoints; for tokens of your own see [`ConfigBuilder::token_provider`] |
 /// | `profile` | | `high-throughput`, `high-reliability` or `low-latency`; see [`Profile`] |
 /// | `client.id` | `milena` | the name brokers log, and dead letters carry |
+/// | `consumer.id` | | which of several consumers of the group this is; see [`Config::with_consumer_id`] |
 /// | `group.id` | | the consumer group; an application needs one |
 /// | `topic.prefix` | | put before every topic name on its way to the cluster |
 /// | `auto.offset.reset` | `earliest` | where a group without a committed offset starts |
@@ -60,6 +69,7 @@ pub use milena_client::security::Secret;
 /// | `commit.interval.ms` | 1000 | how often finished offsets are committed |
 /// | `revocation.timeout.ms` | 30000 | how long handlers may finish when partitions go |
 /// | `shutdown.timeout.ms` | 30000 | how long handlers may finish when the application stops |
+/// | `flush.timeout.ms` | 30000 | how long flushing a publisher or producer may take, unless the call says |
 /// | `start.attempts` | 5 | how often connecting is tried before a start fails |
 /// | `start.backoff.ms`, `start.backoff.max.ms` | 1000, 30000 | the wait after the first failed attempt, doubled after each, up to the second |
 /// | `poll.timeout.ms` | 1000 | how long a [`Consumer`](crate::Consumer) waits for the next message |
@@ -113,6 +123,8 @@ pub struct Config {
     pub(crate) bootstrap_servers: Vec<String>,
     pub(crate) username: Option<String>,
     pub(crate) password: Option<Secret>,
+    /// Where tokens come from, if the program brings that itself.
+    pub(crate) tokens: Option<SaslConfig>,
     /// Properties of the client's security, under their own names.
     pub(crate) security: BTreeMap<&'static str, Secret>,
     /// The client's own settings, as text.
@@ -122,8 +134,9 @@ pub struct Config {
     pub(crate) profile: Option<Profile>,
     pub(crate) enable_auto_commit: bool,
     pub(crate) client_id: String,
+    pub(crate) consumer_id: Option<usize>,
     pub(crate) group_id: Option<String>,
-    pub(crate) topic_prefix: String,
+    pub(crate) topic_prefix: TopicPrefix,
     pub(crate) auto_offset_reset: OffsetReset,
     pub(crate) compression: Compression,
     pub(crate) linger: Duration,
@@ -135,6 +148,7 @@ pub struct Config {
     pub(crate) commit_interval: Duration,
     pub(crate) revocation_timeout: Duration,
     pub(crate) shutdown_timeout: Duration,
+    pub(crate) flush_timeout: Duration,
     pub(crate) start_attempts: u32,
     pub(crate) start_backoff: Duration,
     pub(crate) start_backoff_max: Duration,
@@ -236,7 +250,7 @@ impl Config {
     /// The name of a topic as the cluster knows it: with the prefix.
     #[must_use]
     pub fn topic_name(&self, topic: &str) -> String {
-        format!("{}{topic}", self.topic_prefix)
+        self.topic_prefix.put_on(topic).into_owned()
     }
 }
 
@@ -260,6 +274,9 @@ impl fmt::Debug for Config {
             if let Some(value) = (setting.read)(self) {
                 debug.field(setting.name, &format_args!("{value}"));
             }
+        }
+        if self.tokens.is_some() {
+            debug.field("token provider", &format_args!("***"));
         }
         debug.finish()
     }

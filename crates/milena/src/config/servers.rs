@@ -9,6 +9,51 @@ const TOPIC_NAME_BYTES_MAX: usize = 249;
 pub(crate) const SERVERS_ALLOWED: &str =
     "host:port pairs separated by commas, such as kafka-1:9092,kafka-2:9092";
 
+/// What [`ConfigBuilder::bootstrap_servers`](super::ConfigBuilder::bootstrap_servers) takes: one
+/// text (`&str`, `String`, …) or a list of texts (an array, a `Vec`, a slice, any iterator).
+///
+/// `Form` is whichever of the two it is; the compiler finds it.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` names no servers",
+    note = "servers are one text, as in \"h1:9092,h2:9092\", or a list of texts, as in [\"h1:9092\", \"h2:9092\"]"
+)]
+pub trait IntoServers<Form>: sealed::Servers<Form> {}
+
+impl<Form, T: sealed::Servers<Form>> IntoServers<Form> for T {}
+
+mod sealed {
+    /// One text.
+    #[derive(Debug)]
+    pub struct Text;
+    /// A list of texts.
+    #[derive(Debug)]
+    pub struct List;
+
+    pub trait Servers<Form> {
+        /// All of them, separated by commas; `None` for an empty list.
+        fn into_servers(self) -> Option<String>;
+    }
+
+    impl<T: AsRef<str>> Servers<Text> for T {
+        fn into_servers(self) -> Option<String> {
+            Some(self.as_ref().to_owned())
+        }
+    }
+
+    impl<I: IntoIterator<Item: AsRef<str>>> Servers<List> for I {
+        fn into_servers(self) -> Option<String> {
+            let joined = |mut all: String, one: I::Item| {
+                all.push(',');
+                all.push_str(one.as_ref());
+                all
+            };
+            let mut servers = self.into_iter();
+            let first = servers.next()?.as_ref().to_owned();
+            Some(servers.fold(first, joined))
+        }
+    }
+}
+
 /// Splits `h1:9092,h2` into `h1:9092` and `h2:9092`; `None` if any part is malformed.
 pub(crate) fn parse_servers(list: &str) -> Option<Vec<String>> {
     let servers: Option<Vec<String>> = list.split(',').map(str::trim).map(parse_server).collect();

@@ -5,11 +5,12 @@
 use std::time::Duration;
 
 use super::client_settings::{ALIASES, CLIENT_SETTINGS, SCALED};
+use super::offset_reset;
 use super::profile::PROFILES_ALLOWED;
 use super::publisher;
 use super::serializers::{self, SERIALIZERS_ALLOWED};
 use super::servers::{SERVERS_ALLOWED, is_topic_byte, parse_servers};
-use super::{Compression, Config, OffsetReset, Secret};
+use super::{Compression, Config, Secret, TopicPrefix};
 use crate::telemetry::TRACE_MODES_ALLOWED;
 
 /// What is shown in place of a secret.
@@ -228,6 +229,16 @@ static SETTINGS: &[Setting] = &[
         is_secret: false,
     },
     Setting {
+        name: "consumer.id",
+        allowed: "a whole number from 0 to 4294967295",
+        apply: |config, text| {
+            config.consumer_id = Some(usize::try_from(text.parse::<u32>().ok()?).ok()?);
+            Some(())
+        },
+        read: |config| config.consumer_id.map(|id| id.to_string()),
+        is_secret: false,
+    },
+    Setting {
         name: "group.id",
         allowed: TEXT,
         apply: |config, text| {
@@ -242,20 +253,20 @@ static SETTINGS: &[Setting] = &[
         allowed: "at most 200 ASCII letters, digits, '.', '_' and '-'",
         apply: |config, text| {
             let is_legal = text.len() <= 200 && text.bytes().all(is_topic_byte);
-            config.topic_prefix = is_legal.then(|| text.to_owned())?;
+            config.topic_prefix = is_legal.then(|| TopicPrefix::new(text))?;
             Some(())
         },
-        read: |config| Some(config.topic_prefix.clone()),
+        read: |config| Some(config.topic_prefix.as_str().to_owned()),
         is_secret: false,
     },
     Setting {
         name: "auto.offset.reset",
-        allowed: "earliest, latest, none or by_duration: with an ISO 8601 duration",
+        allowed: offset_reset::ALLOWED,
         apply: |config, text| {
-            config.auto_offset_reset = offset_reset(text)?;
+            config.auto_offset_reset = offset_reset::parse(text)?;
             Some(())
         },
-        read: |config| Some(offset_reset_text(config.auto_offset_reset)),
+        read: |config| Some(offset_reset::text(config.auto_offset_reset)),
         is_secret: false,
     },
     // An application commits what is handled, either way.
@@ -313,6 +324,7 @@ static SETTINGS: &[Setting] = &[
     milliseconds!("commit.interval.ms", commit_interval, POSITIVE_MS, 1),
     milliseconds!("revocation.timeout.ms", revocation_timeout, POSITIVE_MS, 1),
     milliseconds!("shutdown.timeout.ms", shutdown_timeout, POSITIVE_MS, 1),
+    milliseconds!("flush.timeout.ms", flush_timeout, POSITIVE_MS, 1),
     Setting {
         name: "start.attempts",
         allowed: "a whole number from 1 to 1000000",
@@ -371,37 +383,6 @@ static SETTINGS: &[Setting] = &[
 
 fn non_empty(text: &str) -> Option<String> {
     (!text.trim().is_empty()).then(|| text.to_owned())
-}
-
-fn offset_reset(text: &str) -> Option<OffsetReset> {
-    if let Some(duration) = text.strip_prefix("by_duration:") {
-        let duration = duration.parse::<jiff::SignedDuration>().ok()?;
-        return Duration::try_from(duration)
-            .ok()
-            .map(OffsetReset::ByDuration);
-    }
-    match text {
-        "earliest" | "smallest" | "beginning" => Some(OffsetReset::Earliest),
-        "latest" | "largest" | "end" => Some(OffsetReset::Latest),
-        "none" | "error" => Some(OffsetReset::None),
-        _ => None,
-    }
-}
-
-/// As `auto.offset.reset` has it.
-pub(crate) fn offset_reset_text(reset: OffsetReset) -> String {
-    match reset {
-        OffsetReset::Earliest => "earliest".to_owned(),
-        OffsetReset::Latest => "latest".to_owned(),
-        OffsetReset::ByDuration(age) => {
-            format!(
-                "by_duration:PT{}.{:03}S",
-                age.as_secs(),
-                age.subsec_millis()
-            )
-        }
-        OffsetReset::None => "none".to_owned(),
-    }
 }
 
 pub(super) fn parse_ms(text: &str, least: u64) -> Option<Duration> {

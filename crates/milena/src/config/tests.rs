@@ -1,4 +1,6 @@
-use std::collections::HashSet;
+mod documented;
+mod security;
+mod sources;
 
 use super::*;
 
@@ -10,11 +12,7 @@ fn check_error(builder: ConfigBuilder, expected: &str) {
 }
 
 fn variables(pairs: &[(&str, &str)]) -> ConfigBuilder {
-    Config::builder().variables(
-        pairs
-            .iter()
-            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned())),
-    )
+    Config::builder().variables(pairs.iter().copied())
 }
 
 #[test]
@@ -23,6 +21,41 @@ fn nothing_configured_is_localhost() {
     assert_eq!(config.bootstrap_servers(), ["localhost:9092"]);
     assert_eq!(config.get("auto.offset.reset").as_deref(), Some("earliest"));
     assert_eq!(config.get("group.id"), None);
+}
+
+#[test]
+fn consumers_of_a_group_are_told_apart_by_a_number() {
+    let config = variables(&[
+        ("MILENA_CLIENT_ID", "billing"),
+        ("MILENA_GROUP_INSTANCE_ID", "host-1"),
+        ("MILENA_GROUP_ID", "group"),
+        ("MILENA_CONSUMER_ID", "2"),
+    ]);
+    let config = config.bootstrap_servers("h").build().unwrap();
+    let of_client = |config: &Config| {
+        let client = format!("{:?}", config.client_config().unwrap());
+        client + &format!("{:?}", config.consumer_config().unwrap())
+    };
+    let second = of_client(&config);
+    assert!(
+        second.contains("billing-2\"") && second.contains("host-1-2\""),
+        "{second}"
+    );
+    assert!(second.contains("\"group\""), "{second}");
+    // What was set is what is read back.
+    assert_eq!(config.get("client.id").as_deref(), Some("billing"));
+    assert_eq!(config.get("consumer.id").as_deref(), Some("2"));
+    assert_eq!(
+        config.source("consumer.id").unwrap().to_string(),
+        "MILENA_CONSUMER_ID"
+    );
+    let third = config.with_consumer_id(3);
+    assert!(of_client(&third).contains("billing-3\""));
+    assert_eq!(third.source("consumer.id"), Some(Source::Builder));
+    check_error(
+        Config::builder().set("consumer.id", "first"),
+        "consumer.id (builder): \"first\" is not allowed; it must be a whole number from 0 to 4294967295",
+    );
 }
 
 /// What is logged while `work` runs on this thread.
@@ -84,6 +117,36 @@ fn servers_get_their_port() {
     assert_eq!(
         config.bootstrap_servers(),
         ["a:9092", "b:1", "[::1]:9093", "[::2]:9092"]
+    );
+}
+
+#[test]
+fn servers_are_one_text_or_a_list() {
+    fn check<Form>(servers: impl IntoServers<Form>) {
+        let config = Config::builder().bootstrap_servers(servers).build();
+        assert_eq!(config.unwrap().bootstrap_servers(), ["a:1", "b:9092"]);
+    }
+    let text = "a:1,b".to_owned();
+    check(text.as_str());
+    check(&text);
+    check(text);
+    let list = ["a:1", "b"];
+    check(list);
+    check(list.as_slice());
+    check(list.map(std::sync::Arc::<str>::from));
+    let list = list.map(str::to_owned).to_vec();
+    check(&list);
+    check(list.iter().map(|server| server.as_str()));
+    check(list);
+    check_error(
+        Config::builder().bootstrap_servers(Vec::<String>::new()),
+        "bootstrap.servers (builder): \"[]\" is not allowed; it must be at least one server: \
+         host:port pairs separated by commas, such as kafka-1:9092,kafka-2:9092",
+    );
+    check_error(
+        Config::builder().bootstrap_servers(["a:1", ""]),
+        "bootstrap.servers (builder): \"a:1,\" is not allowed; it must be host:port pairs \
+         separated by commas, such as kafka-1:9092,kafka-2:9092",
     );
 }
 
@@ -170,74 +233,6 @@ fn malformed_urls_are_refused_without_showing_credentials() {
 }
 
 #[test]
-fn secrets_do_not_show() {
-    let config = Config::from_url("kafka://user:hunter2@h").unwrap();
-    assert!(!format!("{config:?}").contains("hunter2"));
-    assert_eq!(config.get("password").as_deref(), Some("***"));
-    check_error(
-        Config::builder().set("password", " "),
-        "password (builder): \"***\" is not allowed; it must be a text that is not empty",
-    );
-}
-
-#[track_caller]
-fn check_security(pairs: &[(&str, &str)], protocol: &str, mechanism: &str) {
-    let config = variables(pairs).build().unwrap();
-    let client = format!("{:?}", config.client_config().unwrap());
-    let has_tls = client.contains("tls: Some");
-    let has_sasl = client.contains("sasl: Some");
-    assert_eq!(
-        (has_tls, has_sasl),
-        (protocol.contains("SSL"), protocol.contains("SASL"))
-    );
-    assert!(client.contains(mechanism), "{client}");
-    assert!(!client.contains("hunter2"), "{client}");
-    assert!(!format!("{config:?}").contains("hunter2"));
-}
-
-#[test]
-fn credentials_are_used_and_never_sent_in_the_clear_unasked() {
-    check_security(
-        &[("MILENA_URL", "kafka://u:hunter2@h")],
-        "SASL_SSL",
-        "PLAIN",
-    );
-    check_security(
-        &[(
-            "MILENA_URL",
-            "kafka://u:hunter2@h?sasl.mechanism=SCRAM-SHA-512&security.protocol=SASL_PLAINTEXT",
-        )],
-        "SASL_PLAINTEXT",
-        "SCRAM-SHA-512",
-    );
-    // As kafka-python has them.
-    check_security(
-        &[
-            ("MILENA_SECURITY_PROTOCOL", "SASL_PLAINTEXT"),
-            ("MILENA_SASL_MECHANISM", "SCRAM-SHA-256"),
-            ("MILENA_SASL_PLAIN_USERNAME", "u"),
-            ("MILENA_SASL_PLAIN_PASSWORD", "hunter2"),
-        ],
-        "SASL_PLAINTEXT",
-        "SCRAM-SHA-256",
-    );
-    check_security(
-        &[
-            ("MILENA_SASL_USERNAME", "u"),
-            ("MILENA_SASL_PASSWORD", "hunter2"),
-            ("MILENA_SASL_MECHANISM", "SCRAM-SHA-256"),
-        ],
-        "SASL_SSL",
-        "SCRAM-SHA-256",
-    );
-    check_security(&[("MILENA_SECURITY_PROTOCOL", "SSL")], "SSL", "");
-    check_error(
-        Config::builder().set("ssl.ca.location", "ca.pem"),
-        "security.protocol (default): \"PLAINTEXT\" is not allowed; it must be SSL or SASL_SSL: ssl.ca.location is given",
-    );
-}
-
-#[test]
 fn every_setting_reads_back_what_was_set() {
     for (name, value) in [
         ("bootstrap.servers", "h:1,i:2"),
@@ -292,135 +287,6 @@ fn source_of(config: &Config, name: &str) -> String {
     config
         .source(name)
         .map_or_else(String::new, |source| source.to_string())
-}
-
-type Apply = fn(ConfigBuilder, &std::path::Path) -> ConfigBuilder;
-
-/// One setting from each of its sources, weakest first; each must hide those before it.
-#[test]
-fn the_stronger_source_wins_whatever_the_order() {
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("m.yaml");
-    std::fs::write(&path, "profile: high-throughput\nlinger.ms: 1\n").unwrap();
-    let shown = path.display();
-    let stages: &[(Apply, &str, String)] = &[
-        (|builder, _| builder, "5", "default".to_owned()),
-        (
-            |builder, _| builder.profile(Profile::LowLatency),
-            "0",
-            "profile low-latency".to_owned(),
-        ),
-        (
-            |builder, path| builder.file(path),
-            "1",
-            format!("{shown}:2"),
-        ),
-        (
-            |builder, _| builder.variables([("MILENA_LINGER_MS".to_owned(), "2".to_owned())]),
-            "2",
-            "MILENA_LINGER_MS".to_owned(),
-        ),
-        (
-            |builder, _| builder.url("kafka://h?linger.ms=3"),
-            "3",
-            "URL in builder".to_owned(),
-        ),
-        (
-            |builder, _| builder.set("linger_ms", "4"),
-            "4",
-            "builder".to_owned(),
-        ),
-    ];
-    for count in 1..=stages.len() {
-        let (_, value, source) = &stages[count - 1];
-        let forward = stages[..count].iter();
-        let backward = stages[..count].iter().rev();
-        let apply = |builder, stage: &(Apply, _, _)| (stage.0)(builder, &path);
-        for builder in [
-            forward.fold(Config::builder(), apply),
-            backward.fold(Config::builder(), apply),
-        ] {
-            let config = builder.build().unwrap();
-            assert_eq!(config.get("linger.ms").as_deref(), Some(*value));
-            assert_eq!(&source_of(&config, "linger.ms"), source);
-        }
-    }
-}
-
-#[test]
-fn servers_and_credentials_of_a_url_win_over_everything() {
-    let config = Config::builder()
-        .bootstrap_servers("other:1")
-        .set("username", "someone")
-        .set("password", "x")
-        .url("kafka://u:p@h1,h2:2")
-        .build()
-        .unwrap();
-    assert_eq!(config.bootstrap_servers(), ["h1:9092", "h2:2"]);
-    assert_eq!(config.username.as_deref(), Some("u"));
-    assert_eq!(source_of(&config, "password"), "URL in builder");
-    let config = variables(&[("MILENA_URL", "kafka://h")]).build().unwrap();
-    assert_eq!(source_of(&config, "bootstrap.servers"), "URL in MILENA_URL");
-}
-
-#[test]
-fn errors_name_where_the_value_was_found() {
-    let directory = tempfile::tempdir().unwrap();
-    let write = |name: &str, text: &str| {
-        let path = directory.path().join(name);
-        std::fs::write(&path, text).unwrap();
-        path
-    };
-    let check = |name: &str, text: &str, expected: &str| {
-        let path = write(name, text);
-        let shown = path.display().to_string();
-        check_error(
-            Config::builder().file(&path),
-            &expected.replace("FILE", &shown),
-        );
-    };
-    check(
-        "a.toml",
-        "[linger]\nms = -1",
-        "linger.ms (FILE:2): \"-1\" is not allowed; it must be a whole number of milliseconds from 0 to 86400000",
-    );
-    check("b.yml", "a: 1\n", "there is no setting \"a\" (FILE:1)");
-    check(
-        "c.yaml",
-        "# groups\ngroup.ids: 1\n",
-        "there is no setting \"group.ids\" (FILE:2); did you mean \"group.id\"?",
-    );
-    check(
-        "d.yaml",
-        "group:\n  id: a\ngroup_id: b\n",
-        "FILE:3: group_id is set twice",
-    );
-    check(
-        "e.json",
-        "{}",
-        "FILE: its name must end in .toml, .yaml or .yml",
-    );
-    check(
-        "f.yaml",
-        "acks: 1\nenable.idempotence: true\n",
-        "acks (FILE:1): \"Leader\" is not allowed; it must be all for an idempotent producer; leave enable.idempotence out for less",
-    );
-    check_error(
-        variables(&[("MILENA_GROUP_IDD", "g")]),
-        "there is no setting \"group_idd\" (MILENA_GROUP_IDD); did you mean \"group.id\"?",
-    );
-    check_error(
-        variables(&[("MILENA_BATCH_SIZE", "many")]),
-        "batch.size (MILENA_BATCH_SIZE): \"many\" is not allowed; it must be a whole number of bytes",
-    );
-    check_error(
-        variables(&[("MILENA_PROFILE", "fast")]),
-        "profile (MILENA_PROFILE): \"fast\" is not allowed; it must be high-throughput, high-reliability or low-latency",
-    );
-    let path = write("g.toml", "group_id = 'g'");
-    let path = path.display().to_string();
-    let config = variables(&[("MILENA_CONFIG", &path)]).build().unwrap();
-    assert_eq!(config.group_id(), Some("g"));
 }
 
 /// The defaults that are shown are those that the client has.
@@ -650,83 +516,4 @@ fn publishers_are_configured_as_well() {
             .set("milena.publisher.dead.letter.topic", "x"),
         "milena.publisher.dead.letter.topic: there are no dead letters with milena.publisher.dead.letters=false; leave one of them out",
     );
-}
-
-/// The table in the documentation of [`Config`] says what the code does.
-#[test]
-fn the_table_of_defaults_says_what_holds() {
-    let config = Config::builder().build().unwrap();
-    let rows = include_str!("mod.rs")
-        .lines()
-        .filter_map(|line| line.strip_prefix("/// | `"));
-    let mut named = HashSet::new();
-    for row in rows {
-        let mut cells = row.split('|').map(str::trim);
-        let (names, defaults) = (cells.next().unwrap(), cells.next().unwrap());
-        // Where a default depends on another setting, it is said in words.
-        let is_said_in_words = defaults.replace(", ", "").contains(' ');
-        let mut defaults = defaults.split(", ");
-        for name in names.split(", ").map(|name| name.trim_matches('`')) {
-            named.insert(name);
-            let default = defaults.next().unwrap_or_default().trim_matches('`');
-            if !is_said_in_words && !name.contains('…') {
-                let held = config.get(name).unwrap_or_default();
-                assert_eq!(held, default, "{name}");
-            }
-        }
-    }
-    for row in publisher::PUBLISHER_SETTINGS {
-        assert!(named.contains(row.name), "{} is not in the table", row.name);
-    }
-}
-
-/// The files in the guide are such as are read.
-#[test]
-fn files_of_the_guide_are_read() {
-    let page = include_str!("../../../../docs/configure.md");
-    let directory = tempfile::tempdir().unwrap();
-    let file = |language: &str| {
-        let (_, block) = page.split_once(&format!("```{language}\n")).unwrap();
-        let (block, _) = block.split_once("```").unwrap();
-        let path = directory.path().join(format!("file.{language}"));
-        std::fs::write(&path, block).unwrap();
-        path
-    };
-    let config = Config::builder().file(file("toml")).build().unwrap();
-    let servers = ["kafka-1:9092", "kafka-2:9092"];
-    assert_eq!(config.bootstrap_servers(), servers);
-    assert_eq!(config.group_id(), Some("billing"));
-    assert_eq!(config.topic_name("orders"), "staging.orders");
-    assert_eq!(config.get("profile").as_deref(), Some("high-reliability"));
-    let ports = PortRegistry::read(file("yaml")).unwrap();
-    assert_eq!(ports.port("kafka", "broker", 2).unwrap(), 9292);
-}
-
-/// The table of times in the guide says what holds.
-#[test]
-fn times_of_the_guide_are_the_defaults() {
-    let config = Config::builder().build().unwrap();
-    let page = include_str!("../../../../docs/configure.md");
-    let (_, table) = page
-        .split_once("| What waits | Setting | Default |")
-        .unwrap();
-    let mut compared = 0;
-    for row in table.lines().skip(2).take_while(|row| row.starts_with('|')) {
-        let cells: Vec<&str> = row.split('|').map(str::trim).collect();
-        let (setting, default) = (cells[2].trim_matches('`'), cells[3]);
-        let Some((number, unit)) = default.split_once(' ') else {
-            continue;
-        };
-        let (Ok(number), Some(held)) = (number.parse::<u64>(), config.get(setting)) else {
-            continue;
-        };
-        let ms = match unit {
-            "ms" => number,
-            "s" => number * 1000,
-            _ => panic!("{row}"),
-        };
-        assert_eq!(held, ms.to_string(), "{setting}");
-        compared += 1;
-    }
-    assert!(compared >= 10, "{compared}");
 }

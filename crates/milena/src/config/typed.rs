@@ -75,6 +75,9 @@ impl Config {
     pub(crate) fn security_config(
         &self,
     ) -> Result<(Option<TlsConfig>, Option<SaslConfig>), ConfigError> {
+        if let Some(tokens) = &self.tokens {
+            return self.security_with(tokens);
+        }
         let mut properties: BTreeMap<&str, &str> = self
             .security
             .iter()
@@ -108,6 +111,7 @@ impl Config {
             .iter()
             .filter_map(|name| Some((*name, self.get(name)?)));
         own.chain(shared)
+            .map(|(name, value)| (name, self.numbered(name, value)))
     }
 
     /// Levels of codecs that are not the one in use say nothing.
@@ -118,7 +122,7 @@ impl Config {
     }
 
     /// Says what the client refused, and where it came from; `subject` for what has no field.
-    fn refused(&self, error: Error, subject: &str) -> ConfigError {
+    pub(super) fn refused(&self, error: Error, subject: &str) -> ConfigError {
         match error {
             Error::Config {
                 field,

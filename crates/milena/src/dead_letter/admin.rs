@@ -11,11 +11,14 @@ use milena_client::{Admin, Client, ErrorCode, TopicPartition};
 use super::error::DeadLetterError;
 use super::ledger::{AUDIT_SUFFIX, AuditEntry, Marks, audit_topic};
 use super::scan::Scan;
-use crate::config::Config;
+use crate::config::{Config, TopicPrefix};
 
 /// Browses, redrives and purges the dead letters of a cluster. Cheap to clone.
 ///
-/// Topics are named as the cluster names them: with their prefix.
+/// Topics are named as elsewhere in the framework: without the `topic.prefix` of the configuration,
+/// which is put on whatever topic is named here, and off those that are shown, where they have it.
+/// The headers of letters and the audit topic hold the names that the cluster knows. An admin made
+/// [with a client](DeadLetterAdmin::with_client) has no prefix.
 ///
 /// ```no_run
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -42,35 +45,41 @@ use crate::config::Config;
 pub struct DeadLetterAdmin {
     pub(super) client: Client,
     pub(super) admin: Admin,
+    pub(super) prefix: TopicPrefix,
     producer: ProducerConfig,
 }
 
 impl DeadLetterAdmin {
-    /// With connections of its own, made when first used; needs a tokio runtime. The topic prefix
-    /// of the configuration is not used.
+    /// With connections of its own, made when first used, and the topic prefix of the
+    /// configuration; needs a tokio runtime.
     ///
     /// # Errors
     /// When the configuration cannot work.
     pub fn new(config: &Config) -> Result<DeadLetterAdmin, DeadLetterError> {
         let client = Client::new(config.client_config()?)?;
         let producer = config.producer_config()?;
-        Ok(DeadLetterAdmin::with_client(&client, producer))
+        Ok(DeadLetterAdmin {
+            prefix: config.topic_prefix.clone(),
+            ..DeadLetterAdmin::with_client(&client, producer)
+        })
     }
 
-    /// On the connections of `client`. `producer` says how large records may be and how they are
-    /// compressed when they are redriven.
+    /// On the connections of `client`, with topics named as the cluster names them. `producer` says
+    /// how large records may be and how they are compressed when they are redriven.
     #[must_use]
     pub fn with_client(client: &Client, producer: ProducerConfig) -> DeadLetterAdmin {
         DeadLetterAdmin {
             client: client.clone(),
             admin: Admin::new(client),
+            prefix: TopicPrefix::default(),
             producer,
         }
     }
 
     /// The topics of the cluster whose names are those of dead letter topics: `x.dlq`, `x-dlq`,
     /// `x.DLT`, `x-dlt`, `dlq.x`, `dead-letter-topic-x`, `wolverine-dead-letter-queue` and the like.
-    /// Others are dead letter topics all the same when you name them.
+    /// Others are dead letter topics all the same when you name them. With a prefix, those that have
+    /// it.
     ///
     /// # Errors
     /// When no broker answers.
@@ -78,8 +87,9 @@ impl DeadLetterAdmin {
         let topics = self.admin.list_topics().await?;
         let mut names: Vec<String> = topics
             .into_iter()
-            .filter(|topic| !topic.is_internal && is_dead_letter_topic(&topic.name))
-            .map(|topic| topic.name)
+            .filter(|topic| !topic.is_internal)
+            .filter_map(|topic| self.prefix.take_off(&topic.name).map(str::to_owned))
+            .filter(|name| is_dead_letter_topic(name))
             .collect();
         names.sort();
         Ok(names)

@@ -81,6 +81,19 @@ impl DeadLetterAdmin {
         filter: &Filter,
         mut each: impl FnMut(DeadLetter, bool) -> ControlFlow<()>,
     ) -> Result<(), DeadLetterError> {
+        let topic = self.name(topic);
+        let filter = self.named_filter(filter);
+        let own = |letter, is_redriven| each(self.own_letter(letter), is_redriven);
+        let browsed = self.browse_named(&topic, &filter, own).await;
+        browsed.map_err(|error| self.own_error(error))
+    }
+
+    async fn browse_named(
+        &self,
+        topic: &str,
+        filter: &Filter,
+        mut each: impl FnMut(DeadLetter, bool) -> ControlFlow<()>,
+    ) -> Result<(), DeadLetterError> {
         let description = self.describe(topic).await?;
         let wanted = partitions(&description, &filter.partitions)?;
         let marks = self.marks(&description).await?;
@@ -125,11 +138,23 @@ impl DeadLetterAdmin {
         partition: i32,
         offset: i64,
     ) -> Result<Option<(DeadLetter, bool)>, DeadLetterError> {
+        let found = self.find_named(&self.name(topic), partition, offset).await;
+        match found.map_err(|error| self.own_error(error))? {
+            None => Ok(None),
+            Some((letter, is_redriven)) => Ok(Some((self.own_letter(letter), is_redriven))),
+        }
+    }
+
+    async fn find_named(
+        &self,
+        topic: &str,
+        partition: i32,
+        offset: i64,
+    ) -> Result<Option<(DeadLetter, bool)>, DeadLetterError> {
         let description = self.describe(topic).await?;
         let wanted = partitions(&description, &[partition])?;
         let marks = self.marks(&description).await?;
-        let mut scan = Scan::begin(&self.client, &wanted).await?;
-        scan.skip_to(offset).await?;
+        let mut scan = Scan::begin_at(offset, &self.client, &wanted).await?;
         let first = scan.next().await?.unwrap_or_default().into_iter().next();
         scan.close().await;
         Ok(first

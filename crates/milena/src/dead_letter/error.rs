@@ -96,6 +96,23 @@ impl DeadLetterError {
         }
     }
 
+    /// The topic it tells of, if it does.
+    pub(super) fn topic_mut(&mut self) -> Option<&mut String> {
+        match self {
+            DeadLetterError::NoTopic { topic }
+            | DeadLetterError::NoPartition { topic, .. }
+            | DeadLetterError::Loop { topic }
+            | DeadLetterError::NoDestination { topic }
+            | DeadLetterError::TakenOver { topic }
+            | DeadLetterError::Stalled { topic, .. }
+            | DeadLetterError::Audit { topic, .. } => Some(topic),
+            DeadLetterError::Config(_)
+            | DeadLetterError::Client(_)
+            | DeadLetterError::Transaction(_)
+            | DeadLetterError::Produce(_) => None,
+        }
+    }
+
     /// A transaction's error; one that tells of another operation on `topic` says so.
     pub(super) fn of_transaction(topic: &str, error: TransactionError) -> DeadLetterError {
         match error.reason() {

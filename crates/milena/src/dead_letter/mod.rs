@@ -18,6 +18,7 @@ mod ledger;
 mod letter;
 mod limits;
 mod names;
+mod own_names;
 mod purge;
 mod ranges;
 mod record;

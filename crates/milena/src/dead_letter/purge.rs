@@ -55,6 +55,16 @@ impl DeadLetterAdmin {
         wanted: &[i32],
         before: PurgeBefore,
     ) -> Result<Vec<PurgedPartition>, DeadLetterError> {
+        let planned = self.plan_purge_of(&self.name(topic), wanted, before).await;
+        planned.map_err(|error| self.own_error(error))
+    }
+
+    async fn plan_purge_of(
+        &self,
+        topic: &str,
+        wanted: &[i32],
+        before: PurgeBefore,
+    ) -> Result<Vec<PurgedPartition>, DeadLetterError> {
         let description = self.describe(topic).await?;
         let wanted = partitions(&description, wanted)?;
         let marks = self.marks(&description).await?;
@@ -79,6 +89,16 @@ impl DeadLetterAdmin {
     /// # Errors
     /// Whatever the cluster refuses.
     pub async fn purge(
+        &self,
+        topic: &str,
+        plan: &[PurgedPartition],
+        by: &str,
+    ) -> Result<(), DeadLetterError> {
+        let purged = self.purge_named(&self.name(topic), plan, by).await;
+        purged.map_err(|error| self.own_error(error))
+    }
+
+    async fn purge_named(
         &self,
         topic: &str,
         plan: &[PurgedPartition],

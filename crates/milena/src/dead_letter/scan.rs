@@ -34,6 +34,15 @@ impl Scan {
         client: &Client,
         partitions: &[TopicPartition],
     ) -> Result<Scan, DeadLetterError> {
+        Scan::begin_at(0, client, partitions).await
+    }
+
+    /// The same, from this offset on in every partition.
+    pub(super) async fn begin_at(
+        offset: i64,
+        client: &Client,
+        partitions: &[TopicPartition],
+    ) -> Result<Scan, DeadLetterError> {
         let config = ConsumerConfig::new()
             .auto_offset_reset(OffsetReset::Earliest)
             .isolation_level(IsolationLevel::ReadCommitted);
@@ -45,10 +54,11 @@ impl Scan {
                 spans.insert(partition.clone(), (ends.low, ends.high));
             }
         }
-        consumer.assign(spans.keys().cloned().collect()).await?;
-        for (partition, (first, _)) in &spans {
-            consumer.seek(partition, SeekTo::Offset(*first)).await?;
-        }
+        let starts = spans.iter().map(|(partition, (first, end))| {
+            let start = SeekTo::Offset(offset.clamp(*first, *end));
+            (partition.clone(), start)
+        });
+        consumer.assign_from(starts.collect()).await?;
         let topic = partitions.first();
         Ok(Scan {
             consumer,
@@ -57,15 +67,6 @@ impl Scan {
             positions: Vec::new(),
             moved_at: Instant::now(),
         })
-    }
-
-    /// Goes on at this offset in every partition.
-    pub(super) async fn skip_to(&mut self, offset: i64) -> Result<(), DeadLetterError> {
-        for (partition, (first, end)) in &self.spans {
-            let to = SeekTo::Offset(offset.clamp(*first, *end));
-            self.consumer.seek(partition, to).await?;
-        }
-        Ok(())
     }
 
     /// How many offsets there are to read; a few of them may hold no record.

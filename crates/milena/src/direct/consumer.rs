@@ -68,6 +68,7 @@ pub struct Consumer {
     /// The topics were named, rather than those taken that have a handler.
     is_subscribed_by_hand: AtomicBool,
     unhandled: AtomicU64,
+    skipped: AtomicU64,
     /// Held by the call that handles.
     turn: tokio::sync::Mutex<Turn>,
     /// The message a handler has, or failed with: it comes again before any other.
@@ -112,6 +113,7 @@ impl Consumer {
             is_subscribed: AtomicBool::new(false),
             is_subscribed_by_hand: AtomicBool::new(false),
             unhandled: AtomicU64::new(0),
+            skipped: AtomicU64::new(0),
             turn: tokio::sync::Mutex::default(),
             in_hand: Mutex::new(None),
         }
@@ -361,9 +363,11 @@ impl Consumer {
 
     /// The topic without the prefix, if it has it.
     fn own_name(&self, topic: &str) -> Option<Arc<str>> {
-        let prefix = self.config.topic_prefix.as_str();
-        let own = topic.strip_prefix(prefix).filter(|_| !prefix.is_empty());
-        own.map(Arc::from)
+        let prefix = &self.config.topic_prefix;
+        if prefix.is_empty() {
+            return None;
+        }
+        prefix.take_off(topic).map(Arc::from)
     }
 
     fn partition_of(&self, message: &Message) -> TopicPartition {

@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use jiff::Timestamp;
 
 use super::error::DirectError;
-use crate::config::Config;
+use crate::config::{Config, TopicPrefix};
 use crate::dead_letter::{FailurePlace, History, NewDeadLetter, host_name};
 use crate::failure::HandlerError;
 use crate::message::Message;
@@ -33,7 +33,7 @@ pub struct DeadLetterHandler {
     publisher: Publisher,
     /// With the prefix.
     topic: String,
-    prefix: String,
+    prefix: TopicPrefix,
     origin: FailurePlace,
 }
 
@@ -126,7 +126,7 @@ impl DeadLetterHandler {
             history.push(at, &last);
         }
         let origin = FailurePlace {
-            topic: format!("{}{}", self.prefix, message.topic()),
+            topic: self.prefix.put_on(message.topic()).into_owned(),
             ..self.origin.clone()
         };
         let letter = NewDeadLetter::new(message, &last, &history, &origin);

@@ -93,6 +93,7 @@ impl TopicHandler {
 fn outcome(handled: &HandlerResult) -> &'static str {
     match handled {
         Ok(()) => "handled",
+        Err(error) if error.is_skipped() => "skipped",
         Err(_) => "given_back",
     }
 }

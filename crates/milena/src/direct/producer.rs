@@ -103,12 +103,13 @@ impl Producer {
         Ok(&self.connection.get()?.publisher)
     }
 
-    /// Waits until everything taken before is settled.
+    /// Waits until everything taken before is settled; with `None` for as long as
+    /// `flush.timeout.ms` says.
     ///
     /// # Errors
     /// [`DirectError::Publish`] when that takes longer than `timeout`; nothing is lost by
     /// it.
-    pub async fn flush(&self, timeout: Duration) -> Result<(), DirectError> {
+    pub async fn flush(&self, timeout: impl Into<Option<Duration>>) -> Result<(), DirectError> {
         Ok(self.publisher()?.flush(timeout).await?)
     }
 

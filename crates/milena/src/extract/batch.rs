@@ -21,6 +21,17 @@ impl<T> IntoIterator for Batch<T> {
 }
 
 /// Reads an argument of a batch handler other than the batch itself.
+///
+/// That is the state alone; this does not compile:
+///
+/// ```compile_fail,E0277
+/// use milena::{App, Batch, Bytes, Config, Meta, batch_handler};
+///
+/// async fn on_orders(_: Batch<Bytes>, _: Meta) {} // `Batch<(Bytes, Meta)>`
+///
+/// # let app = App::new(Config::builder().build().unwrap());
+/// app.topic("orders", batch_handler(on_orders));
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be an argument of a batch handler after the batch",
     label = "belongs into the batch, or is no extractor",

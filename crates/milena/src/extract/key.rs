@@ -13,6 +13,17 @@ pub struct Key<T = Bytes>(pub T);
 
 /// What a key can be read as. Integers are big-endian, as Kafka's own serializers write
 /// them.
+///
+/// Nothing else compiles:
+///
+/// ```compile_fail,E0277
+/// use milena::{App, Config, Key, handler};
+///
+/// async fn on_order(Key(_): Key<bool>) {}
+///
+/// # let app = App::new(Config::builder().build().unwrap());
+/// app.topic("orders", handler(on_order));
+/// ```
 #[diagnostic::on_unimplemented(
     message = "a key cannot be read as `{Self}`",
     note = "`Key<T>` takes `Bytes`, `Vec<u8>`, `String`, `i32` and `i64`"

@@ -34,6 +34,19 @@ pub use self::valid::Valid;
 /// Implemented for [`Json<T>`], [`Bytes`](::bytes::Bytes), [`Key<T>`],
 /// [`Headers`](crate::Headers), [`Meta`], [`State<T>`], [`Valid<T>`](Valid), the whole
 /// [`Message`], for `Option` of those that may be absent, for `Result` of all, and for tuples.
+///
+/// A type that does not implement it is no argument of a handler:
+///
+/// ```compile_fail,E0277
+/// use milena::{App, Config, handler};
+///
+/// struct Tenant(String);
+///
+/// async fn on_order(Tenant(_): Tenant) {}
+///
+/// # let app = App::new(Config::builder().build().unwrap());
+/// app.topic("orders", handler(on_order));
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be read from a message",
     label = "not an extractor",
@@ -52,6 +65,17 @@ pub trait FromMessage<S>: Sized {
 }
 
 /// An extractor that may find nothing, without that being an error.
+///
+/// What is always there has no `Option`:
+///
+/// ```compile_fail,E0277
+/// use milena::{App, Config, Meta, handler};
+///
+/// async fn on_order(_: Option<Meta>) {}
+///
+/// # let app = App::new(Config::builder().build().unwrap());
+/// app.topic("orders", handler(on_order));
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`Option<{Self}>` cannot be read from a message",
     note = "`Option` works for what may be absent: `Json<T>`, `Bytes` (a null value) and `Key<T>` (a null key)"

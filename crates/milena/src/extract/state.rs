@@ -27,6 +27,20 @@ pub struct State<T>(pub T);
 ///     }
 /// }
 /// ```
+///
+/// A handler that asks for what the application does not have does not compile:
+///
+/// ```compile_fail,E0277
+/// use milena::{App, Config, State, handler};
+///
+/// #[derive(Clone)]
+/// struct Database;
+///
+/// async fn on_order(State(_): State<Database>) {}
+///
+/// # let app = App::new(Config::builder().build().unwrap());
+/// app.topic("orders", handler(on_order)); // without `.state(Database)` before it
+/// ```
 #[diagnostic::on_unimplemented(
     message = "the application's state `{T}` has no part `{Self}`",
     note = "call `.state(…)` with it before `.topic(…)`, or implement `FromRef<{T}>` for `{Self}`"

@@ -33,8 +33,11 @@ pub(crate) trait HealthSource: Send + Sync + 'static {
     fn health(&self) -> HealthReport;
 }
 
-/// Answers `/live`, `/ready` and `/started` with 200 or 503 and the problems as JSON. Stops
-/// when it is dropped.
+/// What there is to tell: of an application, or of the process's metrics alone.
+type Told = Option<Arc<dyn HealthSource>>;
+
+/// Answers `/live`, `/ready` and `/started` with 200 or 503 and the problems as JSON, and
+/// `/metrics`. Stops when it is dropped.
 #[derive(Debug)]
 pub(crate) struct HealthServer {
     address: SocketAddr,
@@ -42,11 +45,8 @@ pub(crate) struct HealthServer {
 }
 
 impl HealthServer {
-    /// Listens on `address`.
-    pub(crate) async fn start(
-        address: SocketAddr,
-        source: Arc<dyn HealthSource>,
-    ) -> std::io::Result<HealthServer> {
+    /// Listens on `address`; without a source, for `/metrics` only.
+    pub(crate) async fn start(address: SocketAddr, source: Told) -> std::io::Result<HealthServer> {
         let listener = TcpListener::bind(address).await?;
         let address = listener.local_addr()?;
         let task = tokio::spawn(accept(listener, source)).abort_handle();
@@ -66,7 +66,7 @@ impl Drop for HealthServer {
     }
 }
 
-async fn accept(listener: TcpListener, source: Arc<dyn HealthSource>) {
+async fn accept(listener: TcpListener, source: Told) {
     let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     loop {
         let Ok(permit) = room.clone().acquire_owned().await else {
@@ -89,9 +89,9 @@ async fn accept(listener: TcpListener, source: Arc<dyn HealthSource>) {
     }
 }
 
-async fn serve(connection: TcpStream, source: Arc<dyn HealthSource>) {
+async fn serve(connection: TcpStream, source: Told) {
     let service = service_fn(move |request: Request<Incoming>| {
-        let answer = answer(request.method(), request.uri().path(), source.as_ref());
+        let answer = answer(request.method(), request.uri().path(), source.as_deref());
         async move { Ok::<_, Infallible>(answer) }
     });
     let served = hyper::server::conn::http1::Builder::new()
@@ -106,22 +106,23 @@ async fn serve(connection: TcpStream, source: Arc<dyn HealthSource>) {
     }
 }
 
-fn answer(method: &Method, path: &str, source: &dyn HealthSource) -> Response<Full<Bytes>> {
+fn answer(method: &Method, path: &str, source: Option<&dyn HealthSource>) -> Response<Full<Bytes>> {
     if !matches!(*method, Method::GET | Method::HEAD) {
         let mut refused = text(StatusCode::METHOD_NOT_ALLOWED, "GET or HEAD\n");
         let allowed = HeaderValue::from_static("GET, HEAD");
         refused.headers_mut().insert(ALLOW, allowed);
         return refused;
     }
-    match path {
-        "/live" => verdict(&source.health(), |report| report.is_live),
-        "/ready" => verdict(&source.health(), |report| report.is_ready),
-        "/started" => verdict(&source.health(), |report| report.is_started),
-        "/metrics" => metrics(),
-        _ => text(
+    match (path, source) {
+        ("/live", Some(source)) => verdict(&source.health(), |report| report.is_live),
+        ("/ready", Some(source)) => verdict(&source.health(), |report| report.is_ready),
+        ("/started", Some(source)) => verdict(&source.health(), |report| report.is_started),
+        ("/metrics", _) => metrics(),
+        (_, Some(_)) => text(
             StatusCode::NOT_FOUND,
             "here are /live, /ready, /started and /metrics\n",
         ),
+        (_, None) => text(StatusCode::NOT_FOUND, "here is /metrics\n"),
     }
 }
 

@@ -39,7 +39,7 @@
 //! | `milena_publisher_spool_damaged_bytes` | gauge | bytes of those that could not be read |
 //! | `milena_publisher_breaker_open` | gauge | circuit breakers that let nothing but a probe through |
 //! | `milena_publisher_oldest_waiting_seconds` | gauge | how long the oldest failed or spooled message waits, of all publishers together |
-//! | `milena_app_records_total` (`outcome`) | counter | records by their end: `handled`, `dead_lettered`, `without_handler` |
+//! | `milena_app_records_total` (`outcome`) | counter | records by their end: `handled`, `dead_lettered`, `skipped`, `without_handler` |
 //! | `milena_app_failures_total` | counter | attempts at handling that failed |
 //! | `milena_app_retries_total` | counter | attempts beyond each record's first |
 //! | `milena_app_commits_total` (`outcome`) | counter | commits: `committed`, `failed` |
@@ -55,6 +55,8 @@
 mod names;
 #[cfg(feature = "prometheus")]
 mod prometheus;
+#[cfg(all(feature = "prometheus", feature = "http"))]
+mod server;
 mod sums;
 
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -63,6 +65,8 @@ pub use self::names::describe;
 pub(crate) use self::names::{app, publisher};
 #[cfg(feature = "prometheus")]
 pub use self::prometheus::{CONTENT_TYPE, MetricsError, install_prometheus, render};
+#[cfg(all(feature = "prometheus", feature = "http"))]
+pub use self::server::MetricsServer;
 pub(crate) use self::sums::{Level, Sum};
 
 /// Something that has numbers.

@@ -1,5 +1,5 @@
-//! The exporter for Prometheus. No server: whoever has one answers `GET /metrics` with
-//! [`render`].
+//! The exporter for Prometheus. No server: an application with `health.address` has one, and
+//! so has a `MetricsServer`; whoever has another answers `GET /metrics` with [`render`].
 
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -28,6 +28,15 @@ pub enum MetricsError {
         "another exporter of metrics is installed already; use that one, or install this one first"
     )]
     AlreadyInstalled,
+    /// [`MetricsServer`](super::MetricsServer) cannot listen there.
+    #[cfg(feature = "http")]
+    #[error("cannot listen on {address} for metrics: {source}")]
+    Listen {
+        /// Where it was to listen.
+        address: std::net::SocketAddr,
+        /// What the system says.
+        source: std::io::Error,
+    },
     /// The exporter refused its settings.
     #[error("the exporter of metrics cannot be made: {0}")]
     Exporter(String),

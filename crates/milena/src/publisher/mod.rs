@@ -40,7 +40,7 @@ pub use self::serialize::ToBytes;
 pub use self::spool::{Spool, SpoolError, SpoolSync};
 use self::topics::Topics;
 use crate::config::publisher::PublisherSettings;
-use crate::config::{Config, topic_problem};
+use crate::config::{Config, TopicPrefix, topic_problem};
 use crate::dead_letter::NewDeadLetter;
 use crate::telemetry::{self, Sending, Started, TraceContext, TraceId, TraceMode};
 
@@ -89,10 +89,11 @@ struct Prepared {
 struct Shared {
     client: Client,
     topics: Topics,
-    topic_prefix: String,
+    topic_prefix: TopicPrefix,
     client_id: String,
     trace_mode: TraceMode,
     delivery_timeout: Duration,
+    flush_timeout: Duration,
     dead_letter_record_bytes: usize,
     dead_letter_create_topic: bool,
     /// What reliable publishers on top of this one start from.
@@ -127,6 +128,7 @@ impl Publisher {
                 client_id: config.client_id.clone(),
                 trace_mode: config.trace_mode,
                 delivery_timeout: config.delivery_timeout,
+                flush_timeout: config.flush_timeout,
                 dead_letter_record_bytes: config.dead_letter_record_bytes,
                 dead_letter_create_topic: config.dead_letter_create_topic,
                 settings: config.publisher.clone(),
@@ -264,12 +266,19 @@ impl Publisher {
         }
     }
 
-    /// Waits until everything taken before is settled, without lingering.
+    /// Waits until everything taken before is settled, without lingering; with `None` for as long
+    /// as `flush.timeout.ms` says.
     ///
     /// # Errors
     /// When that takes longer than `timeout`; nothing is lost by it.
-    pub async fn flush(&self, timeout: Duration) -> Result<(), PublishError> {
+    pub async fn flush(&self, timeout: impl Into<Option<Duration>>) -> Result<(), PublishError> {
+        let timeout = self.flush_timeout(timeout.into());
         Ok(self.producer.flush(timeout).await?)
+    }
+
+    /// The time given, else the one configured.
+    fn flush_timeout(&self, given: Option<Duration>) -> Duration {
+        given.unwrap_or(self.shared.flush_timeout)
     }
 
     /// Takes nothing more and waits until everything taken is settled. Closes every clone.
@@ -347,10 +356,7 @@ impl Publisher {
     }
 
     fn prefixed<'a>(&self, topic: &'a str) -> Cow<'a, str> {
-        match self.shared.topic_prefix.as_str() {
-            "" => Cow::Borrowed(topic),
-            prefix => Cow::Owned(format!("{prefix}{topic}")),
-        }
+        self.shared.topic_prefix.put_on(topic)
     }
 
     fn topic_name<'a>(&self, topic: &'a str) -> Result<Cow<'a, str>, PublishError> {

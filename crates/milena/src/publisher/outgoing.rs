@@ -25,13 +25,16 @@ use crate::telemetry::{TRACEPARENT_HEADER, TRACESTATE_HEADER, TraceContext};
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 #[must_use = "a message does nothing until a publisher sends it"]
+// A message is moved in steps of 16 bytes, which a processor has to wait for if they were written
+// at other places: what has 16 bytes and more comes first.
+#[repr(C)]
 pub struct Outgoing {
+    pub(crate) key: Option<Bytes>,
+    pub(crate) value: Option<Bytes>,
+    pub(crate) timestamp: Option<i64>,
     /// Takes no memory of its own if it is a literal, or up to 23 bytes long.
     pub(crate) topic: SmolStr,
     pub(crate) partition: Option<i32>,
-    pub(crate) timestamp: Option<i64>,
-    pub(crate) key: Option<Bytes>,
-    pub(crate) value: Option<Bytes>,
     pub(crate) headers: ThinVec<(String, Option<Bytes>)>,
     /// Stays here: for observers only.
     pub(crate) metadata: Option<Box<Metadata>>,

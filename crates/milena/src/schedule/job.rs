@@ -143,6 +143,18 @@ impl<F, Arguments> Job<F, Arguments> {
 
 /// What [`App::every`](crate::App::every) and [`App::cron`](crate::App::cron) take: an
 /// async function, or one made a [`Job`] by [`job`].
+///
+/// What is none does not compile, and the compiler says what a job is:
+///
+/// ```compile_fail,E0277
+/// use std::time::Duration;
+/// use milena::{App, Config};
+///
+/// fn report() {} // not async
+///
+/// # let app = App::new(Config::builder().build().unwrap());
+/// app.every(Duration::from_secs(60), report);
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is no job for an application with the state `{S}`",
     label = "not a job",

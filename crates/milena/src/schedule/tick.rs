@@ -49,6 +49,18 @@ impl TickCause {
 }
 
 /// What may be an argument of a job: [`State<T>`] and [`Tick`].
+///
+/// A job has no message to read from; this does not compile:
+///
+/// ```compile_fail,E0277
+/// use std::time::Duration;
+/// use milena::{App, Config, Meta};
+///
+/// async fn report(_: Meta) {}
+///
+/// # let app = App::new(Config::builder().build().unwrap());
+/// app.every(Duration::from_secs(60), report);
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be an argument of a job",
     label = "not for jobs",

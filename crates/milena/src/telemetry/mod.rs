@@ -31,7 +31,7 @@
 //! | `producer_send` | the topic has a message, acknowledged; what a handler publishes within a transaction, when that is committed | since it was given to the publisher | `message_id`, `trace_id` |
 //! | `producer_send_failed` | it has not, or nobody knows; no `partition`, no `offset` | as above | `message_id`, `trace_id`, `error` |
 //! | `consumer_receive` | an application fetched a batch; `offset` is its first | of the poll | `messages_count`, at most: a batch counts whole |
-//! | `consumer_handle` | a record is done, or given back | since its first attempt began, retries and dead letter included; by a [`Consumer`](crate::Consumer), each attempt | `outcome`: `handled`, `dead_lettered`, `moved` (to the retry topic) or `given_back`; `trace_id` |
+//! | `consumer_handle` | a record is done, or given back | since its first attempt began, retries and dead letter included; by a [`Consumer`](crate::Consumer), each attempt | `outcome`: `handled`, `dead_lettered`, `skipped`, `moved` (to the retry topic) or `given_back`; `trace_id` |
 //! | `consumer_commit` | an offset is committed: the next to be handled | of the commit | |
 //! | `consumer_commit_failed` | it is not, yet | of the commit | `error` |
 //!

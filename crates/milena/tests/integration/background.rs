@@ -177,13 +177,15 @@ async fn members_share_partitions_and_stop_together() {
     bench.create("orders", 6).await;
     let (sender, mut handled) = reports();
     type Seen = (usize, i32, usize);
+    let config = bench.builder().client_id("billing");
+    let config = config.set("group.instance.id", "here").build().unwrap();
     let members = Members::start(3, |number| {
         let on_order = move |Json(value): Json<usize>,
                              meta: Meta,
                              State(sender): State<Sender<Seen>>| async move {
             sender.send((number, meta.partition, value)).await
         };
-        App::new(bench.config())
+        App::new(config.with_consumer_id(number))
             .state(sender.clone())
             .topic("orders", handler(on_order))
     })
@@ -195,6 +197,15 @@ async fn members_share_partitions_and_stop_together() {
     })
     .await;
     assert!(members.is_alive());
+    // Each has names of its own.
+    let groups = bench.admin.describe_groups(&[&bench.group]).await.unwrap();
+    let known = &groups[0].1.as_ref().unwrap().members;
+    let names: BTreeSet<String> = known
+        .iter()
+        .map(|one| format!("{} {:?}", one.client_id, one.group_instance_id))
+        .collect();
+    let expected = [0, 1, 2].map(|number| format!("billing-{number} Some(\"here-{number}\")"));
+    assert_eq!(names, BTreeSet::from(expected));
     for partition in 0..6 {
         bench.publish("orders", partition, numbers(20)).await;
     }

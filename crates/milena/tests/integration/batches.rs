@@ -1,11 +1,15 @@
 //! Records that are handled many at once.
 
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use milena::testing::{ApiKey, ErrorCode, Fault};
 use milena::{
-    App, Batch, BatchOutcome, Breaker, Bytes, HandlerError, Json, Meta, Retry, State,
-    batch_handler, dead_letter,
+    App, Batch, BatchFailures, BatchOutcome, BoxError, Breaker, Bytes, HandlerError, Json, Message,
+    Meta, Retry, State, batch_handler, dead_letter,
 };
 use milena_client::admin::NewTopic;
 use tokio::sync::mpsc::Sender;
@@ -294,4 +298,69 @@ async fn a_record_is_not_lost_between_two_decisions() {
     bench.until_committed("orders", 2, 2).await;
     assert_eq!(running.progress.dead_lettered(), 0);
     running.stop().await.unwrap();
+}
+
+/// Every attempt at a batch passes the layers; an error of theirs fails all its records, and those
+/// that the handler failed come through.
+#[tokio::test(flavor = "multi_thread")]
+async fn layers_wrap_every_attempt_at_a_batch() {
+    let bench = Bench::new().await;
+    bench.create("orders", 1).await;
+    bench.publish("orders", 0, numbers(4)).await;
+    let (sender, mut attempts) = reports();
+    let busy = tower::layer::layer_fn(move |inner| BusyAtFirst {
+        inner,
+        calls: Arc::default(),
+        sender: sender.clone(),
+    });
+    let on_orders = |Batch(orders): Batch<Json<u32>>| async move {
+        let judge = |Json(number): Json<u32>| match number {
+            2 => Err(HandlerError::non_retriable("no")),
+            _ => Ok(()),
+        };
+        orders.into_iter().map(judge).collect::<Vec<_>>()
+    };
+    let retry = Retry::fixed(Duration::from_millis(2)).attempts(3);
+    let handler = batch_handler(on_orders).records_max(4).retry(retry);
+    let app = App::new(bench.config()).topic("orders", handler.layer(busy));
+    let running = Running::start(app);
+    assert_eq!(attempts.take(2).await, [4, 4]);
+    let letters = bench.read("orders.dlq", 1).await;
+    assert_eq!(letters[0].value(), Some(&b"2"[..]));
+    bench.until_committed("orders", 1, 4).await;
+    let progress = running.progress.clone();
+    running.stop().await.unwrap();
+    assert_eq!((progress.handled(), progress.dead_lettered()), (3, 1));
+    assert_eq!(attempts.rest(), [0; 0]);
+}
+
+/// Refuses its first batch.
+#[derive(Clone)]
+struct BusyAtFirst<Inner> {
+    inner: Inner,
+    calls: Arc<AtomicUsize>,
+    sender: Sender<usize>,
+}
+
+impl<Inner> tower::Service<Vec<Message>> for BusyAtFirst<Inner>
+where
+    Inner: tower::Service<Vec<Message>, Response = BatchFailures, Error = HandlerError>,
+    Inner::Future: Send + 'static,
+{
+    type Response = BatchFailures;
+    type Error = BoxError;
+    type Future = Pin<Box<dyn Future<Output = Result<BatchFailures, BoxError>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.inner.poll_ready(context).map_err(Into::into)
+    }
+
+    fn call(&mut self, messages: Vec<Message>) -> Self::Future {
+        self.sender.try_send(messages.len()).expect("room");
+        if self.calls.fetch_add(1, Ordering::Relaxed) == 0 {
+            return Box::pin(std::future::ready(Err("too busy".into())));
+        }
+        let handling = self.inner.call(messages);
+        Box::pin(async { Ok(handling.await?) })
+    }
 }

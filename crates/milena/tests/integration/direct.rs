@@ -1,11 +1,12 @@
 //! Producing and consuming by hand.
 
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant, SystemTime};
 
+use milena::testing::{ApiKey, ErrorCode, Fault, consume_until};
 use milena::{
     Config, Consumer, DeadLetterHandler, DirectError, FailureDetails, HandlerError, Message, Meta,
-    Outgoing, Producer, State, dead_letter, with_consumer, with_producer,
+    Outgoing, Producer, PublishError, State, client, dead_letter, with_consumer, with_producer,
 };
 
 use crate::setup::{Bench, DEADLINE, numbers, within};
@@ -96,6 +97,56 @@ async fn what_was_forgotten_is_said() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn flushing_takes_as_long_as_is_configured_or_said() {
+    let bench = Bench::new().await;
+    bench.create("orders", 1).await;
+    let message = Outgoing::to("orders").value("a");
+    let producer = |config: Config| async {
+        let producer = Producer::new(config);
+        producer.connect().await.unwrap();
+        let publisher = producer.publisher().unwrap().clone();
+        drop(publisher.enqueue(&message).await.unwrap());
+        producer
+    };
+    let patient = producer(bench.config()).await;
+    patient.flush(None).await.unwrap();
+    patient.flush(DEADLINE).await.unwrap();
+    patient.shutdown().await.unwrap();
+
+    let Some(faults) = bench.faults() else {
+        return;
+    };
+    faults.always(ApiKey::Produce, Fault::Fail(ErrorCode::NotEnoughReplicas));
+    let configured = Duration::from_millis(20);
+    let hasty = bench.builder().flush_timeout(configured).build().unwrap();
+    let hasty = producer(hasty).await;
+    let publisher = hasty.publisher().unwrap();
+    let reliable = publisher.reliable().build().unwrap();
+    reliable.publish(message.clone()).await.unwrap();
+    let said = Duration::from_millis(30);
+    for (given, limit) in [(None, configured), (Some(said), said)] {
+        let flushed = [
+            publisher.flush(given).await,
+            reliable.flush(given).await,
+            hasty.flush(given).await.map_err(|error| match error {
+                DirectError::Publish(error) => error,
+                other => panic!("{other}"),
+            }),
+        ];
+        for flushed in flushed {
+            let is_late = matches!(
+                &flushed,
+                Err(PublishError::Client(client::Error::Timeout { after, .. })) if *after == limit
+            );
+            assert!(is_late, "{given:?}: {flushed:?}");
+        }
+    }
+    faults.clear();
+    hasty.flush(DEADLINE).await.unwrap();
+    reliable.close(DEADLINE).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn messages_come_one_by_one_and_in_batches() {
     let bench = Bench::new().await;
     bench.create("orders", 1).await;
@@ -151,6 +202,7 @@ async fn handlers_are_called_and_failures_come_again() {
         match (meta.offset, meta.attempt) {
             (1, 1) => Err(HandlerError::retriable("not yet")),
             (2, _) => Err(HandlerError::non_retriable("never")),
+            (3, _) => Err(HandlerError::skip("of no use")),
             _ => Ok(()),
         }
     };
@@ -194,16 +246,19 @@ async fn handlers_are_called_and_failures_come_again() {
     let letters = DeadLetterHandler::new(&bench.publisher, &bench.config(), "errors");
     bench.create("errors", 1).await;
     let third = Message::new("orders").with_value("0").with_offset(2);
+    let new_year = SystemTime::UNIX_EPOCH + Duration::from_secs(1_704_067_200);
     let failures = [
-        FailureDetails::new("timeout", "too slow"),
-        FailureDetails::new("rejected", "never").with_trace("at order"),
+        FailureDetails::new("timeout", "too slow").raised_at(new_year),
+        FailureDetails::new("rejected", "never")
+            .with_trace("at order")
+            .raised_at(new_year + Duration::from_millis(90_500)),
     ];
     letters.handle(&third, &failures).await.unwrap();
     consumer.commit(&third).await.unwrap();
     assert_eq!(consume().await.unwrap(), 1);
     bench.publish("others", 0, numbers(1)).await;
     assert_eq!(consume().await.unwrap(), 1);
-    assert_eq!(consumer.unhandled(), 1);
+    assert_eq!((consumer.unhandled(), consumer.skipped()), (1, 1));
     consumer.shutdown().await.unwrap();
     assert_eq!(bench.committed("orders", 0).await, Some(4));
     let expected = [(0, 1), (1, 1), (1, 2), (2, 1), (2, 2), (3, 1)];
@@ -222,6 +277,11 @@ async fn handlers_are_called_and_failures_come_again() {
     assert_eq!(header(dead_letter::FAILURE_CODE), "rejected");
     assert_eq!(header(dead_letter::FAILURE_TRACE), "at order");
     assert_eq!(header(dead_letter::ATTEMPTS), "2");
+    assert_eq!(
+        header(dead_letter::FAILED_FIRST),
+        "2024-01-01T00:00:00.000Z"
+    );
+    assert_eq!(header(dead_letter::FAILED_LAST), "2024-01-01T00:01:30.500Z");
     assert!(header(dead_letter::HISTORY).contains("too slow"));
 }
 
@@ -335,6 +395,30 @@ async fn a_failed_message_can_be_taken_in_hand() {
     assert_eq!(next(&consumer).await.offset(), 2);
     consumer.shutdown().await.unwrap();
     assert_eq!(bench.committed("orders", 0).await, Some(3));
+}
+
+/// To the message that is waited for, or until the time is over: then with what came.
+#[tokio::test(flavor = "multi_thread")]
+async fn consuming_ends_with_a_message_or_in_time() {
+    let bench = Bench::new().await;
+    bench.create("orders", 1).await;
+    bench.publish("orders", 0, numbers(5)).await;
+    let consumer = connected(bench.config()).await;
+    consumer.subscribe(["orders"]).await.unwrap();
+    let values = |came: Vec<Message>| came.iter().map(text).collect::<Vec<_>>();
+    let is_third = |message: &Message| message.value() == Some(b"2");
+    let came = consume_until(&consumer, is_third, DEADLINE).await.unwrap();
+    assert_eq!(values(came), ["0", "1", "2"]);
+    let patience = Duration::from_millis(200);
+    for expected in [&["3", "4"][..], &[]] {
+        let began = Instant::now();
+        let came = consume_until(&consumer, |_| false, patience).await;
+        assert_eq!(values(came.unwrap()), expected);
+        assert!(began.elapsed() >= patience);
+    }
+    consumer.shutdown().await.unwrap();
+    let ended = consume_until(&consumer, |_| true, DEADLINE).await;
+    assert!(ended.is_err());
 }
 
 #[tokio::test(flavor = "multi_thread")]

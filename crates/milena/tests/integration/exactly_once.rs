@@ -6,7 +6,7 @@ use std::time::Duration;
 use milena::testing::{ApiKey, ErrorCode, Fault};
 use milena::{
     App, AppError, Concurrency, HandlerError, Json, Key, Meta, OffsetReset, Outbox, Outgoing,
-    Retry, State, dead_letter, handler,
+    State, dead_letter, handler,
 };
 use milena_client::TopicPartition;
 use milena_client::admin::NewTopic;
@@ -15,9 +15,10 @@ use milena_client::producer::ProducerConfig;
 use milena_client::transaction::{ConsumerGroupMetadata, TransactionalProducer};
 use tokio::sync::mpsc::Sender;
 
-use crate::setup::{Bench, DEADLINE, Running, few_reports, numbers, reports, until, until_some};
+use crate::setup::{
+    Bench, DEADLINE, QUICK, Running, few_reports, numbers, reports, until, until_some,
+};
 
-const QUICK: Retry = Retry::fixed(Duration::from_millis(2)).attempts(3);
 /// How long nothing may come before a test takes it for certain that nothing will.
 const QUIET: Duration = Duration::from_millis(200);
 

@@ -8,9 +8,7 @@ use milena::{
 };
 use tokio::sync::mpsc::Sender;
 
-use crate::setup::{Bench, Running, numbers, reports};
-
-const QUICK: Retry = Retry::fixed(Duration::from_millis(2)).attempts(3);
+use crate::setup::{Bench, QUICK, Running, numbers, reports};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn failures_are_retried_then_dead_lettered() {

@@ -1,5 +1,6 @@
 //! The health endpoints tell what happens: as it breaks, and as it mends.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,8 +14,12 @@ use crate::reserved::Reserved;
 use crate::setup::{Bench, numbers, until_some, within};
 
 /// What an endpoint answers: the status and the body.
-async fn get(app: &AppHandle, path: &str) -> (u16, String) {
-    let address = app.health_address().expect("a server");
+async fn ask(app: &AppHandle, path: &str) -> (u16, String) {
+    get(app.health_address().expect("a server"), path).await
+}
+
+/// What a server answers: the status and the body.
+pub(crate) async fn get(address: SocketAddr, path: &str) -> (u16, String) {
     let mut connection = TcpStream::connect(address).await.unwrap();
     let request = format!("GET {path} HTTP/1.1\r\nhost: {address}\r\n\r\n");
     connection.write_all(request.as_bytes()).await.unwrap();
@@ -31,7 +36,7 @@ async fn until(app: &AppHandle, what: &str, expected: [u16; 3]) -> String {
         let mut statuses = [0; 3];
         let mut body = String::new();
         for (status, path) in statuses.iter_mut().zip(["/live", "/ready", "/started"]) {
-            (*status, body) = get(app, path).await;
+            (*status, body) = ask(app, path).await;
         }
         (statuses == expected).then_some(body)
     })
@@ -75,7 +80,7 @@ async fn a_stuck_handler_is_not_live_until_it_goes_on() {
     gate.add_permits(1);
     until(&handle, "it goes on", WELL).await;
     running.shutdown().await.unwrap();
-    assert_eq!(get(&handle, "/live").await.0, 503, "it has ended");
+    assert_eq!(ask(&handle, "/live").await.0, 503, "it has ended");
 }
 
 /// The group goes on without the member, and takes it back only later.
@@ -157,7 +162,7 @@ async fn an_application_of_jobs_has_endpoints_too() {
     let running = app.start().await.unwrap();
     let handle = running.handle();
     until(&handle, "it is well", WELL).await;
-    let (status, body) = get(&handle, "/health").await;
+    let (status, body) = ask(&handle, "/health").await;
     assert_eq!(status, 404, "{body}");
     running.shutdown().await.unwrap();
 }
@@ -208,7 +213,7 @@ pub(crate) async fn metrics_are_rendered() {
     let running = app.start().await.unwrap();
     bench.publish("orders", 0, numbers(5)).await;
     bench.until_committed("orders", 1, 5).await;
-    let (status, page) = get(&running.handle(), "/metrics").await;
+    let (status, page) = ask(&running.handle(), "/metrics").await;
     assert_eq!(status, 200);
     for line in [
         "milena_app_records_total{outcome=\"handled\"} ",

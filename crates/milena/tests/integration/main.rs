@@ -1,6 +1,7 @@
 //! The application on an embedded broker, or on the cluster that `MILENA_TEST_BROKERS` names:
 //! what is handled, what is retried, what ends in the dead letter topic, and what is committed.
 
+mod absent_cluster;
 mod background;
 mod batches;
 mod commit;
@@ -16,6 +17,7 @@ mod lifecycle;
 mod metrics;
 mod order;
 mod pausing;
+mod prefix;
 mod processes;
 mod reliable;
 mod reliable_limits;
@@ -25,5 +27,6 @@ mod reserved;
 mod retry_topic;
 mod schedule;
 mod setup;
+mod skipping;
 mod testing;
 mod tracing;

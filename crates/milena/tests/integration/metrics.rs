@@ -1,8 +1,10 @@
 //! Metrics for Prometheus, of a publisher and of the client below it.
 
+use milena::metrics::MetricsServer;
 use milena::testing::TestBroker;
 use milena::{Breaker, Outgoing, Publisher, metrics};
 
+use crate::health::get;
 use crate::setup::DEADLINE;
 
 /// The value of a line, if there is one that begins so.
@@ -55,4 +57,18 @@ async fn a_page_for_prometheus_has_publisher_and_client() {
     let page = metrics::render().unwrap();
     assert!(ended(&page, "delivered") > before, "{page}");
     crate::health::metrics_are_rendered().await;
+    a_program_without_application_answers().await;
+}
+
+async fn a_program_without_application_answers() {
+    let server = MetricsServer::start(([127, 0, 0, 1], 0).into()).await;
+    let server = server.unwrap();
+    let (status, page) = get(server.address(), "/metrics").await;
+    assert_eq!(status, 200);
+    assert!(page.contains("milena_publisher_messages_total"), "{page}");
+    let (status, hint) = get(server.address(), "/live").await;
+    assert_eq!((status, hint.as_str()), (404, "here is /metrics\n"));
+    let taken = MetricsServer::start(server.address()).await.unwrap_err();
+    let expected = format!("cannot listen on {} for metrics: ", server.address());
+    assert!(taken.to_string().starts_with(&expected), "{taken}");
 }

@@ -9,7 +9,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use milena::testing::{Faults, TestBroker};
-use milena::{App, AppError, Config, ConfigBuilder, Lifecycle, Outgoing, Progress, Publisher};
+use milena::{
+    App, AppError, Config, ConfigBuilder, Lifecycle, Outgoing, Progress, Publisher, Retry,
+};
 use milena_client::admin::{NewTopic, OffsetAt};
 use milena_client::consumer::{ConsumedRecord, Consumer, ConsumerConfig};
 use milena_client::{Admin, Client, ClientConfig, TopicPartition};
@@ -20,6 +22,8 @@ use tokio::task::JoinHandle;
 const BROKERS_VARIABLE: &str = "MILENA_TEST_BROKERS";
 /// Nothing here takes longer unless it is broken.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
+/// For failures that come again and again: the last of them soon.
+pub(crate) const QUICK: Retry = Retry::fixed(Duration::from_millis(2)).attempts(3);
 /// How often to look at what nobody reports.
 const LOOK_INTERVAL: Duration = Duration::from_millis(5);
 

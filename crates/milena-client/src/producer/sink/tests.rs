@@ -244,8 +244,8 @@ struct Runs(Mutex<Vec<(u32, usize, bool)>>);
 impl DeliverySink for Runs {
     type Item = u32;
 
-    fn is_same(last: &u32, next: &u32) -> bool {
-        last == next
+    fn likeness(item: &u32) -> Option<u64> {
+        (*item > 0).then_some(u64::from(*item))
     }
 
     fn on_settled(&self, batch: SettledBatch<'_, u32>) {
@@ -254,19 +254,35 @@ impl DeliverySink for Runs {
     }
 }
 
-/// One item for records that follow each other and are alike; what is between them divides them.
+/// One item for records that follow each other and are alike; what is between them divides them,
+/// another sink's records too.
 #[tokio::test]
-async fn what_is_the_same_is_kept_once() {
+async fn what_is_alike_is_kept_once() {
     let callbacks = Callbacks::new(tokio::runtime::Handle::current());
-    let sink = Arc::new(Runs::default());
+    let (sink, other) = (Arc::new(Runs::default()), Arc::new(Runs::default()));
     let budget = Budget::new(1 << 16);
     let reserved = budget.try_reserve(1 << 12).unwrap();
     let mut open = OpenBatch::new(0, reserved, &BufferPool::new(0, 0), Instant::now());
-    for item in [Some(7), Some(7), Some(7), None, Some(7), Some(8), Some(8)] {
+    let (one, two) = (Some(&sink), Some(&other));
+    for (sink, item) in [
+        (one, 7),
+        (one, 7),
+        (one, 7),
+        (None, 7),
+        (one, 7),
+        (one, 8),
+        (one, 8),
+        (two, 8),
+        (two, 8),
+        (one, 8),
+        // Alike to none, not even to itself.
+        (one, 0),
+        (one, 0),
+    ] {
         let index = open.append(&RecordData::default()).unwrap();
-        if let Some(item) = item {
+        if let Some(sink) = sink {
             let new = || Kept::new(&Arc::from("orders"), &callbacks);
-            open.kept.get_or_insert_with(new).take(&sink, index, item);
+            open.kept.get_or_insert_with(new).take(sink, index, item);
         }
     }
     let part = |first_index, result| Part {
@@ -279,6 +295,14 @@ async fn what_is_the_same_is_kept_once() {
         part(2, Ok(acknowledged(200))),
     ]);
     callbacks.drained().await;
-    let expected = [(7, 3, false), (7, 1, true), (8, 2, true)];
+    let expected = [
+        (7, 3, false),
+        (7, 1, true),
+        (8, 2, true),
+        (8, 1, true),
+        (0, 1, true),
+        (0, 1, true),
+    ];
     assert_eq!(*sink.0.lock().unwrap(), expected);
+    assert_eq!(*other.0.lock().unwrap(), [(8, 2, true)]);
 }

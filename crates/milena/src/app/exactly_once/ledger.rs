@@ -228,8 +228,8 @@ impl Ledger {
         let mut handled = 0;
         for done in self.done.drain(..records.min(self.done.len())) {
             match done.ended {
-                Ended::DeadLettered => self.context.progress.add_dead_lettered(),
-                _ => handled += 1,
+                Ended::Handled => handled += 1,
+                ended => self.context.progress.add_ended(ended),
             }
         }
         self.context.progress.add_handled(handled);
@@ -271,13 +271,13 @@ impl Ledger {
             return Onward::No;
         }
         let ended = failed.settle_for_good(&self.context, &self.stop).await;
-        if ended != Ended::DeadLettered {
+        if ended == Ended::GivenBack {
             return Onward::No;
         }
         if let Some(outbox) = done.message.outbox() {
             done.content = outbox.take();
         }
-        done.ended = Ended::DeadLettered;
+        done.ended = ended;
         Onward::Yes
     }
 

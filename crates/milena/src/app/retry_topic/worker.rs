@@ -258,12 +258,10 @@ impl RetryWorker {
 
     /// Notes that a record ended; false when it was given back.
     fn finish(&mut self, offset: i64, ended: Ended) -> bool {
-        match ended {
-            Ended::Handled => self.context.progress.add_handled(1),
-            Ended::DeadLettered => self.context.progress.add_dead_lettered(),
-            Ended::Moved => {}
-            Ended::GivenBack => return false,
+        if ended == Ended::GivenBack {
+            return false;
         }
+        self.context.progress.add_ended(ended);
         self.parking.finish(offset);
         self.publish_watermark();
         true

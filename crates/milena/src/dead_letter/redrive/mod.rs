@@ -31,6 +31,7 @@ use super::scan::Scan;
 #[must_use = "a redrive does nothing until `plan` or `execute`"]
 pub struct Redrive {
     admin: DeadLetterAdmin,
+    /// This and those of the rules as the cluster names them.
     topic: String,
     filter: Filter,
     rules: Rules,
@@ -159,7 +160,7 @@ impl DeadLetterAdmin {
     /// The audit topic is made when there is none, with one partition and `retention.ms=-1`; the
     /// transactional id is `milena-dlq-<topic>`.
     pub fn redrive(&self, topic: impl Into<String>) -> Redrive {
-        let topic = topic.into();
+        let topic = self.name(&topic.into());
         Redrive {
             admin: self.clone(),
             rules: Rules {
@@ -181,14 +182,14 @@ impl DeadLetterAdmin {
 impl Redrive {
     /// Takes only these letters. Default: all.
     pub fn filter(mut self, filter: Filter) -> Redrive {
-        self.filter = filter;
+        self.filter = self.admin.named_filter(&filter);
         self
     }
 
     /// Sends them to `topic`. Default: each to the topic it came from, and the partition too where
     /// it still exists.
     pub fn to(mut self, topic: impl Into<String>) -> Redrive {
-        self.rules.to = Some(topic.into());
+        self.rules.to = Some(self.admin.name(&topic.into()));
         self
     }
 
@@ -238,6 +239,15 @@ impl Redrive {
     /// As [`DeadLetterAdmin::browse`], [`DeadLetterError::Loop`] and
     /// [`DeadLetterError::NoDestination`].
     pub async fn plan(&self) -> Result<RedrivePlan, DeadLetterError> {
+        let planned = self.plan_named().await;
+        let plan = planned.map_err(|error| self.admin.own_error(error))?;
+        Ok(RedrivePlan {
+            destinations: self.admin.own_counts(plan.destinations),
+            ..plan
+        })
+    }
+
+    async fn plan_named(&self) -> Result<RedrivePlan, DeadLetterError> {
         self.check().await?;
         let description = self.admin.describe(&self.topic).await?;
         let wanted = partitions(&description, &self.filter.partitions)?;
@@ -268,9 +278,9 @@ impl Redrive {
         Ok(plan)
     }
 
-    /// Sends the letters that are there now. Tells `progress` after each transaction but the last, and
-    /// while it looks for letters; when that says [`ControlFlow::Break`], it ends there, and running it again
-    /// goes on.
+    /// Sends the letters that are there now. Tells `progress` after each transaction but the last,
+    /// and while it looks for letters; when that says [`ControlFlow::Break`], it ends there, and
+    /// running it again goes on.
     ///
     /// Another redrive or purge of the topic that is under way ends with
     /// [`DeadLetterError::TakenOver`].
@@ -278,6 +288,18 @@ impl Redrive {
     /// # Errors
     /// Whatever the cluster refuses; what was confirmed before stays.
     pub async fn execute(
+        &self,
+        progress: impl FnMut(RedriveProgress) -> ControlFlow<()>,
+    ) -> Result<RedriveReport, DeadLetterError> {
+        let executed = self.execute_named(progress).await;
+        let report = executed.map_err(|error| self.admin.own_error(error))?;
+        Ok(RedriveReport {
+            destinations: self.admin.own_counts(report.destinations),
+            ..report
+        })
+    }
+
+    async fn execute_named(
         &self,
         progress: impl FnMut(RedriveProgress) -> ControlFlow<()>,
     ) -> Result<RedriveReport, DeadLetterError> {

@@ -33,7 +33,7 @@ impl Consumer {
         let handling = Handling {
             topic: self.config.topic_name(topic).into(),
             group: self.config.group_id().unwrap_or_default().into(),
-            client_id: self.config.client_id.as_str().into(),
+            client_id: self.config.numbered_client_id().into(),
             mode: self.config.trace_mode,
         };
         self.handlers.register(topic, handling, handler, state);
@@ -47,8 +47,8 @@ impl Consumer {
     /// With `enable.auto.commit`, what was handled is committed within
     /// `commit.interval.ms`, and on shutdown; a message whose handler failed, or was
     /// cancelled with this call, is not, and comes again with the next call, unless its
-    /// partition went to another member. Messages of a topic without a handler are logged,
-    /// counted and passed over.
+    /// partition went to another member. Messages of a topic without a handler, and those whose
+    /// handler says so ([`HandlerError::skip`]), are logged, counted and passed over.
     ///
     /// # Errors
     /// [`DirectError::Handler`] when a handler fails; else as [`Consumer::consume_next`].
@@ -78,11 +78,11 @@ impl Consumer {
                 }
             };
             match self.handlers.find(message.topic()) {
-                Some(handler) => {
-                    if let Err(error) = handler.handle(&message).await {
-                        return Err(self.failed(message, error));
-                    }
-                }
+                Some(handler) => match handler.handle(&message).await {
+                    Ok(()) => {}
+                    Err(error) if error.is_skipped() => self.note_skipped(&message, &error),
+                    Err(error) => return Err(self.failed(message, error)),
+                },
                 None => self.note_unhandled(&message),
             }
             self.in_hand().take();
@@ -128,6 +128,24 @@ impl Consumer {
             partition = message.partition(),
             offset = message.offset(),
         );
+    }
+
+    fn note_skipped(&self, message: &Message, error: &HandlerError) {
+        self.skipped.fetch_add(1, Ordering::Relaxed);
+        tracing::warn!(
+            event = "record_skipped",
+            topic = %message.topic(),
+            partition = message.partition(),
+            offset = message.offset(),
+            code = error.code(),
+            %error,
+        );
+    }
+
+    /// Messages that a handler had skipped, with [`HandlerError::skip`].
+    #[must_use]
+    pub fn skipped(&self) -> u64 {
+        self.skipped.load(Ordering::Relaxed)
     }
 
     /// Messages of topics without a handler that [`Consumer::consume`] passed over.

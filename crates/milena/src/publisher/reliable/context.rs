@@ -60,7 +60,7 @@ pub(super) struct Trail {
 /// What few messages have. Small all the same, as many messages may be waiting: few of those failed
 /// more than once.
 #[derive(Debug, Default)]
-struct Rare {
+pub(super) struct Rare {
     first_failure: Option<FailedAttempt>,
     /// The latest.
     later_failures: ThinVec<FailedAttempt>,
@@ -111,24 +111,22 @@ impl Weighed for Box<DeliveryContext> {
 }
 
 impl DeliveryContext {
-    pub(super) fn new(message: Outgoing, id: MessageId) -> DeliveryContext {
-        let trail = Trail::default().of(&message, id.made_id().is_some());
-        DeliveryContext::with_trail(message, id, trail)
-    }
-
-    /// A message with a trail that the producer did not take.
-    pub(super) fn with_trail(message: Outgoing, id: MessageId, trail: Trail) -> DeliveryContext {
+    pub(super) fn new(
+        message: Outgoing,
+        id: MessageId,
+        rare: Option<Box<Rare>>,
+    ) -> DeliveryContext {
         DeliveryContext {
+            trail: Trail::new(&message, id.made_id().is_some(), rare),
             message,
             id,
             status: DeliveryStatus::Pending,
-            trail,
         }
     }
 
     /// A message from the spool that is tried once more.
     pub(super) fn replayed(entry: Entry) -> DeliveryContext {
-        let mut context = DeliveryContext::new(entry.message, entry.id);
+        let mut context = DeliveryContext::new(entry.message, entry.id, None);
         context.trail.attempts = entry.attempts.saturating_add(1);
         context
     }
@@ -238,27 +236,46 @@ impl DeliveryContext {
 }
 
 impl Trail {
-    /// As the trail of this message.
+    /// The trail of a message that nothing happened to yet.
     #[inline]
-    pub(super) fn of(mut self, message: &Outgoing, is_id_made: bool) -> Trail {
-        self.is_id_made = is_id_made;
-        self.is_partition_chosen = message.partition.is_some();
-        self
-    }
-
-    /// The producer is to get the message's record; the message may be gone then.
-    #[inline]
-    pub(super) fn leave(&mut self, message: &mut Outgoing) {
-        if message.metadata.is_some() {
-            self.rare().metadata = message.metadata.take();
+    fn new(message: &Outgoing, is_id_made: bool, rare: Option<Box<Rare>>) -> Trail {
+        Trail {
+            rare,
+            number: 0,
+            attempts: 0,
+            is_id_made,
+            is_partition_chosen: message.partition.is_some(),
         }
     }
 
-    /// The producer did not take the record.
-    pub(super) fn come_back(&mut self, message: &mut Outgoing) {
-        if let Some(rare) = &mut self.rare {
-            message.metadata = rare.metadata.take();
+    /// The trail of a message whose first attempt is under way.
+    #[inline]
+    pub(super) fn begun(
+        message: &Outgoing,
+        is_id_made: bool,
+        number: u64,
+        rare: Option<Box<Rare>>,
+    ) -> Trail {
+        let mut trail = Trail::new(message, is_id_made, rare);
+        trail.begin(number);
+        trail
+    }
+
+    /// The first attempt begins.
+    #[inline]
+    pub(super) fn begin(&mut self, number: u64) {
+        self.number = number;
+        self.attempts = 1;
+    }
+
+    /// The producer has the message's record: the trail is what it is to keep, with what else the
+    /// record does not say.
+    #[inline]
+    pub(super) fn leave(&mut self, metadata: &mut Option<Box<Metadata>>) -> Trail {
+        if metadata.is_some() {
+            self.rare().metadata = metadata.take();
         }
+        std::mem::take(self)
     }
 
     /// Whether there is nothing that few messages have.
@@ -267,14 +284,12 @@ impl Trail {
         self.rare.is_none()
     }
 
-    /// Whether the two say the same of their messages.
+    /// A number that trails share which say the same of their messages.
     #[inline]
-    pub(super) fn is_same(&self, other: &Trail) -> bool {
-        let says = |trail: &Trail| {
-            let chosen = (trail.is_id_made, trail.is_partition_chosen);
-            (trail.number, trail.attempts, chosen)
-        };
-        self.is_plain() && other.is_plain() && says(self) == says(other)
+    pub(super) fn likeness(&self) -> Option<u64> {
+        let is_plain = self.is_plain() && self.number == 0;
+        let flags = u64::from(self.is_id_made) << 1 | u64::from(self.is_partition_chosen);
+        is_plain.then_some(u64::from(self.attempts) << 2 | flags)
     }
 
     /// The trail of the next of the messages of which it says the same: of one, or of plain ones.
@@ -286,13 +301,6 @@ impl Trail {
             is_id_made: self.is_id_made,
             is_partition_chosen: self.is_partition_chosen,
         }
-    }
-
-    /// From here on somebody waits for the end.
-    pub(super) fn wait(&mut self) -> oneshot::Receiver<Result<Delivered, PublishError>> {
-        let (waiter, end) = oneshot::channel();
-        self.rare().waiter = Some(waiter);
-        end
     }
 
     pub(super) fn is_awaited(&self) -> bool {
@@ -328,5 +336,20 @@ impl Trail {
 
     fn rare(&mut self) -> &mut Rare {
         self.rare.get_or_insert_default()
+    }
+}
+
+impl Rare {
+    /// Somebody waits for the end.
+    pub(super) fn awaited() -> (
+        Box<Rare>,
+        oneshot::Receiver<Result<Delivered, PublishError>>,
+    ) {
+        let (waiter, end) = oneshot::channel();
+        let rare = Rare {
+            waiter: Some(waiter),
+            ..Rare::default()
+        };
+        (Box::new(rare), end)
     }
 }

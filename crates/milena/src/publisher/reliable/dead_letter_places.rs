@@ -64,7 +64,7 @@ impl Places {
     fn place(&self, topic: &str, name: &str) -> DeadLetters {
         let shared = &self.publisher.shared;
         let origin = FailurePlace {
-            topic: format!("{}{topic}", shared.topic_prefix),
+            topic: shared.topic_prefix.put_on(topic).into_owned(),
             group: String::new(),
             handler: "publisher".to_owned(),
             app: shared.client_id.clone(),
@@ -73,7 +73,7 @@ impl Places {
             record_bytes_max: shared.dead_letter_record_bytes,
         };
         DeadLetters {
-            topic: format!("{}{name}", shared.topic_prefix),
+            topic: shared.topic_prefix.put_on(name).into_owned(),
             origin,
             publisher: self.publisher.clone(),
             admin: shared

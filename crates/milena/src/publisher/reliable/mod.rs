@@ -30,7 +30,7 @@ use std::time::Duration;
 pub(crate) use self::breaker::Circuit;
 pub use self::breaker::{Breaker, BreakerState};
 pub use self::builder::ReliableBuilder;
-use self::context::Trail;
+use self::context::Rare;
 pub use self::context::{Delivered, DeliveryContext, DeliveryStatus};
 pub use self::counts::DeliveryCounts;
 pub use self::health::{PublisherHealth, SpoolHealth};
@@ -82,6 +82,9 @@ pub struct ReliablePublisher {
     handle: Arc<Handle>,
 }
 
+/// A message that has to wait. On the heap, so that the way of most messages stays small.
+type Waiting<'a> = Pin<Box<dyn Future<Output = Result<MessageId, PublishError>> + Send + 'a>>;
+
 /// Lets the worker end when the last clone is dropped.
 struct Handle {
     shared: Arc<Shared>,
@@ -100,14 +103,19 @@ impl ReliablePublisher {
     /// # Errors
     /// When the message was not taken: no legal topic, closed; without a spool, no buffer space
     /// in time or the breaker is open; with one, it is full or cannot be written.
+    #[expect(
+        clippy::manual_async_fn,
+        reason = "an `async fn` moves the message once more"
+    )]
     #[inline]
-    pub async fn publish(&self, message: Outgoing) -> Result<MessageId, PublishError> {
-        match self.publish_now(message, Trail::default()) {
-            Ok(id) => Ok(id),
-            Err(context) => {
-                let id = context.id.clone();
-                self.publish_later(context).await?;
-                Ok(id)
+    pub fn publish(
+        &self,
+        mut message: Outgoing,
+    ) -> impl Future<Output = Result<MessageId, PublishError>> + Send {
+        async move {
+            match self.publish_now(&mut message, || None) {
+                Ok(id) => Ok(id),
+                Err(id) => self.publish_later(message, id, None).await,
             }
         }
     }
@@ -118,45 +126,46 @@ impl ReliablePublisher {
     /// # Errors
     /// When the message was not taken, or neither its topic nor a dead letter topic has it.
     pub async fn deliver(&self, message: Outgoing) -> Result<Delivered, PublishError> {
-        let mut trail = Trail::default();
-        let end = trail.wait();
-        if let Err(context) = self.publish_now(message, trail) {
-            self.publish_later(context).await?;
+        let (rare, end) = Rare::awaited();
+        let (mut message, mut rare) = (message, Some(rare));
+        if let Err(id) = self.publish_now(&mut message, || rare.take()) {
+            self.publish_later(message, id, rare).await?;
         }
         end.await
             .unwrap_or_else(|_| Err(milena_client::Error::Closed.into()))
     }
 
-    /// Sends a message if that needs no waiting, and gives back all that is known of it otherwise.
+    /// Sends a message if that needs no waiting, keeping what `rare` has; calls that only if so.
+    /// Gives its id either way.
     #[inline]
     fn publish_now(
         &self,
-        mut message: Outgoing,
-        trail: Trail,
-    ) -> Result<MessageId, Box<DeliveryContext>> {
+        message: &mut Outgoing,
+        rare: impl FnOnce() -> Option<Box<Rare>>,
+    ) -> Result<MessageId, MessageId> {
         let publisher = &self.shared().publisher;
         // Retries and dead letters are sent elsewhere, and belong to the same trace.
-        if let Some(trace) = publisher.trace_of(&message) {
+        if let Some(trace) = publisher.trace_of(message) {
             message.trace(&trace);
         }
-        let made = id_for(&message);
-        let trail = trail.of(&message, made.is_some());
-        match self.shared().accept_now(&mut message, made, trail) {
-            Ok(()) => Ok(id_of(&message, made)),
-            Err(trail) => {
-                let id = id_of(&message, made);
-                let context = DeliveryContext::with_trail(message, id, trail);
-                Err(Box::new(context))
-            }
-        }
+        let made = id_for(message);
+        let is_taken = self.shared().accept_now(message, made, rare);
+        let id = id_of(message, made);
+        if is_taken { Ok(id) } else { Err(id) }
     }
 
     #[cold]
     fn publish_later(
         &self,
-        context: Box<DeliveryContext>,
-    ) -> Pin<Box<dyn Future<Output = Result<(), PublishError>> + Send + '_>> {
-        Box::pin(async { self.shared().accept(&mut Some(*context)).await })
+        message: Outgoing,
+        id: MessageId,
+        rare: Option<Box<Rare>>,
+    ) -> Waiting<'_> {
+        let context = DeliveryContext::new(message, id.clone(), rare);
+        Box::pin(async move {
+            self.shared().accept(&mut Some(context)).await?;
+            Ok(id)
+        })
     }
 
     /// What became of the messages so far.
@@ -192,12 +201,14 @@ impl ReliablePublisher {
         self.shared().health()
     }
 
-    /// Waits until no message is open: each is written, a dead letter, in the spool, or failed.
+    /// Waits until no message is open: each is written, a dead letter, in the spool, or failed; with
+    /// `None` for as long as `flush.timeout.ms` says.
     ///
     /// # Errors
     /// When that takes longer than `timeout`; nothing is lost by it.
-    pub async fn flush(&self, timeout: Duration) -> Result<(), PublishError> {
+    pub async fn flush(&self, timeout: impl Into<Option<Duration>>) -> Result<(), PublishError> {
         let shared = self.shared();
+        let timeout = shared.publisher.flush_timeout(timeout.into());
         let settled = async {
             shared.publisher.flush(timeout).await?;
             shared.counters.until_idle().await;

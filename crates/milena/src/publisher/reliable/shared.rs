@@ -12,8 +12,8 @@ use milena_client::producer::{
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
-use super::context::{Delivered, DeliveryContext, DeliveryStatus, Place, Trail};
-use super::counts::Counters;
+use super::context::{Delivered, DeliveryContext, DeliveryStatus, Place, Rare, Trail};
+use super::counts::{Begun, Counters};
 use super::dead_letter_places::{Places, letter};
 use super::health::Look;
 use super::observer::Observers;
@@ -69,15 +69,13 @@ impl DeliverySink for Shared {
     type Item = Trail;
 
     #[inline]
-    fn is_same(last: &Trail, next: &Trail) -> bool {
-        last.is_same(next)
+    fn likeness(trail: &Trail) -> Option<u64> {
+        trail.likeness()
     }
 
     fn on_settled(&self, batch: SettledBatch<'_, Trail>) {
-        let prefix = self.publisher.shared.topic_prefix.as_str();
-        let topic = batch.topic();
         let place = Place {
-            topic: topic.strip_prefix(prefix).unwrap_or(topic),
+            topic: self.publisher.shared.topic_prefix.shown(batch.topic()),
             partition: batch.partition_index(),
         };
         let mut delivered = 0;
@@ -149,51 +147,51 @@ impl Shared {
         self.on_failure(context, error.clone());
     }
 
-    /// Sends a message if that needs no waiting, as for most: nothing holds it up, and there is room
-    /// for it. Otherwise [`Shared::accept`] is to take it. `made` is its id unless it has one.
+    /// Sends a message if that needs no waiting, as for most: nothing holds it up, there is room for
+    /// it, and nothing but its record has to be kept, unless `rare` has something. Otherwise
+    /// [`Shared::accept`] is to take it. `made` is its id unless it has one.
     #[inline]
     pub(super) fn accept_now(
         self: &Arc<Self>,
-        message: &mut Outgoing,
+        message: &Outgoing,
         made: Option<MadeId>,
-        mut trail: Trail,
-    ) -> Result<(), Trail> {
+        rare: impl FnOnce() -> Option<Box<Rare>>,
+    ) -> bool {
         let is_held_up = self.is_closed.load(Ordering::Acquire)
             || self.is_full.load(Ordering::Acquire)
             || !self.pacing.is_free()
+            || message.metadata.is_some()
             || telemetry::is_told();
         if is_held_up {
-            return Err(trail);
+            return false;
         }
         let (topics, mut room) = (&self.publisher.shared.topics, None);
         let Some(topic) = topics.find(&message.topic, &mut room) else {
-            return Err(trail);
+            return false;
         };
         let begun = self.counters.begin();
-        if let Some(spooler) = &self.spooler {
-            // Whoever diverts afterwards sees that this one is open.
-            if spooler.is_diverting() {
-                return Err(trail);
-            }
-            trail.number = spooler.first_number + begun.number;
-        }
-        trail.attempts = 1;
-        trail.leave(message);
-        let mut left = Some(trail);
-        // The trail is gone once the record is with the producer.
-        let _ = with_record(message, made, None, |record| {
-            topic.try_enqueue_for(record, self, &mut left)
+        let Some(number) = self.number_of(&begun) else {
+            return false;
+        };
+        let trail = || Trail::begun(message, made.is_some(), number, rare());
+        let taken = with_record(message, made, None, |record| {
+            topic.try_enqueue_for(record, self, trail)
         });
-        match left {
-            None => {
-                begun.stays();
-                Ok(())
-            }
-            Some(mut back) => {
-                back.come_back(message);
-                Err(back)
-            }
+        if taken.is_ok() {
+            begun.stays();
         }
+        taken.is_ok()
+    }
+
+    /// The number of a message's trail; `None` if messages are to be spooled. The message is open by
+    /// then, so that whoever diverts afterwards sees it.
+    #[inline]
+    fn number_of(&self, begun: &Begun<'_>) -> Option<u64> {
+        let Some(spooler) = &self.spooler else {
+            return Some(0);
+        };
+        let number = spooler.first_number + begun.number;
+        (!spooler.is_diverting()).then_some(number)
     }
 
     /// Takes a message: sends it, or has it spooled, and follows it from then on. What is left in
@@ -239,16 +237,12 @@ impl Shared {
         let Some(context) = place.as_mut() else {
             return Ok(Sent::Taken);
         };
-        context.trail.attempts = 1;
         let topic = self.publisher.topic(&context.message.topic).await;
         let begun = self.counters.begin();
-        if let Some(spooler) = &self.spooler {
-            // Whoever diverts afterwards sees that this one is open.
-            if spooler.is_diverting() {
-                return Ok(Sent::ToBeSpooled);
-            }
-            context.trail.number = spooler.first_number + begun.number;
-        }
+        let Some(number) = self.number_of(&begun) else {
+            return Ok(Sent::ToBeSpooled);
+        };
+        context.trail.begin(number);
         let refusal = match self.enqueue(topic, context).await {
             Ok(()) => {
                 begun.stays();
@@ -282,17 +276,14 @@ impl Shared {
         let result = match topic {
             Ok(topic) => {
                 let DeliveryContext { message, trail, .. } = context;
-                trail.leave(message);
-                let mut left = Some(std::mem::take(trail));
+                let mut metadata = message.metadata.take();
                 let mut written = Written::new();
                 let (few, many) = &mut headers_room();
                 let headers = written.headers(message, context.id.made_id(), None, few, many);
-                let sent = topic.enqueue_for(record(message, headers), self, &mut left);
+                let leave = || trail.leave(&mut metadata);
+                let sent = topic.enqueue_for(record(message, headers), self, leave);
                 let result = sent.await;
-                if let Some(mut back) = left {
-                    back.come_back(message);
-                    *trail = back;
-                }
+                message.metadata = metadata;
                 result.map_err(PublishError::from)
             }
             Err(error) => Err(error),

@@ -12,7 +12,7 @@ fn nobody_passes_a_message_that_is_being_written() {
     let counters = Counters::default();
     spooler.divert();
     let message = Outgoing::to("orders");
-    let context = DeliveryContext::new(message, MessageId::made(Uuid::new_v4().into()));
+    let context = DeliveryContext::new(message, MessageId::made(Uuid::new_v4().into()), None);
     let offer = spooler.offer(Box::new(context), &counters);
     assert!(matches!(offer, Offer::Queued(_)));
     let taken = spooler.take_items();
