@@ -74,7 +74,10 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
             .plan
             .finish("nothing was redriven; add --execute to do it");
     }
-    let report = execute(&redrive).await?;
+    let bar = progress_bar();
+    let report = execute(&redrive, &bar).await;
+    bar.finish_and_clear();
+    let report = report?;
     let is_interrupted = report.is_interrupted;
     let report = report_of(&arguments.topic, &report);
     show(output, &report, |_| rows(&report))?;
@@ -117,7 +120,7 @@ fn redrive(arguments: &Arguments, admin: &DeadLetterAdmin) -> Redrive {
 
 /// Ends after the transaction that is open when Ctrl-C is pressed, and at once when it is pressed
 /// again: what is not confirmed then is not done.
-async fn execute(redrive: &Redrive) -> Result<RedriveReport, Failure> {
+async fn execute(redrive: &Redrive, bar: &ProgressBar) -> Result<RedriveReport, Failure> {
     let is_stopped = AtomicBool::new(false);
     let interrupts = async {
         for _ in 0..2 {
@@ -127,7 +130,6 @@ async fn execute(redrive: &Redrive) -> Result<RedriveReport, Failure> {
             is_stopped.store(true, Ordering::Relaxed);
         }
     };
-    let bar = progress_bar();
     let show_progress = |progress: RedriveProgress| {
         bar.set_length(progress.letters);
         bar.set_position(progress.scanned);
@@ -137,14 +139,12 @@ async fn execute(redrive: &Redrive) -> Result<RedriveReport, Failure> {
         }
         ControlFlow::Continue(())
     };
-    let report = tokio::select! {
+    tokio::select! {
         report = redrive.execute(show_progress) => report.map_err(Failure::from),
         () = interrupts => Err(Failure::run(
             "interrupted; run it again to go on: what was confirmed is not done again",
         )),
-    };
-    bar.finish_and_clear();
-    report
+    }
 }
 
 /// On a terminal, on standard error; nothing elsewhere.
@@ -253,3 +253,6 @@ fn rows(shown: &Shown) -> Rows {
         rows,
     }
 }
+
+#[cfg(test)]
+mod tests;
