@@ -7,7 +7,7 @@
 
 use anyhow::Result;
 use clap::Parser;
-use milena::{Config, shutdown_signal};
+use milena::Config;
 use milena_notifications::{GROUP, Service, Settings};
 
 /// Keep the notifications of a topic in a database, and deliver them.
@@ -26,6 +26,5 @@ async fn main() -> Result<()> {
     if config.group_id().is_none() {
         config = Config::builder().environment().group_id(GROUP).build()?;
     }
-    let service = Service::new(config, &settings).await?;
-    service.run_until(shutdown_signal()).await
+    Service::new(config, &settings).await?.run().await
 }

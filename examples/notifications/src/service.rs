@@ -1,34 +1,39 @@
-//! The service: an application that keeps notifications and a job that delivers them.
+//! The service: an application that keeps notifications and jobs that deliver and look after them.
 
 use std::future::Future;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use jiff::Timestamp;
+use milena::metrics::install_prometheus;
 use milena::{
-    App, Config, FromRef, HandlerError, Json, Message, Progress, Retry, State, Valid, handler,
+    App, AppHandle, Config, FromRef, HandlerError, Json, Message, Progress, Retry, RunningApp,
+    State, Valid, handler, job, shutdown_signal,
 };
 
 use crate::delivery::{AnyDelivery, LogDelivery, WebhookDelivery};
+use crate::jobs;
 use crate::message::{Notification, identity};
-use crate::round::{Round, deliver_due};
 use crate::settings::Settings;
-use crate::store::{Store, StoreError};
+use crate::store::Store;
+use crate::switch::Switch;
 
 /// The consumer group, unless the configuration names one.
 pub const GROUP: &str = "notifications";
 
 /// While the database is away nothing is handled, and nothing becomes a dead letter. What it will
-/// never take is another matter, see [`StoreError::class`].
+/// never take is another matter, see [`StoreError::class`](crate::StoreError::class).
 const UNTIL_THE_DATABASE_IS_BACK: Retry =
     Retry::exponential(Duration::from_millis(500)).attempts(u32::MAX);
 
 /// What handlers and jobs share.
 #[derive(Clone)]
 pub struct Shared {
-    store: Store,
-    delivery: AnyDelivery,
+    pub(crate) store: Store,
+    pub(crate) delivery: AnyDelivery,
+    /// How long what was sent is kept.
+    pub(crate) keep: Duration,
 }
 
 impl FromRef<Shared> for Store {
@@ -67,31 +72,114 @@ impl Service {
         self.app.progress()
     }
 
-    /// Runs until `stop` resolves, then finishes what is under way.
+    /// Runs it in the background. Returns when the cluster has answered.
     ///
     /// # Errors
-    /// When the cluster refuses for good.
+    /// When the cluster does not answer or refuses, or a cron expression cannot be read.
+    pub async fn start(self) -> Result<RunningService> {
+        let store = self.store;
+        match self.app.start().await {
+            Ok(app) => Ok(RunningService { app, store }),
+            Err(error) => {
+                store.close().await;
+                Err(error.into())
+            }
+        }
+    }
+
+    /// Runs as a program does: until SIGINT or SIGTERM, then finishes what is under way. SIGUSR1
+    /// pauses the consumer, SIGUSR2 resumes it. Everything is measured, for `/metrics`.
+    ///
+    /// # Errors
+    /// When it cannot start, or the consumer ended by itself.
+    pub async fn run(self) -> Result<()> {
+        install_prometheus()?;
+        self.run_until(shutdown_signal()).await
+    }
+
+    /// As [`Service::run`], until `stop` resolves. Measuring is left to whoever calls it.
+    ///
+    /// # Errors
+    /// As [`Service::run`].
     pub async fn run_until(self, stop: impl Future<Output = ()> + Send + 'static) -> Result<()> {
-        let ran = self.app.run_until(stop).await;
-        self.store.close().await;
-        Ok(ran?)
+        let switch = Switch::listen()?;
+        let mut stop = pin!(stop);
+        let store = self.store.clone();
+        let running = tokio::select! {
+            biased;
+            () = &mut stop => {
+                store.close().await;
+                return Ok(());
+            }
+            started = self.start() => started?,
+        };
+        let handle = running.handle();
+        let mut ended = pin!(running.join());
+        tokio::select! {
+            biased;
+            result = &mut ended => return result,
+            () = stop => handle.stop(),
+            never = switch.follow(handle.clone()) => match never {},
+        }
+        ended.await
     }
 }
 
-/// The application with its handler and its job, on a database and a delivery of one's own.
+/// The service in the background; dropping it has it stop.
+#[derive(Debug)]
+#[must_use = "a service stops when this is dropped"]
+pub struct RunningService {
+    app: RunningApp,
+    store: Store,
+}
+
+impl RunningService {
+    /// Its health, counts and jobs; pauses, resumes and stops the consumer.
+    #[must_use]
+    pub fn handle(&self) -> AppHandle {
+        self.app.handle()
+    }
+
+    /// Waits until it has ended; stops nothing.
+    ///
+    /// # Errors
+    /// When the consumer ended by itself.
+    pub async fn join(self) -> Result<()> {
+        let ended = self.app.join().await;
+        self.store.close().await;
+        Ok(ended?)
+    }
+
+    /// Stops it: what is under way is finished.
+    ///
+    /// # Errors
+    /// As [`RunningService::join`].
+    pub async fn shutdown(self) -> Result<()> {
+        self.app.stop();
+        self.join().await
+    }
+}
+
+/// The application with its handler and its jobs, on a database and a delivery of one's own.
 pub fn app(
     config: Config,
     settings: &Settings,
     store: Store,
     delivery: AnyDelivery,
 ) -> App<Shared> {
-    App::new(config)
-        .state(Shared { store, delivery })
-        .topic(
-            &*settings.topic,
-            handler(on_notification).retry(UNTIL_THE_DATABASE_IS_BACK),
-        )
-        .every(settings.every, deliver)
+    let shared = Shared {
+        store,
+        delivery,
+        keep: settings.keep,
+    };
+    let app = App::new(config).state(shared).topic(
+        &*settings.topic,
+        handler(on_notification).retry(UNTIL_THE_DATABASE_IS_BACK),
+    );
+    let zone = settings.time_zone.as_deref();
+    let app = settings.every.schedule(app, zone, job(jobs::deliver));
+    let app = settings.report.schedule(app, zone, job(jobs::report));
+    settings.forget.schedule(app, zone, job(jobs::forget))
 }
 
 /// A message becomes a row, once. The offset is committed after that.
@@ -101,27 +189,11 @@ async fn on_notification(
     State(store): State<Store>,
 ) -> Result<(), HandlerError> {
     let identity = identity(&message);
-    let kept = store.insert(&identity, &notification, now()).await;
+    let kept = store.insert(&identity, &notification, jobs::now()).await;
     let is_new = kept.map_err(|error| {
         let class = error.class();
         HandlerError::from(error).with_class(class)
     })?;
     tracing::debug!(event = "notification_kept", %identity, is_new);
     Ok(())
-}
-
-async fn deliver(State(shared): State<Shared>) -> Result<(), StoreError> {
-    let round = deliver_due(&shared.store, &*shared.delivery, now).await?;
-    if round != Round::default() {
-        tracing::info!(
-            event = "notifications_delivered",
-            sent = round.sent,
-            failed = round.failed
-        );
-    }
-    Ok(())
-}
-
-fn now() -> i64 {
-    Timestamp::now().as_millisecond()
 }

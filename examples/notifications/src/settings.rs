@@ -6,7 +6,9 @@ use std::time::Duration;
 use clap::Args;
 use milena::Secret;
 
-/// Where notifications come from, are kept and go to.
+use crate::timetable::{Timetable, period};
+
+/// Where notifications come from, are kept and go to, and when.
 #[derive(Debug, Clone, Args)]
 pub struct Settings {
     /// The database: sqlite://FILE or postgres://USER:PASSWORD@HOST/DATABASE. Its tables are made.
@@ -34,22 +36,53 @@ pub struct Settings {
     )]
     pub webhook: Option<Secret>,
 
-    /// How often unsent notifications are looked for, in seconds.
+    /// When unsent notifications are looked for and delivered: every so many seconds, every 30s, 5m
+    /// or 1h, by a cron expression ("0 8 * * MON-FRI"), or never in this process.
     #[arg(
-        long = "every",
+        long,
         env = "NOTIFICATIONS_EVERY",
-        value_name = "SECONDS",
-        default_value = "30",
-        value_parser = seconds
+        value_name = "WHEN",
+        default_value = "30s"
     )]
-    pub every: Duration,
+    pub every: Timetable,
+
+    /// When it is reported how many notifications wait, and how long the oldest does
+    /// (event=notifications_waiting); written as --every.
+    #[arg(
+        long,
+        env = "NOTIFICATIONS_REPORT",
+        value_name = "WHEN",
+        default_value = "5m"
+    )]
+    pub report: Timetable,
+
+    /// When notifications are forgotten that were sent long ago (--keep); written as --every.
+    #[arg(
+        long,
+        env = "NOTIFICATIONS_FORGET",
+        value_name = "WHEN",
+        default_value = "15m"
+    )]
+    pub forget: Timetable,
+
+    /// How long notifications that were sent are kept. Longer than the topic keeps its messages: one
+    /// that comes again after that is a new notification.
+    #[arg(
+        long,
+        env = "NOTIFICATIONS_KEEP",
+        value_name = "TIME",
+        default_value = "30d",
+        value_parser = time
+    )]
+    pub keep: Duration,
+
+    /// The time zone of cron expressions (Europe/Berlin); UTC by default.
+    #[arg(long, env = "NOTIFICATIONS_TIME_ZONE", value_name = "ZONE")]
+    pub time_zone: Option<String>,
 }
 
-fn seconds(text: &str) -> Result<Duration, String> {
-    let seconds = text.parse::<f64>().ok().filter(|seconds| *seconds > 0.0);
-    seconds
-        .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
-        .ok_or_else(|| "it must be a number of seconds above 0".to_owned())
+fn time(text: &str) -> Result<Duration, &'static str> {
+    period(text).ok_or("it must be a number above 0 with one of s, m, h, d after it, as in 30d")
 }
 
 #[cfg(test)]

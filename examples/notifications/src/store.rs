@@ -22,11 +22,16 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Characters of an error that are kept with a notification.
 const ERROR_CHARACTERS_MAX: usize = 500;
 /// What makes the tables, step by step: version, name and statements.
-const MIGRATIONS: [(i64, &str, &str); 1] = [(
-    1,
-    "notifications",
-    include_str!("../migrations/0001_notifications.sql"),
-)];
+const MIGRATIONS: [(i64, &str, &str); 2] = [
+    (
+        1,
+        "notifications",
+        include_str!("../migrations/0001_notifications.sql"),
+    ),
+    (2, "sent", include_str!("../migrations/0002_sent.sql")),
+];
+/// Rows that one statement deletes, so that others wait for it but shortly.
+const DELETED_AT_ONCE: i64 = 1_000;
 
 /// The notifications. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -60,6 +65,18 @@ pub struct Counts {
     pub all: i64,
     /// Those that were sent.
     pub sent: i64,
+}
+
+/// What waits to be delivered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Backlog {
+    /// How many notifications.
+    pub waiting: i64,
+    /// How many of them were tried before.
+    pub tried: i64,
+    /// When the oldest was kept.
+    pub oldest_created_at: i64,
 }
 
 /// Why the database could not be used.
@@ -222,6 +239,47 @@ impl Store {
             all: row.try_get(0)?,
             sent: row.try_get(1)?,
         })
+    }
+
+    /// What waits to be delivered; `None` when nothing does.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn backlog(&self) -> Result<Option<Backlog>, StoreError> {
+        let row = sqlx::query(
+            "SELECT COUNT(*), COUNT(CASE WHEN attempts > 0 THEN 1 END), \
+             COALESCE(MIN(created_at), 0) FROM notifications WHERE sent_at IS NULL",
+        )
+        .fetch_one(&self.pool)
+        .await?;
+        let backlog = Backlog {
+            waiting: row.try_get(0)?,
+            tried: row.try_get(1)?,
+            oldest_created_at: row.try_get(2)?,
+        };
+        Ok((backlog.waiting > 0).then_some(backlog))
+    }
+
+    /// Forgets those that were sent before `time`; how many there were.
+    ///
+    /// # Errors
+    /// When the database refuses; what was forgotten stays so.
+    pub async fn forget_sent_before(&self, time: i64) -> Result<u64, StoreError> {
+        let mut forgotten = 0;
+        loop {
+            let deleted = sqlx::query(
+                "DELETE FROM notifications WHERE id IN (SELECT id FROM notifications \
+                 WHERE sent_at IS NOT NULL AND sent_at < $1 ORDER BY sent_at LIMIT $2)",
+            )
+            .bind(time)
+            .bind(DELETED_AT_ONCE)
+            .execute(&self.pool)
+            .await?;
+            forgotten += deleted.rows_affected();
+            if deleted.rows_affected() < DELETED_AT_ONCE.unsigned_abs() {
+                return Ok(forgotten);
+            }
+        }
     }
 
     /// Lets go of the connections.

@@ -143,19 +143,17 @@ async fn dead_letter(config: &Config, message: &Message) -> Result<()> {
         .consume_next()
         .await?
         .context("the letter within 10 s")?;
-    for name in [
-        "milena-failure-code",
-        "milena-failure-message",
-        "milena-failed-first",
+    for (name, expected) in [
+        ("milena-failure-code", "validation_error"),
+        ("milena-failure-message", "Processing failed"),
+        ("milena-failure-trace", "at the example's parser"),
+        ("milena-failed-first", "2024-01-01T00:00:00.000Z"),
     ] {
-        println!("{name}: {:?}", letter.headers().text(name));
+        let found = letter.headers().text(name);
+        ensure!(found == Some(expected), "{name} is {found:?}");
+        println!("{name}: {expected}");
     }
     ensure!(letter.value() == message.value(), "the value is untouched");
-    let reason = letter.headers().text("milena-failure-code");
-    ensure!(
-        reason == Some("validation_error"),
-        "the reason is {reason:?}"
-    );
     consumer.shutdown().await?;
     Ok(())
 }

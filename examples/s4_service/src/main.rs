@@ -75,6 +75,11 @@ async fn process_notifications(State(store): State<Store>) -> Result<(), Handler
     Ok(())
 }
 
+/// A job by a cron expression.
+async fn count(State(store): State<Store>) {
+    println!("sent: {}", store.sent());
+}
+
 fn deliver(notification: &Notification) -> Result<(), &'static str> {
     if notification.content == "undeliverable" {
         return Err("nobody takes it");
@@ -109,7 +114,9 @@ async fn main() -> Result<()> {
         .topic("my_topic", handler(on_mine))
         .every(Duration::from_millis(200), process_notifications)
         .every(Duration::from_secs(300), job(|| async {}).name("task1"))
-        .every(Duration::from_secs(900), job(|| async {}).name("task2"));
+        .every(Duration::from_secs(900), job(|| async {}).name("task2"))
+        // Each second; `0 6 * * MON-FRI` would be at six on working days.
+        .cron("* * * * * *", count);
     // Returns when the cluster has answered; then the service runs in the background.
     let service = app.start().await?;
     let handle = service.handle();
@@ -117,7 +124,12 @@ async fn main() -> Result<()> {
 
     publish(&Publisher::new(&config)?).await?;
     let done = async {
-        while store.sent() < 30 || progress.dead_lettered() < 3 || !store.has_others() {
+        let has_counted = || jobs.status("count").is_ok_and(|job| job.runs > 0);
+        while store.sent() < 30
+            || progress.dead_lettered() < 3
+            || !store.has_others()
+            || !has_counted()
+        {
             ensure!(
                 handle.is_alive(),
                 "the service died: {:?}",

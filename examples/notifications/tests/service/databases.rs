@@ -6,14 +6,17 @@ use milena_notifications::Store;
 
 use crate::certificates;
 use crate::postgres::{Postgres, SECURED};
-use crate::{crash, end_to_end};
+use crate::{crash, end_to_end, jobs, points};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn sqlite() {
     let folder = tempfile::tempdir().expect("a folder");
     let url = |name: &str| format!("sqlite://{}", folder.path().join(name).display());
     end_to_end::check(&url("end-to-end.db")).await;
+    jobs::check(&url("jobs.db")).await;
+    jobs::check_statements(&url("statements.db")).await;
     crash::check(&url("crash.db")).await;
+    points::check(url).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -24,7 +27,10 @@ async fn postgres() {
     end_to_end::check(&postgres.database("end_to_end")).await;
     end_to_end::check_two_at_once(&postgres.database("two")).await;
     end_to_end::check_refused(&postgres.database("refused")).await;
+    jobs::check(&postgres.database("jobs")).await;
+    jobs::check_statements(&postgres.database("statements")).await;
     crash::check(&postgres.database("crash")).await;
+    points::check(|name| postgres.database(name)).await;
     check_certificates(&postgres).await;
 }
 

@@ -6,7 +6,8 @@ use std::time::Duration;
 use milena::dead_letter::{DeadLetterAdmin, Filter};
 use milena::{Message, Outgoing};
 use milena_notifications::{
-    Delivering, Delivery, DeliveryError, Notification, Store, Unsent, app, deliver_due, identity,
+    Delivering, Delivery, DeliveryError, Notification, Store, Timetable, Unsent, app, deliver_due,
+    identity,
 };
 use tokio::sync::oneshot;
 
@@ -75,8 +76,7 @@ pub(crate) async fn check(database: &str) {
     let expected = ["u0", "u2", "u3", "u4", "u5", "u6", "u7", "u8", "u9"];
     assert_eq!(recording.delivered(), expected);
     let admin = DeadLetterAdmin::new(&stage.config()).expect("an admin");
-    let topic = stage.config().topic_name("notifications.dlq");
-    let letters = admin.summary(&topic, &Filter::default()).await;
+    let letters = admin.summary("notifications.dlq", &Filter::default()).await;
     let letters = letters.expect("letters");
     assert_eq!(letters.letters, 1);
     assert_eq!(
@@ -173,7 +173,7 @@ async fn a_closed_database_is_waited_for() {
     store.close().await;
     let recording = Arc::new(Recording::default());
     let mut settings = settings(&url);
-    settings.every = Duration::from_secs(3600);
+    settings.every = Timetable::Never;
     let app = app(stage.config(), &settings, store, recording);
     let progress = app.progress();
     let (stop, stopped) = oneshot::channel::<()>();

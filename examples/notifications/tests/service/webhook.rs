@@ -37,20 +37,34 @@ async fn receiver(
     (url, serving)
 }
 
-async fn exchange(mut stream: impl AsyncRead + AsyncWrite + Unpin, answer: &str) -> String {
+async fn exchange(mut stream: impl AsyncRead + AsyncWrite + Unpin, status: &str) -> String {
+    let request = request(&mut stream).await;
+    assert!(!request.is_empty(), "nothing was asked");
+    answer(stream, status).await;
+    request
+}
+
+/// What is asked; nothing on a connection that is closed before that.
+pub(crate) async fn request(stream: &mut (impl AsyncRead + Unpin)) -> String {
     let mut request = String::new();
     // The object's end is the last thing in it.
     while !request.ends_with('}') {
         let mut bytes = [0; 4096];
         let count = stream.read(&mut bytes).await.expect("a request");
-        assert!(count > 0, "it ends in the middle: {request}");
+        if count == 0 {
+            assert!(request.is_empty(), "it ends in the middle: {request}");
+            break;
+        }
         request.push_str(&String::from_utf8_lossy(&bytes[..count]));
     }
-    let answer = format!("HTTP/1.1 {answer}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+    request
+}
+
+pub(crate) async fn answer(mut stream: impl AsyncWrite + Unpin, status: &str) {
+    let answer = format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
     let written = stream.write_all(answer.as_bytes()).await;
     written.expect("it listens");
     stream.shutdown().await.expect("it listens");
-    request
 }
 
 #[tokio::test]
