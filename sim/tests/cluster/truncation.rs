@@ -23,7 +23,7 @@ struct Scene {
 }
 
 impl Scene {
-    async fn describe(&self) -> Result<PartitionDescription> {
+    async fn describe(&self) -> Result<PartitionDescription, Error> {
         let admin = Admin::new(&self.client);
         let mut described = admin.describe_topics(&[&self.topic]).await?.remove(0).1?;
         Ok(described.partitions.remove(0))
@@ -31,8 +31,12 @@ impl Scene {
 
     async fn in_sync(&self, count: usize) -> Result<()> {
         eventually("the replicas are in sync", async || {
-            let in_sync = self.describe().await?.in_sync_replicas.len();
-            Ok((in_sync == count).then_some(()))
+            // A node that is behind the controller does not know the topic yet.
+            let described = match self.describe().await {
+                Err(error) if error.is_retriable() => return Ok(None),
+                described => described?,
+            };
+            Ok((described.in_sync_replicas.len() == count).then_some(()))
         })
         .await
     }

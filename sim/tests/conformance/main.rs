@@ -34,6 +34,7 @@ mod quotas;
 mod replicas;
 mod round_trip;
 mod security;
+mod security_framework;
 mod seek;
 mod sizes;
 mod spans;

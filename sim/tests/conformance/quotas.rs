@@ -14,11 +14,13 @@ use std::time::{Duration, Instant};
 /// As `cargo xtask` configures it on Apache Kafka, too: what a quota gives for two seconds may be used
 /// at once.
 const WINDOWS: [(&str, &str); 1] = [("quota.window.num", "3")];
-const RATE: f64 = 40_000.0;
+/// A record a second.
+const RATE: f64 = 24_000.0;
 const VALUE_BYTES: usize = 24_000;
-/// What they exceed the first two seconds' share by takes the broker more than a second to give.
+/// Two records are the share, and the one that exceeds it is answered at once as well.
+const AT_ONCE: usize = 3;
 const RECORDS: usize = 6;
-const SLOWED_MIN: Duration = Duration::from_millis(800);
+const SLOWED_MIN: Duration = Duration::from_secs(2);
 
 /// A client with a name of its own, and a quota for that name.
 async fn limited(target: &Target, key: &str, value: f64) -> Result<(String, Client)> {
@@ -77,7 +79,10 @@ async fn a_producer_is_slowed_down_to_its_rate_and_its_requests_do_not_wait() ->
         let own = sent.filter(|span| span.attributes["messaging.client.id"] == client_id);
         let times: Vec<Duration> = own.map(|span| span.took).collect();
         assert!(times.len() >= RECORDS, "{times:?}");
-        let waited: Duration = times.iter().sum();
+        // Those that no quota holds back may be slow for other reasons.
+        let (at_once, slowed) = times.split_at(AT_ONCE);
+        let took = took - at_once.iter().sum::<Duration>();
+        let waited: Duration = slowed.iter().sum();
         assert!(waited < took / 2, "{waited:?} of {took:?}: {times:?}");
         Ok(())
     })

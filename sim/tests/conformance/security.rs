@@ -185,9 +185,21 @@ async fn protocols_that_do_not_fit_the_listener_are_named() -> Result<()> {
 }
 
 /// Counts the tokens it gives.
-struct Counting {
+pub(crate) struct Counting {
     tokens: UnsecuredTokens,
     given: Arc<AtomicUsize>,
+}
+
+impl Counting {
+    /// Also where the count is.
+    pub(crate) fn new() -> (Counting, Arc<AtomicUsize>) {
+        let given = Arc::new(AtomicUsize::new(0));
+        let counting = Counting {
+            tokens: UnsecuredTokens::new(USER),
+            given: Arc::clone(&given),
+        };
+        (counting, given)
+    }
 }
 
 impl TokenProvider for Counting {
@@ -229,11 +241,7 @@ async fn sessions_are_renewed_without_losing_the_connection() -> Result<()> {
     let Some(secured) = Secured::start().await? else {
         return Ok(());
     };
-    let given = Arc::new(AtomicUsize::new(0));
-    let counting = Counting {
-        tokens: UnsecuredTokens::new(USER),
-        given: Arc::clone(&given),
-    };
+    let (counting, given) = Counting::new();
     // Here the token, there the broker limits the session.
     let short = UnsecuredTokens::new(USER).lifetime(Duration::from_millis(SESSION_MS));
     tokio::try_join!(

@@ -1,20 +1,18 @@
 //! The application that ends in the middle, in a process of its own.
 
+use crate::crash::{self, Crash};
 use anyhow::{Context, Result, ensure};
 use milena::{
     App, Batch, Config, HandlerError, Json, Message, Meta, Outbox, Outgoing, Retry, State,
     batch_handler, handler,
 };
-use std::fmt::Debug;
 use std::io::Write as _;
 use std::path::Path;
 use std::process::Stdio;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::{Context as TaskContext, Poll};
 use std::time::Duration;
 use tokio::process::{Child, Command};
-use tracing::field::{Field, Visit};
 use tracing_subscriber::layer::SubscriberExt as _;
 
 pub(crate) const NUMBERS: u32 = 60;
@@ -26,8 +24,6 @@ const BOOTSTRAP: &str = "MILENA_POINTS_BOOTSTRAP";
 const PREFIX: &str = "MILENA_POINTS_PREFIX";
 const INSTANCE: &str = "MILENA_POINTS_INSTANCE";
 const WITNESS: &str = "MILENA_POINTS_WITNESS";
-const POINT: &str = "MILENA_POINTS_POINT";
-const COUNT: &str = "MILENA_POINTS_COUNT";
 const RETRY: Retry = Retry::fixed(Duration::from_millis(20)).attempts(3);
 
 /// How records are handled.
@@ -91,7 +87,9 @@ impl Application {
             .env(INSTANCE, instance)
             .env(WITNESS, witness);
         if let Some((point, count)) = crash {
-            command.env(POINT, point).env(COUNT, count.to_string());
+            command
+                .env(crash::POINT, point)
+                .env(crash::COUNT, count.to_string());
         }
         let process = command
             .stdin(Stdio::null())
@@ -121,54 +119,6 @@ impl Application {
     pub(crate) async fn kill(&mut self) -> Result<()> {
         Ok(self.process.kill().await?)
     }
-}
-
-/// Where the process ends.
-#[derive(Clone)]
-struct Crash {
-    point: Option<Arc<str>>,
-    left: Arc<AtomicU32>,
-}
-
-impl Crash {
-    fn from_variables() -> Self {
-        let count = std::env::var(COUNT).ok();
-        let count = count.and_then(|count| count.parse().ok()).unwrap_or(0);
-        Self {
-            point: std::env::var(POINT).ok().map(Arc::from),
-            left: Arc::new(AtomicU32::new(count)),
-        }
-    }
-
-    /// Does not return where the process is to end.
-    fn reached(&self, point: &str) {
-        if self.point.as_deref() == Some(point) && self.left.fetch_sub(1, Ordering::SeqCst) == 1 {
-            std::process::abort();
-        }
-    }
-}
-
-/// Takes the application's own events as points.
-impl<S: tracing::Subscriber> tracing_subscriber::Layer<S> for Crash {
-    fn on_event(
-        &self,
-        event: &tracing::Event<'_>,
-        _context: tracing_subscriber::layer::Context<'_, S>,
-    ) {
-        event.record(&mut EventName(self));
-    }
-}
-
-struct EventName<'a>(&'a Crash);
-
-impl Visit for EventName<'_> {
-    fn record_str(&mut self, field: &Field, value: &str) {
-        if field.name() == "event" {
-            self.0.reached(value);
-        }
-    }
-
-    fn record_debug(&mut self, _field: &Field, _value: &dyn Debug) {}
 }
 
 /// What handlers share.

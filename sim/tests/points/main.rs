@@ -6,6 +6,7 @@
 //! The application is this test binary, started again ([`child`]).
 
 mod child;
+mod crash;
 
 use anyhow::{Context, Result, ensure};
 use child::{Application, Kind, NUMBERS, PARTITIONS};
