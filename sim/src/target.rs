@@ -2,12 +2,16 @@
 //!
 //! Owns the client of a test and names that no other test uses. Knows no test.
 
+use crate::raw;
 use anyhow::{Context, Result};
 use milena_broker::{Broker, Faults};
-use milena_client::admin::NewTopic;
+use milena_client::admin::{CreateMode, CreatedTopic, NewTopic};
 use milena_client::consumer::{ConsumedRecord, Consumer, ConsumerConfig, OffsetReset};
 use milena_client::producer::{Producer, ProducerConfig};
 use milena_client::{Admin, Client, ClientConfig, TopicPartition};
+use milena_wire::rpc::StrBytes;
+use milena_wire::rpc::messages::metadata_request::MetadataRequestTopic;
+use milena_wire::rpc::messages::{MetadataRequest, TopicName};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -20,6 +24,8 @@ const TEST_WAIT: Duration = Duration::from_secs(120);
 const RECORD_WAIT: Duration = Duration::from_secs(30);
 /// As `cargo xtask` configures it on Apache Kafka, too.
 const AUTHORIZER: &str = "org.apache.kafka.metadata.authorizer.StandardAuthorizer";
+/// One that all brokers under test speak.
+const METADATA_VERSION: i16 = 8;
 /// The pause before the same question is asked again.
 const ASK_AGAIN: Duration = Duration::from_millis(10);
 
@@ -137,8 +143,16 @@ impl Target {
     pub async fn topic(&self, prefix: &str, partitions: i32) -> Result<String> {
         let name = unique(prefix);
         let topic = NewTopic::new(&name).partitions(partitions);
-        self.admin().create_topic(topic).await?;
+        self.create(topic).await?;
         Ok(name)
+    }
+
+    /// As [`create_everywhere`].
+    ///
+    /// # Errors
+    /// As [`create_everywhere`].
+    pub async fn create(&self, topic: NewTopic) -> Result<CreatedTopic> {
+        create_everywhere(&self.admin(), topic).await
     }
 
     /// A producer on the shared client.
@@ -183,6 +197,32 @@ impl Target {
     }
 }
 
+/// Creates a topic, and waits until each node has heard of it: they follow the controller one after
+/// the other, and any of them may be asked next.
+///
+/// # Errors
+/// When the cluster refuses, or a node does not hear of it in time.
+pub async fn create_everywhere(admin: &Admin, topic: NewTopic) -> Result<CreatedTopic> {
+    let results = admin.create_topics(&[topic], CreateMode::Create).await?;
+    let (name, created) = results.into_iter().next().context("no result")?;
+    let created = created?;
+    let asked = TopicName(StrBytes::from_string(name.clone()));
+    let asked = MetadataRequestTopic::default().with_name(Some(asked));
+    let request = MetadataRequest::default()
+        .with_topics(Some(vec![asked]))
+        .with_allow_auto_topic_creation(false);
+    for broker in admin.describe_cluster().await?.brokers {
+        let what = format!("node {} has heard of {name}", broker.node);
+        eventually(&what, async || {
+            let answer = raw::call(admin, broker.node, METADATA_VERSION, &request).await?;
+            let is_known = answer.topics.iter().all(|topic| topic.error_code == 0);
+            Ok(is_known.then_some(()))
+        })
+        .await?;
+    }
+    Ok(created)
+}
+
 /// The next `count` records of a consumer.
 ///
 /// # Errors
@@ -201,10 +241,10 @@ pub async fn take(consumer: &Consumer, count: usize) -> Result<Vec<ConsumedRecor
 }
 
 /// Asks again and again until there is an answer: brokers of a cluster learn of changes one after the
-/// other. No longer than any test may wait.
+/// other. A retriable error of the client is no answer. No longer than any test may wait.
 ///
 /// # Errors
-/// Those of the question, and when there is no answer in time.
+/// Other errors of the question, and when there is no answer in time.
 pub async fn eventually<T>(what: &str, ask: impl AsyncFnMut() -> Result<Option<T>>) -> Result<T> {
     eventually_within(RECORD_WAIT, what, ask).await
 }
@@ -220,12 +260,23 @@ pub async fn eventually_within<T>(
 ) -> Result<T> {
     let deadline = Instant::now() + wait;
     loop {
-        if let Some(answer) = ask().await? {
-            return Ok(answer);
+        let is_late = Instant::now() >= deadline;
+        let late = || format!("{what}: not within {wait:?}");
+        match ask().await {
+            Ok(Some(answer)) => return Ok(answer),
+            Ok(None) => anyhow::ensure!(!is_late, late()),
+            Err(error) if !is_retriable(&error) => return Err(error),
+            Err(error) if is_late => return Err(error.context(late())),
+            Err(_) => {}
         }
-        anyhow::ensure!(Instant::now() < deadline, "{what}: not within {wait:?}");
         tokio::time::sleep(ASK_AGAIN).await;
     }
+}
+
+/// As of a broker that has not heard of something yet.
+fn is_retriable(error: &anyhow::Error) -> bool {
+    let error = error.downcast_ref::<milena_client::Error>();
+    error.is_some_and(milena_client::Error::is_retriable)
 }
 
 /// The first `partitions` partitions of a topic.

@@ -19,7 +19,7 @@ use milena_sim::history::{History, Place, RecordId};
 use milena_sim::load::Load;
 use milena_sim::readers::{Member, Readers};
 use milena_sim::schedule::{NodeTrouble, node_troubles};
-use milena_sim::target::{all_partitions, take, unique};
+use milena_sim::target::{all_partitions, create_everywhere, take, unique};
 use nodes::Nodes;
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -66,7 +66,7 @@ async fn create_topic(admin: &Admin, prefix: &str) -> Result<String> {
         .partitions(PARTITIONS)
         .replication_factor(3)
         .config("min.insync.replicas", "2");
-    admin.create_topic(new).await?;
+    create_everywhere(admin, new).await?;
     Ok(topic)
 }
 

@@ -7,7 +7,7 @@ use milena_client::admin::NewTopic;
 use milena_client::consumer::{Consumer, ConsumerConfig, OffsetReset};
 use milena_client::producer::{Producer, ProducerConfig, Record};
 use milena_client::{Admin, Client};
-use milena_sim::target::{all_partitions, eventually, take, unique};
+use milena_sim::target::{all_partitions, create_everywhere, eventually, take, unique};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_consumer_goes_on_when_the_replica_it_reads_is_killed() -> Result<()> {
@@ -19,7 +19,7 @@ async fn a_consumer_goes_on_when_the_replica_it_reads_is_killed() -> Result<()> 
     let admin = Admin::new(&client);
     let topic = unique("nearby");
     let new = NewTopic::new(&topic).partitions(1).replication_factor(3);
-    admin.create_topic(new).await?;
+    create_everywhere(&admin, new).await?;
     let producer = Producer::new(&client, ProducerConfig::default())?;
     producer.send(Record::to(&topic).value("before")).await?;
     let described = admin.describe_topics(&[&topic]).await?.remove(0).1?;

@@ -7,7 +7,7 @@ use milena_client::admin::{ElectionType, NewTopic, PartitionDescription};
 use milena_client::consumer::{Consumer, ConsumerConfig, OffsetReset, SeekTo};
 use milena_client::producer::{Producer, ProducerConfig, Record};
 use milena_client::{Admin, Client, Error, NodeId};
-use milena_sim::target::{all_partitions, eventually, take, unique};
+use milena_sim::target::{all_partitions, create_everywhere, eventually, take, unique};
 use std::time::Duration;
 
 /// On both replicas, and on the one that is lost.
@@ -23,7 +23,7 @@ struct Scene {
 }
 
 impl Scene {
-    async fn describe(&self) -> Result<PartitionDescription, Error> {
+    async fn describe(&self) -> Result<PartitionDescription> {
         let admin = Admin::new(&self.client);
         let mut described = admin.describe_topics(&[&self.topic]).await?.remove(0).1?;
         Ok(described.partitions.remove(0))
@@ -31,11 +31,7 @@ impl Scene {
 
     async fn in_sync(&self, count: usize) -> Result<()> {
         eventually("the replicas are in sync", async || {
-            // A node that is behind the controller does not know the topic yet.
-            let described = match self.describe().await {
-                Err(error) if error.is_retriable() => return Ok(None),
-                described => described?,
-            };
+            let described = self.describe().await?;
             Ok((described.in_sync_replicas.len() == count).then_some(()))
         })
         .await
@@ -94,7 +90,7 @@ async fn records_that_an_unclean_election_takes_away_are_noticed() -> Result<()>
         .replication_factor(2)
         .config("unclean.leader.election.enable", "true")
         .config("min.insync.replicas", "1");
-    Admin::new(&client).create_topic(new).await?;
+    create_everywhere(&Admin::new(&client), new).await?;
     let scene = Scene {
         nodes,
         client,

@@ -77,7 +77,7 @@ async fn of_each_key_the_last_record_stays() -> Result<()> {
             .config("segment.ms", SEGMENT_MS)
             .config("min.cleanable.dirty.ratio", "0.01")
             .config("delete.retention.ms", "1000");
-        target.admin().create_topic(topic).await?;
+        target.create(topic).await?;
         let start = 1_700_000_000_000;
         let first = ["a=1", "b=1", "a=2", "c=1", "b=2", "c"];
         write(&target, &name, start, &first).await?;

@@ -115,7 +115,7 @@ async fn deleted_records_are_gone_for_good() -> Result<()> {
         let topic = NewTopic::new(&compacted)
             .partitions(1)
             .config("cleanup.policy", "compact");
-        admin.create_topic(topic).await?;
+        target.create(topic).await?;
         let partition = all_partitions(&compacted, 1).remove(0);
         let mut refused = admin
             .delete_records(&[(partition, DeleteBefore::End)])
@@ -209,7 +209,7 @@ async fn a_partition_moves_and_its_preferred_leader_takes_over() -> Result<()> {
             .collect();
         let name = unique("move");
         let topic = NewTopic::new(&name).partitions(1).replication_factor(1);
-        admin.create_topic(topic).await?;
+        target.create(topic).await?;
         fill(&target, &name, 5).await?;
         let partition = all_partitions(&name, 1).remove(0);
         let described = admin.describe_topics(&[&name]).await?.remove(0).1?;

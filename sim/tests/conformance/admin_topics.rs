@@ -39,7 +39,7 @@ async fn partitions_are_described_page_by_page() -> Result<()> {
         let names = [format!("{prefix}-a"), format!("{prefix}-b")];
         for name in &names {
             let topic = milena_client::admin::NewTopic::new(name).partitions(3);
-            admin.create_topic(topic).await?;
+            target.create(topic).await?;
         }
         let missing = format!("{prefix}-c");
         let asked = [names[0].as_str(), names[1].as_str(), missing.as_str()];

@@ -42,8 +42,11 @@ async fn passwords_come_and_go() -> Result<()> {
         }
         until_told(&admin, &ann, &[(Sha256, 4_096)]).await?;
         until_told(&admin, &bob, &[(Sha512, 8_192)]).await?;
-        let all = admin.describe_scram_credentials(None).await?;
-        assert!(all.iter().any(|(user, _)| *user == ann), "{all:?}");
+        eventually("she is among all users", async || {
+            let all = admin.describe_scram_credentials(None).await?;
+            Ok(all.iter().any(|(user, _)| *user == ann).then_some(()))
+        })
+        .await?;
 
         // One after the other: Apache Kafka 3.9 loses what is set in a request that deletes as well.
         for change in [

@@ -54,7 +54,7 @@ async fn check(target: &Target) -> Result<()> {
     let prefix = format!("{}.", unique("tenant"));
     let source = format!("{prefix}orders");
     let new = milena_client::admin::NewTopic::new(&source).partitions(1);
-    target.admin().create_topic(new).await?;
+    target.create(new).await?;
     let config = configuration(target, &prefix)?;
     let publisher = Publisher::new(&config)?;
     for value in [&b"good"[..], BAD] {

@@ -127,7 +127,7 @@ pub(crate) async fn check_pattern(target: &Target, protocol: GroupProtocol) -> R
     let create = async |suffix: &str| -> Result<String> {
         let name = format!("{prefix}-{suffix}");
         let topic = milena_client::admin::NewTopic::new(&name).partitions(1);
-        target.admin().create_topic(topic).await?;
+        target.create(topic).await?;
         Ok(name)
     };
     let first = create("a").await?;

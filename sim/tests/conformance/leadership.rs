@@ -22,7 +22,7 @@ async fn topic_on_all(target: &Target) -> Result<(String, usize)> {
     let topic = NewTopic::new(&name)
         .partitions(1)
         .replication_factor(replicas);
-    target.admin().create_topic(topic).await?;
+    target.create(topic).await?;
     Ok((name, nodes))
 }
 

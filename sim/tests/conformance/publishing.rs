@@ -37,7 +37,7 @@ async fn publish_and_look(target: &Target) -> Result<()> {
     let narrow = NewTopic::new(&topic)
         .partitions(PARTITIONS)
         .config("max.message.bytes", "2000");
-    target.admin().create_topic(narrow).await?;
+    target.create(narrow).await?;
     let config = Config::builder()
         .bootstrap_servers(target.bootstrap())
         .build()?;

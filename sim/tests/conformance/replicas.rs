@@ -31,7 +31,7 @@ async fn records_come_from_the_replica_in_the_consumers_rack() -> Result<()> {
         let new = NewTopic::new(&topic)
             .partitions(1)
             .replication_factor(replicas);
-        admin.create_topic(new).await?;
+        target.create(new).await?;
         let producer = target.producer(ProducerConfig::default())?;
         produce(&producer, &topic).await?;
         let partition = all_partitions(&topic, 1).remove(0);

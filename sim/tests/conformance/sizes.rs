@@ -106,7 +106,7 @@ async fn batches_too_large_for_the_topic_are_split_and_keep_their_order() -> Res
     on_target(async |target| {
         let topic = unique("small-batches");
         let new = NewTopic::new(&topic).config("max.message.bytes", "2000");
-        target.admin().create_topic(new).await?;
+        target.create(new).await?;
         for compression in [Compression::None, Compression::Zstd] {
             let config = ProducerConfig::default().compression(compression, None);
             let producer = target.producer(config)?;

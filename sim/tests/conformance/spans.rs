@@ -94,7 +94,7 @@ async fn a_refused_batch_tells_the_broker_s_code() -> Result<()> {
     on_target(async |target| {
         let topic = unique("spans-refused");
         let new = NewTopic::new(&topic).config("max.message.bytes", "1000");
-        target.admin().create_topic(new).await?;
+        target.create(new).await?;
         let producer = target.producer(ProducerConfig::default())?;
         let value = vec![b'x'; 2000];
         let sent = producer.send(Record::to(&topic).value(&value)).await;

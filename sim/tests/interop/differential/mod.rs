@@ -33,7 +33,7 @@ async fn topic(name: &str, settings: &[(&str, &str)]) -> Result<(Target, String)
     for (name, value) in settings {
         new = new.config(*name, *value);
     }
-    target.admin().create_topic(new).await?;
+    target.create(new).await?;
     Ok((target, topic))
 }
 
