@@ -206,21 +206,31 @@ pub async fn create_everywhere(admin: &Admin, topic: NewTopic) -> Result<Created
     let results = admin.create_topics(&[topic], CreateMode::Create).await?;
     let (name, created) = results.into_iter().next().context("no result")?;
     let created = created?;
-    let asked = TopicName(StrBytes::from_string(name.clone()));
+    until_heard(admin, &name, 1).await?;
+    Ok(created)
+}
+
+/// Waits until each node has heard that a topic has at least so many partitions.
+///
+/// # Errors
+/// When a node does not hear of it in time.
+pub async fn until_heard(admin: &Admin, topic: &str, partitions: usize) -> Result<()> {
+    let asked = TopicName(StrBytes::from_string(topic.to_owned()));
     let asked = MetadataRequestTopic::default().with_name(Some(asked));
     let request = MetadataRequest::default()
         .with_topics(Some(vec![asked]))
         .with_allow_auto_topic_creation(false);
     for broker in admin.describe_cluster().await?.brokers {
-        let what = format!("node {} has heard of {name}", broker.node);
+        let what = format!("node {} has heard of {topic}", broker.node);
         eventually(&what, async || {
             let answer = raw::call(admin, broker.node, METADATA_VERSION, &request).await?;
-            let is_known = answer.topics.iter().all(|topic| topic.error_code == 0);
+            let mut topics = answer.topics.iter();
+            let is_known = topics.all(|topic| topic.partitions.len() >= partitions);
             Ok(is_known.then_some(()))
         })
         .await?;
     }
-    Ok(created)
+    Ok(())
 }
 
 /// The next `count` records of a consumer.

@@ -7,7 +7,9 @@ use milena_client::admin::{
 use milena_client::consumer::{Consumer, ConsumerConfig, OffsetReset, SeekTo};
 use milena_client::producer::{ProducerConfig, Record};
 use milena_client::{Error, ErrorCode, NodeId, TopicPartition};
-use milena_sim::target::{Target, all_partitions, eventually, on_target, take, unique};
+use milena_sim::target::{
+    Target, all_partitions, eventually, on_target, take, unique, until_heard,
+};
 
 #[track_caller]
 fn assert_code<T: std::fmt::Debug>(result: Result<T, Error>, expected: ErrorCode) {
@@ -52,11 +54,9 @@ async fn a_topic_gets_more_partitions_but_never_fewer() -> Result<()> {
             .await
             .remove(0)
             .1?;
-        eventually("there are four partitions", async || {
-            let described = admin.describe_topics(&[&topic]).await?.remove(0).1?;
-            Ok((described.partitions.len() == 4).then_some(()))
-        })
-        .await?;
+        until_heard(&admin, &topic, 4).await?;
+        let described = admin.describe_topics(&[&topic]).await?.remove(0).1?;
+        assert_eq!(described.partitions.len(), 4);
         let producer = target.producer(ProducerConfig::default())?;
         let metadata = producer
             .send(Record::to(&topic).value("x").partition(3))

@@ -132,10 +132,11 @@ async fn check_group(target: &Target, protocol: GroupProtocol) -> Result<()> {
     })
     .await?;
     take_through_trouble(&consumer, RECORDS).await?;
-    assert_eq!(
-        lost.load(Ordering::Relaxed),
-        2,
-        "partitions told to be lost"
+    // Both, each time that it was removed: it may have been back before the group was deleted.
+    let lost = lost.load(Ordering::Relaxed);
+    assert!(
+        lost > 0 && lost.is_multiple_of(2),
+        "told to be lost: {lost}"
     );
     consumer.commit().await?;
     assert_eq!(committed(target, &group, &topic).await?, 10);
