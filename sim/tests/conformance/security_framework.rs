@@ -9,9 +9,10 @@ use milena::{
     Publisher, State, TokenProvider, TopicAdmin, handler,
 };
 use milena_client::security::UnsecuredTokens;
+use milena_client::{Admin, Client};
 use milena_sim::secured::Secured;
 use milena_sim::secured::setup::{CA_FILE, USER};
-use milena_sim::target::unique;
+use milena_sim::target::{unique, until_heard};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::sync::mpsc::{Sender, channel};
@@ -62,6 +63,9 @@ async fn check(secured: &Secured, listener: &str) -> Result<()> {
         .create("orders.dlq", |topic| topic.partitions(1))
         .await?;
     is_asked("administration")?;
+    let outside = Client::new(secured.config("PLAINTEXT")?)?;
+    let letters = config.topic_name("orders.dlq");
+    until_heard(&Admin::new(&outside), &letters, 1).await?;
     let publisher = Publisher::new(&config)?;
     publisher.send(&Outgoing::to("orders").value("a")).await?;
     is_asked("the publisher")?;

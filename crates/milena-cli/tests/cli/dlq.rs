@@ -37,7 +37,7 @@ value        {
 fn stage() -> (Stage, String, String) {
     let stage = Stage::anywhere();
     let (orders, dlq) = (stage.name("orders"), stage.name("orders.dlq"));
-    stage.output(&["topic", "create", &orders, &dlq, "--partitions", "2"]);
+    stage.create(&[&orders, &dlq], "2");
     let letters = LETTERS.replace(r#""orders""#, &format!("{orders:?}"));
     stage.produce(&["-t", &dlq, "-p", "0", "-J"], letters.as_bytes());
     (stage, orders, dlq)
@@ -236,7 +236,7 @@ fn a_redrive_is_planned_then_done_once() {
     );
     // Elsewhere, again.
     let repair = stage.name("repair");
-    stage.output(&["topic", "create", &repair, "--partitions", "1"]);
+    stage.create(&[&repair], "1");
     let moved = stage.output(&[
         "dlq",
         "redrive",

@@ -9,7 +9,7 @@ use crate::setup::{Stage, milena};
 fn lines_with_keys_and_headers() {
     let stage = Stage::anywhere();
     let t = stage.name("t");
-    stage.output(&["topic", "create", &t, "--partitions", "1"]);
+    stage.create(&[&t], "1");
     stage.produce(
         &["-t", &t, "-K", ":", "-H", "a=1", "-H", "a=", "-z", "zstd"],
         b"k:v\nno key\n\n:x:y\n",
@@ -69,7 +69,7 @@ fn files_are_records_or_lines() {
     std::fs::write(&path, b"1\n2\n").expect("written");
     let path = path.to_str().expect("a name");
     let (whole, lines) = (stage.name("whole"), stage.name("lines"));
-    stage.output(&["topic", "create", &whole, &lines, "--partitions", "2"]);
+    stage.create(&[&whole, &lines], "2");
     stage.produce(&["-t", &whole, path, path], b"");
     assert_eq!(
         stage.output(&["consume", "-t", &whole, "-e", "-f", "<%s>"]),
@@ -107,7 +107,7 @@ fn json_lines_come_back_byte_for_byte() {
         "\n",
     );
     let (one, two) = (stage.name("one"), stage.name("two"));
-    stage.output(&["topic", "create", &one, &two, "--partitions", "1"]);
+    stage.create(&[&one, &two], "1");
     stage.produce(&["-t", &one, "-J"], lines.as_bytes());
     let first = stage.output(&["consume", "-t", &one, "-e", "-J"]);
     stage.produce(&["-t", &two, "-J"], first.as_bytes());

@@ -5,10 +5,8 @@ use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::setup::{Stage, milena};
+use crate::setup::{DEADLINE, Stage, milena};
 
-/// Nothing here takes longer unless it is broken.
-const DEADLINE: Duration = Duration::from_secs(60);
 /// How often the service is asked.
 const LOOK_INTERVAL: Duration = Duration::from_millis(10);
 

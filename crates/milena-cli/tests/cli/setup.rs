@@ -2,12 +2,16 @@
 
 use std::io::Write as _;
 use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use milena_broker::Broker;
 use tokio::runtime::Runtime;
 
 /// Names the cluster for tests that need no broker of their own; unset, they have one all the same.
 const BROKERS_VARIABLE: &str = "MILENA_TEST_BROKERS";
+
+/// Nothing here takes longer unless it is broken.
+pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
 
 /// A broker that lives as long as the test, or a cluster.
 pub(crate) struct Stage {
@@ -85,6 +89,29 @@ impl Stage {
     /// Runs it and expects it to succeed; its output.
     pub(crate) fn output(&self, arguments: &[&str]) -> String {
         self.run(arguments).success()
+    }
+
+    /// Runs it again and again until this is so: a broker hears of changes a moment after they were
+    /// made.
+    pub(crate) fn until(&self, arguments: &[&str], is_so: impl Fn(&Ran) -> bool) -> Ran {
+        let deadline = Instant::now() + DEADLINE;
+        loop {
+            let ran = self.run(arguments);
+            if is_so(&ran) {
+                return ran;
+            }
+            assert!(Instant::now() < deadline, "{arguments:?}: {ran:?}");
+        }
+    }
+
+    /// Creates these topics, and waits until they are listed.
+    pub(crate) fn create(&self, topics: &[&str], partitions: &str) {
+        let mut create = vec!["topic", "create", "--partitions", partitions];
+        create.extend(topics);
+        self.output(&create);
+        self.until(&["topic", "list"], |list| {
+            topics.iter().all(|topic| list.stdout.contains(topic))
+        });
     }
 
     pub(crate) fn produce(&self, arguments: &[&str], input: &[u8]) {

@@ -14,7 +14,8 @@ fn topics_come_and_go() {
     let orders = stage.name("orders");
     let created = stage.output(&["topic", "create", &orders, "--partitions", "3"]);
     assert_eq!(created, format!("created {orders} with 3 partitions\n"));
-    let list = stage.output(&["topic", "list"]);
+    let list = stage.until(&["topic", "list"], |list| list.stdout.contains(&orders));
+    let list = list.success();
     assert!(list.starts_with("TOPIC "), "{list}");
     assert_eq!(stage.own_lines(&list), [format!("{orders} 3 1")]);
     let again = stage.run(&["topic", "create", &orders]);
@@ -41,8 +42,9 @@ fn topics_come_and_go() {
         stage.output(&["topic", "delete", &orders, "--yes"]),
         format!("deleted {orders}\n")
     );
-    let list = stage.output(&["topic", "list", "-o", "yaml"]);
-    assert!(!list.contains(&orders), "{list}");
+    let list = ["topic", "list", "-o", "yaml"];
+    let list = stage.until(&list, |list| !list.stdout.contains(&orders));
+    list.success();
     let gone = stage.run(&["topic", "describe", &orders]);
     assert_eq!(gone.code, Some(1));
     assert!(

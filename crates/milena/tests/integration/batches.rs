@@ -235,11 +235,7 @@ async fn a_record_is_not_lost_between_two_decisions() {
     }
     let retry_topic = NewTopic::new(format!("{}.retry", bench.group));
     let retry_topic = retry_topic.config("max.message.bytes", "16");
-    bench
-        .admin
-        .create_topic(retry_topic)
-        .await
-        .expect("a topic");
+    bench.create_topic(retry_topic).await;
     let (sender, mut calls) = reports();
     let on_orders = |Batch(orders): Batch<Meta>, State(sender): State<Sender<_>>| async move {
         let (answer, answered) = oneshot::channel();

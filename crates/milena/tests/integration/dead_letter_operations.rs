@@ -401,7 +401,7 @@ async fn a_refused_letter_stays_alone() {
     let topic = NewTopic::new(bench.name("orders"))
         .partitions(3)
         .config("max.message.bytes", "2000");
-    bench.admin.create_topic(topic).await.unwrap();
+    bench.create_topic(topic).await;
     bench.create("orders.dlq", 2).await;
     let large = desk
         .letter(1, "json")

@@ -35,9 +35,13 @@ async fn topics_are_administered_by_their_own_names() {
 
         let own = format!("{prefix}orders");
         let cluster = bench.name(&own);
+        // The broker hears of what was made and changed a moment later.
+        let described = until_some("the topic is known", async || {
+            Box::pin(topics.describe("orders")).await.ok()
+        })
+        .await;
         let known = bench.admin.describe_topics(&[&cluster]).await.unwrap();
         assert_eq!(known[0].1.as_ref().unwrap().partitions.len(), 2);
-        let described = topics.describe("orders").await.unwrap();
         assert_eq!(
             (described.name.as_str(), described.partitions.len()),
             ("orders", 2)
@@ -57,7 +61,6 @@ async fn topics_are_administered_by_their_own_names() {
                 .set("max.message.bytes", "2000")
         });
         changed.await.unwrap();
-        // Nodes may learn of changes after they were made.
         until_some("the change is known", async || {
             let configs = topics.configs("orders").await.unwrap();
             let has = |name: &str, value: &str| {
@@ -72,7 +75,10 @@ async fn topics_are_administered_by_their_own_names() {
         refused.await.unwrap_err();
 
         topics.delete("orders").await.unwrap();
-        let gone = topics.describe("orders").await.unwrap_err();
+        let gone = until_some("the topic is gone", async || {
+            Box::pin(topics.describe("orders")).await.err()
+        })
+        .await;
         assert!(gone.to_string().contains("orders"), "{gone}");
         let nameless = topics.create("", |topic| topic).await.unwrap_err();
         let expected = "a topic name is neither empty";

@@ -12,7 +12,7 @@ use milena::testing::{Faults, TestBroker};
 use milena::{
     App, AppError, Config, ConfigBuilder, Lifecycle, Outgoing, Progress, Publisher, Retry,
 };
-use milena_client::admin::{NewTopic, OffsetAt};
+use milena_client::admin::{CreateMode, NewTopic, OffsetAt, TopicDescription};
 use milena_client::consumer::{ConsumedRecord, Consumer, ConsumerConfig};
 use milena_client::{Admin, Client, ClientConfig, TopicPartition};
 use tokio::sync::{Notify, mpsc, oneshot};
@@ -115,7 +115,25 @@ impl Bench {
 
     pub(crate) async fn create(&self, topic: &str, partitions: i32) {
         let topic = NewTopic::new(self.name(topic)).partitions(partitions);
-        self.admin.create_topic(topic).await.expect("a topic");
+        self.create_topic(topic).await;
+    }
+
+    /// Creates a topic, and waits until the broker has heard of it from the controller.
+    pub(crate) async fn create_topic(&self, topic: NewTopic) {
+        let created = self.admin.create_topics(&[topic], CreateMode::Create).await;
+        let (name, created) = created.expect("an answer").remove(0);
+        let id = created.expect("a topic").id;
+        until_some("the topic is there", async || {
+            let described = self.described(&name).await?;
+            (described.id == id).then_some(())
+        })
+        .await;
+    }
+
+    /// A topic, if the broker knows it.
+    async fn described(&self, name: &str) -> Option<TopicDescription> {
+        let described = Box::pin(self.admin.describe_topics(&[name])).await;
+        described.expect("an answer").remove(0).1.ok()
     }
 
     /// Publishes values to one partition, in order.
@@ -168,9 +186,7 @@ impl Bench {
     async fn partitions(&self, topic: &str) -> Vec<TopicPartition> {
         let topic = self.name(topic);
         until_some("the topic is there", async || {
-            let described = Box::pin(self.admin.describe_topics(&[topic.as_str()])).await;
-            let (_, described) = described.expect("an answer").into_iter().next()?;
-            let partitions = described.ok()?.partitions.into_iter();
+            let partitions = self.described(&topic).await?.partitions.into_iter();
             let names = partitions.map(|one| TopicPartition::new(topic.as_str(), one.index));
             Some(names.collect())
         })
