@@ -186,7 +186,9 @@ async fn what_cannot_be_published_is_a_dead_letter_with_its_history() {
     let bench = Bench::new().await;
     bench.create("orders", 1).await;
     let (sender, mut told) = reports();
-    let publisher = hasty(&bench)
+    let publisher = bench
+        .publisher
+        .reliable()
         .dead_letter_topic_for("orders", "orders.failed")
         .observer(Observer(sender))
         .build()
