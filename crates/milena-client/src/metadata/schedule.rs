@@ -26,7 +26,8 @@ pub(super) enum Outcome {
     Unchanged,
     /// No answer.
     Failed,
-    /// No answer, and none to be expected: only asked for again when somebody wants to know.
+    /// No answer, and none to be expected: asked for again when somebody wants to know, or after as
+    /// long as metadata is good for.
     Refused,
 }
 
@@ -73,15 +74,17 @@ impl Schedule {
 
     /// A refresh ended. A failed one is repeated.
     pub(super) fn finished(&mut self, outcome: Outcome, now: Instant) {
+        if outcome == Outcome::Changed {
+            self.backoff.reset();
+        }
+        let not_before = now + self.backoff.next_delay();
+        self.not_before = Some(not_before);
         match outcome {
-            Outcome::Changed => self.backoff.reset(),
-            Outcome::Unchanged | Outcome::Refused => {}
+            Outcome::Changed | Outcome::Unchanged => self.refreshed_at = Some(now),
+            // What is known is no younger for it, but is not to be asked for again at once.
+            Outcome::Refused => self.refreshed_at = self.refreshed_at.map(|_| not_before),
             Outcome::Failed => self.is_requested = true,
         }
-        if matches!(outcome, Outcome::Changed | Outcome::Unchanged) {
-            self.refreshed_at = Some(now);
-        }
-        self.not_before = Some(now + self.backoff.next_delay());
     }
 }
 

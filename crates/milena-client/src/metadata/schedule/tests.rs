@@ -81,6 +81,40 @@ fn a_failed_refresh_is_repeated() {
     assert!(schedule.due(now).is_some_and(|due| due < now + AGE_MAX));
 }
 
+/// Also once what is known is old: a refused refresh that was due at once kept its task from ever
+/// waiting, and with that from being aborted.
+#[test]
+fn a_refused_refresh_waits_for_a_request_or_for_its_age() {
+    let (mut schedule, now) = schedule();
+    schedule.started();
+    schedule.finished(Outcome::Refused, now);
+    assert_eq!(
+        schedule.due(now),
+        None,
+        "nothing is known that could be old"
+    );
+    schedule.finished(Outcome::Changed, now);
+    let old = now + AGE_MAX;
+    assert_eq!(schedule.due(old), Some(old));
+    schedule.started();
+    schedule.finished(Outcome::Refused, old);
+    let due = schedule.due(old).expect("by its age");
+    assert!(due > old + AGE_MAX && due < old + AGE_MAX + 3 * PAUSE);
+    schedule.request(old);
+    let due = schedule.due(old).expect("it was requested");
+    assert!(due > old && due < old + 3 * PAUSE);
+}
+
+/// However young metadata is to be.
+#[test]
+fn there_is_a_pause_after_a_refusal_whatever_the_age() {
+    let now = Instant::now();
+    let mut schedule = Schedule::new(Duration::ZERO, PAUSE, PAUSE_MAX);
+    schedule.finished(Outcome::Changed, now);
+    schedule.finished(Outcome::Refused, now);
+    assert!(schedule.due(now).is_some_and(|due| due > now));
+}
+
 #[test]
 fn after_a_rest_the_first_request_is_served_at_once_and_pauses_start_over() {
     let (mut schedule, now) = schedule();
